@@ -1,0 +1,1 @@
+"""What is searched for and in: one file per on-disk layout."""

@@ -1,0 +1,1 @@
+"""Decode → batch → forward → matrix, and the cache that keeps it."""

@@ -1,0 +1,87 @@
+"""Errors that a user can cause: each names the place, what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ProdbenchError(Exception):
+    """Base of every error raised on purpose.
+
+    ``where`` names the file, line or key; ``found`` and ``expected`` say what differs; ``next_step`` says
+    what the reader can do now. The message is one readable paragraph made of these four.
+    """
+
+    def __init__(self, where: str, *, found: str, expected: str = "", next_step: str = "") -> None:
+        self.where = where
+        self.found = found
+        self.expected = expected
+        self.next_step = next_step
+        parts = [f"{where}: {found}"]
+        if expected:
+            parts.append(f"expected {expected}")
+        if next_step:
+            parts.append(next_step)
+        super().__init__("; ".join(parts))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keyword-only arguments do not survive the default pickling (needed across processes)."""
+        return (_rebuild, (type(self), self.where, self.found, self.expected, self.next_step))
+
+
+def _rebuild(
+    cls: type[ProdbenchError], where: str, found: str, expected: str, next_step: str
+) -> ProdbenchError:
+    return cls(where, found=found, expected=expected, next_step=next_step)
+
+
+class SettingsError(ProdbenchError):
+    """A configuration file, option or environment variable is wrong."""
+
+
+class DatasetError(ProdbenchError):
+    """A dataset cannot be opened or does not hold what it promises."""
+
+
+class ImageError(ProdbenchError):
+    """One image cannot be decoded."""
+
+
+class ModelError(ProdbenchError):
+    """A model cannot be loaded, or its weights are not on this machine."""
+
+
+class EmbeddingError(ProdbenchError):
+    """An embedding is not usable (not finite, all zero, wrong shape); names the image."""
+
+
+class EvidenceError(ProdbenchError):
+    """A run record cannot be read, or two records cannot be joined."""
+
+
+class ProblemList(DatasetError):
+    """Every problem of one dataset in one error, so that they can be mended in one go."""
+
+    def __init__(self, where: str, problems: Sequence[str], *, next_step: str = "") -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        noun = "problem" if count == 1 else "problems"
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(where, found=f"{count} {noun}:{lines}\n", next_step=next_step)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_list, (self.where, self.problems, self.next_step))
+
+
+def _rebuild_list(where: str, problems: Sequence[str], next_step: str) -> ProblemList:
+    return ProblemList(where, problems, next_step=next_step)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return ``did you mean 'x'?`` for the nearest known word, or ``known: a, b, c``."""
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(sorted(known))}" if known else "none are known"

@@ -1,0 +1,1 @@
+"""The run record: types, JSON and Parquet, merge."""

@@ -1,0 +1,182 @@
+"""The run record. Everything measured is here; every report is made from it.
+
+What differs between two runs of the same inputs (times, host, paths of this machine) lives under the keys
+``host`` and ``timing`` and nowhere else; ``stable`` drops them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["accept", "reject", "incomplete"]
+
+
+class Record(BaseModel):
+    """Base of all records: no unknown key, NaN and infinity are refused (they are not JSON)."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class MetricValue(Record):
+    """One metric over some queries, with its 95 % interval by resampling products."""
+
+    value: float
+    low: float
+    high: float
+    n: int = Field(description="queries behind it")
+    products: int = Field(description="distinct products behind it")
+
+
+class Check(Record):
+    """One rule held against one pair."""
+
+    metric: str
+    limit: float = Field(description="smallest accepted value")
+    value: float | None = Field(description="measured value; null if there is none")
+    passed: bool
+    message: str = Field(description="what, by how much, against which rule from which file")
+    where: str = Field(description="file and key of the rule, relative to the project")
+
+
+class ModelRecord(Record):
+    """What a model was."""
+
+    name: str
+    source: str = Field(description="library:identifier")
+    family: str
+    weights_digest: str
+    preprocessing: str
+    preprocessing_digest: str
+    pooling: str
+    dimension: int
+    versions: dict[str, str]
+
+
+class DatasetRecord(Record):
+    """What a dataset was."""
+
+    name: str
+    sector: str
+    layout: str
+    content_digest: str = Field(description="sha256 over rows and image bytes, free of row order")
+    root: str = Field(description="folder of the images, posix, relative to the project")
+    queries: int
+    gallery: int
+    products: int = Field(description="distinct products in the gallery")
+    absent: int = Field(default=0, description="queries whose product is absent (open set)")
+    distractors: int = Field(default=0, description="gallery images of products no query asks for")
+    conditions: dict[str, list[str]] = Field(default_factory=dict, description="column → values")
+    protocol_note: str = ""
+    open_set: bool = False
+
+
+class Measurement(Record):
+    """What was measured on one pair: ready to be judged, judged by nobody yet."""
+
+    metrics: dict[str, MetricValue]
+    conditions: dict[str, dict[str, dict[str, MetricValue]]] = Field(
+        default_factory=dict, description="column → value → metric"
+    )
+    ties: int = Field(description="queries whose pessimistic and optimistic ranks differ")
+    near_ties: int = Field(description="queries with a negative that float32 could not tell apart")
+    excluded: int = Field(description="gallery images taken out as identical, over all queries")
+    precision: str
+    device: str = Field(description="cpu or cuda")
+    seed: int
+    resamples: int
+
+
+class Timing(Record):
+    """Where the time of one pair went, in seconds; differs from run to run."""
+
+    total_s: float = 0.0
+    embed_s: float = 0.0
+    rank_s: float = 0.0
+    metrics_s: float = 0.0
+    images_embedded: int = 0
+    images_cached: int = 0
+    backend: str = ""
+    worker: str = ""
+
+
+class PairRecord(Record):
+    """One model on one dataset."""
+
+    model: str
+    dataset: str
+    sector: str
+    status: Literal["evaluated", "failed", "lost", "not run"]
+    verdict: Verdict
+    measurement: Measurement | None = None
+    checks: list[Check] = Field(default_factory=list)
+    error: str | None = Field(default=None, description="why there is no measurement")
+    queries_file: str | None = Field(default=None, description="Parquet, relative to the run")
+    queries_digest: str | None = None
+    timing: Timing = Field(default_factory=Timing)
+
+    @property
+    def name(self) -> str:
+        """``model:dataset``, the test id."""
+        return f"{self.model}:{self.dataset}"
+
+
+class Host(Record):
+    """Facts of the machine and the moment; differs from run to run."""
+
+    started: str = Field(description="UTC, ISO 8601")
+    seconds: float
+    platform: str
+    python: str
+    cpu_count: int
+    gpus: list[str] = Field(default_factory=list)
+    workers: int = 0
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class RunRecord(Record):
+    """One run: ``evidence.json``."""
+
+    schema_version: int = SCHEMA_VERSION
+    protocol_version: int
+    prodbench_version: str
+    run: str
+    policy_digest: str
+    policy_files: list[str]
+    selection: list[str] = Field(default_factory=list, description="how the run was narrowed")
+    planned: list[str] = Field(description="every pair that the configuration asks for")
+    selected: list[str] = Field(description="those that this run set out to evaluate")
+    evaluated: list[str] = Field(description="those that were measured")
+    partial: bool = Field(description="fewer selected than planned")
+    verdict: Verdict
+    sectors: dict[str, Verdict]
+    owners: dict[str, str] = Field(default_factory=dict, description="sector → owner")
+    models: dict[str, ModelRecord]
+    datasets: dict[str, DatasetRecord]
+    pairs: list[PairRecord]
+    definitions: list[tuple[str, str]] = Field(description="the protocol in words")
+    host: Host
+
+    def pair(self, name: str) -> PairRecord:
+        """Return the pair ``model:dataset``; KeyError if this run has none."""
+        for pair in self.pairs:
+            if pair.name == name:
+                return pair
+        raise KeyError(name)
+
+
+VOLATILE_KEYS = frozenset({"host", "timing", "run"})
+
+
+def stable(record: Any) -> Any:
+    """Return a JSON-like copy of a record without what differs between two runs of the same inputs."""
+    if isinstance(record, BaseModel):
+        record = record.model_dump(mode="json")
+    if isinstance(record, dict):
+        return {key: stable(value) for key, value in record.items() if key not in VOLATILE_KEYS}
+    if isinstance(record, list):
+        return [stable(value) for value in record]
+    return record

@@ -1,0 +1,1 @@
+"""Policy + evidence → verdict; pure functions, no I/O."""

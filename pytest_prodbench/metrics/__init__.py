@@ -1,0 +1,1 @@
+"""Ranks → numbers with intervals; pure functions, no I/O."""

@@ -1,0 +1,95 @@
+"""How an image becomes a vector: the two protocols that a model library implements.
+
+A library is one file with one class (``ModelLibrary``), registered under the entry-point group
+``prodbench.models``. Its module must import nothing heavy at the top: ``torch`` and the library itself
+are imported inside ``load``, so that a run whose embeddings are all cached never pays for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from pytest_prodbench.settings.types import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """What decides the numbers of a model, as far as it is the model's own.
+
+    Attributes:
+        weights_digest: sha256 (hex) over the weight and config files, or over the parameters where a
+            model has no file.
+        preprocessing: readable description of image → tensor, complete: two models with equal
+            descriptions preprocess alike (resize, interpolation, crop, mean, std, library).
+        pooling: the pooling in force, by name (``mean``, ``cls``, ``gem(3)``, ``projection`` …).
+        dimension: length of a vector.
+        versions: versions of the libraries that change the numbers (the model library's own, torch,
+            torchvision, pillow), name → version.
+    """
+
+    weights_digest: str
+    preprocessing: str
+    pooling: str
+    dimension: int
+    versions: dict[str, str]
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A loaded model. Its parameters are in eval mode and need no gradient."""
+
+    identity: ModelIdentity
+
+    def preprocess(self, image: Image) -> torch.Tensor:
+        """Turn one upright RGB image (mode ``RGB``) into a float32 CPU tensor (3, h, w).
+
+        Called from threads; must be free of shared state.
+        """
+        ...
+
+    def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        """Map a float32 batch (b, 3, h, w) on the model's device to vectors (b, dimension).
+
+        Returned in the dtype of the forward pass; not normalised. The caller holds
+        ``torch.inference_mode`` and autocast.
+        """
+        ...
+
+
+class ModelLibrary(Protocol):
+    """One model library: finds the files of a model without importing it, and loads it."""
+
+    def files(self, spec: ModelSpec) -> list[Path] | None:
+        """Return every file on this machine that decides the model's numbers, without heavy imports.
+
+        Weights, config, preprocessor config, and for a hub model the ``refs/<revision>`` file of the
+        local hub cache (which says what the revision now means). None where that cannot be told
+        without the library: then identity is known only after ``load``.
+
+        Raises:
+            ModelError: the weights are not on this machine; says how to get them
+                (``prodbench download NAME``).
+        """
+        ...
+
+    def load(self, spec: ModelSpec, device: torch.device) -> Embedder:
+        """Load the model from local files only (never the network) onto a device, in eval mode.
+
+        Raises:
+            ModelError: weights missing, damaged, or of another architecture.
+        """
+        ...
+
+    def download(self, spec: ModelSpec) -> list[Path]:
+        """Fetch the weights into the library's own cache; the one place that may use the network.
+
+        Raises:
+            ModelError: it could not be fetched; says why.
+        """
+        ...

@@ -1,0 +1,15 @@
+"""The types that pass between the rooms, and the definitions that make a number mean something."""
+
+from pytest_prodbench.protocol.definitions import DEFINITIONS, PROTOCOL_VERSION
+from pytest_prodbench.protocol.images import Box, Dataset, ImageTable
+from pytest_prodbench.protocol.ranking import NO_RANK, Ranking
+
+__all__ = [
+    "DEFINITIONS",
+    "NO_RANK",
+    "PROTOCOL_VERSION",
+    "Box",
+    "Dataset",
+    "ImageTable",
+    "Ranking",
+]

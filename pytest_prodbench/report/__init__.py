@@ -1,0 +1,1 @@
+"""Evidence → pages that people read: HTML, JUnit, Markdown, terminal."""

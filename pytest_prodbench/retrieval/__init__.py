@@ -1,0 +1,1 @@
+"""Query and gallery matrices → exact ranks."""

@@ -1,0 +1,157 @@
+"""Typed settings: models under test, datasets and thresholds of each sector, how to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Pooling = Literal["default", "cls", "mean", "gem", "projection"]
+Family = Literal["open", "api", "domain"]
+
+
+class Frozen(BaseModel):
+    """Base of all settings: immutable, no unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelSpec(Frozen):
+    """One model under test.
+
+    Attributes:
+        name: short unique name; becomes part of the test id ``model:dataset``.
+        library: which registered library loads it (``timm``, ``open_clip``, ``transformers`` …).
+        identifier: what that library calls it: ``tf_efficientnet_lite0``,
+            ``ViT-B-32/laion2b_s34b_b79k``, ``facebook/dinov2-base``.
+        checkpoint: weights on this machine instead of the library's own: an absolute path, or
+            ``package:module/path/inside``; None for the library's own.
+        revision: commit or tag of a hub model.
+        pooling: how a feature map or token sequence becomes one vector; ``default`` is the model's own.
+        gem_power: exponent p of GeM pooling (Radenović et al. 2018, eq. 3); used with ``gem`` only.
+        family: open foundation model, commercial API or domain-specific model; for the report.
+        where: file and key that define it, for messages.
+    """
+
+    name: str
+    library: str
+    identifier: str
+    checkpoint: str | None = None
+    revision: str | None = None
+    pooling: Pooling = "default"
+    gem_power: float = Field(default=3.0, gt=0)
+    family: Family = "open"
+    where: str = "<python>"
+
+
+class DatasetSpec(Frozen):
+    """One dataset of a sector.
+
+    Attributes:
+        name: unique name; becomes part of the test id ``model:dataset``.
+        sector: the sector that owns it; ``""`` outside a suite.
+        layout: which registered layout opens it (``manifest``, ``folder``, ``grocery_store`` …).
+        path: absolute path of its manifest or folder.
+        open_set: queries without a positive are declared, not an error.
+        options: keys that belong to the layout (``split`` …), checked by it.
+        where: file and key that define it, for messages.
+    """
+
+    name: str
+    sector: str = ""
+    layout: str
+    path: Path
+    open_set: bool = False
+    options: dict[str, Any] = Field(default_factory=dict)
+    where: str = "<python>"
+
+
+class Rule(Frozen):
+    """One demand: ``metric`` of every pair of these datasets is at least ``min``.
+
+    Attributes:
+        metric: a registered metric with its k, such as ``recall@1``.
+        min: smallest accepted value, inclusive; within the metric's range.
+        sector: the sector whose owners wrote it.
+        dataset: the dataset it is written for; None for every dataset of the sector. A rule for a
+            dataset replaces the sector's rule on the same metric.
+        where: file and key that hold it, for messages: ``suites/diy/sector.toml [thresholds] recall@1``.
+    """
+
+    metric: str
+    min: float
+    sector: str
+    dataset: str | None = None
+    where: str = "<python>"
+
+
+class SectorSpec(Frozen):
+    """One sector: its datasets and what its owners demand.
+
+    Attributes:
+        name: ``manufacturing``, ``automotive``, ``diy``, ``retail`` or a team's own.
+        owner: who accepts or refuses; shown in the report.
+        datasets: by name.
+        rules: in the order of the file.
+        source: the file that defines it.
+    """
+
+    name: str
+    owner: str = ""
+    datasets: dict[str, DatasetSpec] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    source: Path
+
+
+class Suite(Frozen):
+    """Everything that the files of one or more suite folders define, before any narrowing.
+
+    Attributes:
+        models: by name, in order of definition.
+        sectors: by name.
+        files: every file read, sorted; their digest is the policy digest.
+    """
+
+    models: dict[str, ModelSpec] = Field(default_factory=dict)
+    sectors: dict[str, SectorSpec] = Field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+class RunSettings(Frozen):
+    """How to run: command line over environment (``PRODBENCH_*``) over TOML over these defaults.
+
+    Attributes:
+        models: names to run; empty for all that are under test by default.
+        datasets: names to run; empty for all.
+        sectors: names to run; empty for all.
+        models_file: TOML files with models; empty for the ``models.toml`` of the suite folders.
+        cache_dir: where embeddings are kept.
+        report_dir: where runs are written, one folder a run.
+        run: name of the run's folder; None for one made of date and time.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto`` (float32 on the CPU, bfloat16 or float16 autocast on a GPU that has it),
+            ``float32``, ``bfloat16``, ``float16``.
+        batch_size: images a forward pass; 0 chooses one that fits.
+        threads: torch threads of this process; 0 chooses.
+        backend: ``auto``, ``torch`` or ``faiss``: same ranks, other speed.
+        max_pixels: images with more pixels are refused before they are decoded.
+        resamples: bootstrap resamples behind each interval.
+        seed: seed of the bootstrap.
+    """
+
+    models: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    sectors: tuple[str, ...] = ()
+    models_file: tuple[Path, ...] = ()
+    cache_dir: Path = Path(".prodbench/cache")
+    report_dir: Path = Path("reports")
+    run: str | None = None
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: int = Field(default=0, ge=0, le=4096)
+    threads: int = Field(default=0, ge=0, le=1024)
+    backend: Literal["auto", "torch", "faiss"] = "auto"
+    max_pixels: int = Field(default=100_000_000, ge=1)
+    resamples: int = Field(default=2000, ge=100, le=1_000_000)
+    seed: int = Field(default=0, ge=0)
