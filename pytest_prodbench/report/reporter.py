@@ -34,4 +34,6 @@ class ReportInput:
 class Reporter(Protocol):
     """Writes one kind of report atomically into ``run_dir`` and returns the file written."""
 
-    def __call__(self, report: ReportInput) -> Path: ...
+    def __call__(self, report: ReportInput) -> Path:
+        """Write and return the path."""
+        ...

@@ -1,0 +1,151 @@
+"""JUnit XML for CI systems: one test case a pair, one a sector, the facts as properties of the suite.
+
+The form is ``xunit2``, the schema of the Jenkins xUnit plugin (``junit-10.xsd``) that pytest's own file
+follows: properties stand on the suite only, ``time`` has at most three decimals.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from pytest_prodbench.report.atomic import atomic_write_bytes
+from pytest_prodbench.report.sections import Section, narrowed_away, reasons, sections
+from pytest_prodbench.report.wording import figure, interval, legal, line
+
+if TYPE_CHECKING:
+    from pytest_prodbench.evidence.types import PairRecord, RunRecord
+    from pytest_prodbench.report.reporter import ReportInput
+
+SECTOR_CLASS = "prodbench.sector"
+
+
+def write_junit(report: ReportInput) -> Path:
+    """Write ``junit.xml`` into the run's folder."""
+    root = _document(report.record)
+    ET.indent(root)
+    path = report.run_dir / "junit.xml"
+    atomic_write_bytes(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
+    return path
+
+
+def _document(record: RunRecord) -> ET.Element:
+    cases: list[ET.Element] = []
+    for section in sections(record):
+        cases += [_pair(pair, record) for pair in section.pairs]
+        cases.append(_sector(section, record))
+    totals = {
+        "tests": str(len(cases)),
+        "failures": str(_holding(cases, "failure")),
+        "errors": str(_holding(cases, "error")),
+    }
+    time = _seconds(record.host.seconds)
+    root = ET.Element("testsuites", {"name": "prodbench", "time": time, **totals})
+    # The record holds no host name on purpose, so that none leaves the machine with it.
+    suite = ET.SubElement(
+        root,
+        "testsuite",
+        {
+            "name": "prodbench",
+            **totals,
+            "skipped": str(_holding(cases, "skipped")),
+            "time": time,
+            "timestamp": legal(record.host.started),
+        },
+    )
+    properties = ET.SubElement(suite, "properties")
+    for name, value in _facts(record):
+        ET.SubElement(properties, "property", name=legal(name), value=legal(value))
+    suite.extend(cases)
+    return root
+
+
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
+    facts = [
+        ("run", record.run),
+        ("verdict", record.verdict),
+        ("partial", "true" if record.partial else "false"),
+        ("selection", " ".join(record.selection)),
+        ("planned", str(len(record.planned))),
+        ("selected", str(len(record.selected))),
+        ("evaluated", str(len(record.evaluated))),
+        ("policy_digest", record.policy_digest),
+        ("policy_files", " ".join(record.policy_files)),
+        ("protocol_version", str(record.protocol_version)),
+        ("prodbench_version", record.prodbench_version),
+        ("platform", record.host.platform),
+    ]
+    facts += [(f"sector {name}", verdict) for name, verdict in sorted(record.sectors.items())]
+    facts += [
+        (f"model {name} weights", model.weights_digest)
+        for name, model in sorted(record.models.items())
+    ]
+    facts += [
+        (f"dataset {name} content", dataset.content_digest)
+        for name, dataset in sorted(record.datasets.items())
+    ]
+    return facts
+
+
+def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
+    case = ET.Element(
+        "testcase",
+        classname=legal(pair.sector),
+        name=legal(pair.name),
+        time=_seconds(pair.timing.total_s),
+    )
+    told = reasons(pair)
+    if pair.verdict == "accept" and pair.status == "evaluated":
+        pass
+    elif pair.status == "not run" and pair.name not in record.selected:
+        _mark(case, "skipped", "not selected", told)
+    elif pair.status == "evaluated" and pair.verdict == "reject":
+        _mark(case, "failure", "reject", told)
+    else:
+        # Failed, lost, never reached, or measured and not proven: the run does not know.
+        _mark(case, "error", "incomplete" if pair.status == "evaluated" else pair.status, told)
+    if pair.measurement is not None:
+        ET.SubElement(case, "system-out").text = legal(
+            "\n".join(
+                f"{name} {figure(value.value)} {interval(value)} n={value.n} products={value.products}"
+                for name, value in sorted(pair.measurement.metrics.items())
+            )
+        )
+    return case
+
+
+def _sector(section: Section, record: RunRecord) -> ET.Element:
+    case = ET.Element("testcase", classname=SECTOR_CLASS, name=legal(section.title), time="0.000")
+    told = [
+        f"{pair.name}: {reason}"
+        for pair in section.pairs
+        if pair.verdict != "accept"
+        for reason in reasons(pair)
+    ] or ["no pair of this sector gives a reason"]
+    if section.verdict == "reject":
+        _mark(case, "failure", "reject", told)
+    elif section.verdict == "incomplete":
+        away = set(narrowed_away(record))
+        narrowed = any(pair.name in away for pair in section.pairs) and all(
+            pair.verdict == "accept" for pair in section.pairs if pair.name not in away
+        )
+        _mark(case, "skipped" if narrowed else "error", "incomplete", told)
+    return case
+
+
+def _mark(case: ET.Element, tag: str, kind: str, told: list[str]) -> None:
+    """Add the one child that says why a case did not pass: a line to list, the whole to read."""
+    first, more = line(told[0]), len(told) - 1
+    mark = ET.SubElement(
+        case, tag, type=kind, message=f"{first} (and {more} more)" if more else first
+    )
+    mark.text = legal("\n".join(told))
+
+
+def _holding(cases: list[ET.Element], tag: str) -> int:
+    return sum(case.find(tag) is not None for case in cases)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f}"

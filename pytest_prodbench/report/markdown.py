@@ -1,0 +1,163 @@
+"""A summary for the page of a CI job: verdict, one table a sector, what failed, what is missing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.report.atomic import atomic_write_text
+from pytest_prodbench.report.sections import (
+    METRICS,
+    Section,
+    narrowed_away,
+    outcome,
+    reasons,
+    sections,
+)
+from pytest_prodbench.report.wording import (
+    NOTHING,
+    count,
+    figure,
+    interval,
+    line,
+    paragraph,
+    short,
+    unturned,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_prodbench.evidence.types import PairRecord, RunRecord
+    from pytest_prodbench.report.reporter import ReportInput
+
+LISTED = 50
+"""Reasons and names listed below a table; a job's page has room for so many bytes only."""
+
+_MARKS = {
+    "accept": "✅ accept",
+    "reject": "❌ **reject**",
+    "incomplete": "⚠️ **incomplete**",
+    "failed": "⚠️ **failed**",
+    "lost": "⚠️ **lost**",
+    "not run": "➖ not run",
+}
+
+# Whatever starts a construct becomes a character reference: that is text in every Markdown, within
+# tables and without. An underscore inside a word starts nothing, and names are full of them.
+_SPECIAL = re.compile(
+    r"[&<>|`*\[\]{}~\\#!@$^]"
+    r"|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])"  # emphasis
+    r"|:(?=/)|(?<=www)\."  # links that GitHub makes by itself
+    r"|^[-+=]|^\d+[.)]",  # lists and underlines
+    re.IGNORECASE,
+)
+
+
+def write_markdown(report: ReportInput) -> Path:
+    """Write ``summary.md`` into the run's folder."""
+    path = report.run_dir / "summary.md"
+    atomic_write_text(path, "\n".join(_lines(report.record)) + "\n")
+    return path
+
+
+def escape(text: str) -> str:
+    """Return somebody else's text so that Markdown and HTML show it and do nothing else with it."""
+    return _escaped(line(unturned(text)).strip())
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(lambda found: "".join(f"&#{ord(c)};" for c in found[0]), text)
+
+
+def _message(text: str) -> str:
+    """Several lines stay several lines, inside one cell or one item of a list."""
+    lines = paragraph(unturned(text), 1000).split("\n")
+    return "<br>".join(_escaped(part.strip()) for part in lines)
+
+
+def _lines(record: RunRecord) -> list[str]:
+    total = dict.fromkeys(("accept", "reject", "incomplete"), 0)
+    for verdict in record.sectors.values():
+        total[verdict] += 1
+    lines = [
+        f"# {_MARKS[record.verdict].replace('**', '').replace(record.verdict, record.verdict.upper())}",
+        "",
+        f"**{count(len(record.sectors), 'sector')}**: {total['accept']} accepted, {total['reject']} "
+        f"rejected, {total['incomplete']} incomplete. **{count(len(record.planned), 'pair')} planned**: "
+        f"{len(record.selected)} selected, {len(record.evaluated)} evaluated.",
+        "",
+        f"Run {escape(record.run)} · policy {escape(short(record.policy_digest))} "
+        f"({', '.join(map(escape, record.policy_files)) or 'no file'}) · "
+        f"protocol {record.protocol_version} · prodbench {escape(record.prodbench_version)}",
+        "",
+    ]
+    lines += _narrowing(record)
+    for section in sections(record):
+        lines += _section(section)
+    lines.append(
+        "All numbers with 95 % intervals by resampling products. "
+        "Conditions, misses and definitions are in `index.html` of the run's folder."
+    )
+    return lines
+
+
+def _narrowing(record: RunRecord) -> list[str]:
+    away = narrowed_away(record)
+    if not (record.partial or away):
+        return []
+    how = ", ".join(map(escape, record.selection)) or "not recorded"
+    return [
+        f"> ⚠️ **Partial run**: narrowed by {how}; it cannot become a baseline.",
+        f"> Not selected ({len(away)}): {_listing([escape(name) for name in away]) or 'none'}",
+        "",
+    ]
+
+
+def _section(section: Section) -> list[str]:
+    owner = f" · owner {escape(section.owner)}" if section.owner else ""
+    lines = [
+        f"## {escape(section.title)}: {_MARKS[section.verdict].replace('**', '')}",
+        "",
+        f"{section.count('accept')} of {count(len(section.pairs), 'pair')} accepted{owner}",
+        "",
+        "| model | dataset | "
+        + " | ".join(title for _, title in METRICS)
+        + " | queries | verdict |",
+        "|---|---|" + "--:|" * (len(METRICS) + 1) + "---|",
+    ]
+    lines += [_row(pair) for pair in section.pairs]
+    told = [
+        f"- {escape(pair.name)}: {_message(reason)}"
+        for pair in section.pairs
+        if pair.status != "not run"
+        for reason in reasons(pair)
+    ]
+    if told:
+        lines += ["", *told[:LISTED]]
+        if len(told) > LISTED:
+            lines.append(f"- … and {len(told) - LISTED} more in `index.html`")
+    return [*lines, ""]
+
+
+def _row(pair: PairRecord) -> str:
+    cells = [escape(pair.model), escape(pair.dataset)]
+    measured = pair.measurement.metrics if pair.measurement else {}
+    for name, _ in METRICS:
+        value = measured.get(name)
+        text = (
+            NOTHING
+            if value is None
+            else figure(value.value).replace("<", "&lt;").replace(">", "&gt;")
+        )
+        if value is not None and name == "recall@1":
+            text += f" {interval(value)}".replace("<", "&lt;").replace(">", "&gt;")
+        cells.append(text)
+    behind = measured.get("recall@1") or next(iter(measured.values()), None)
+    cells += [NOTHING if behind is None else count(behind.n), _MARKS[outcome(pair)]]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _listing(names: list[str]) -> str:
+    more = f" … and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

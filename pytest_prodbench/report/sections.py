@@ -1,0 +1,128 @@
+"""A run as its readers look at it: sector by sector, every planned pair in its place.
+
+What the record does not hold is made visible here once, for every reporter: a planned pair without a
+record stands among the others by name, a sector without a verdict is incomplete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.evidence.types import PairRecord
+
+if TYPE_CHECKING:
+    from pytest_prodbench.evidence.types import RunRecord, Verdict
+
+METRICS: tuple[tuple[str, str], ...] = (
+    ("recall@1", "R@1"),
+    ("recall@5", "R@5"),
+    ("recall@10", "R@10"),
+    ("map@20", "mAP@20"),
+    ("mrr", "MRR"),
+    ("product_recall@1", "product R@1"),
+    ("category_recall@1", "category R@1"),
+)
+"""Metrics that stand in a table of pairs, and the name that the field writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One sector: who owns it, what was decided, and its pairs."""
+
+    name: str
+    owner: str
+    verdict: Verdict
+    pairs: tuple[PairRecord, ...]
+
+    @property
+    def title(self) -> str:
+        """What stands in headings."""
+        return self.name or "no sector"
+
+    def count(self, verdict: Verdict) -> int:
+        """Return how many pairs have this verdict."""
+        return sum(pair.verdict == verdict for pair in self.pairs)
+
+
+def sections(record: RunRecord) -> tuple[Section, ...]:
+    """Return the sectors by name; within one the pairs by dataset, then as they were planned."""
+    order = {name: number for number, name in enumerate(record.planned)}
+    pairs = [*record.pairs, *_without_record(record)]
+    pairs.sort(key=lambda pair: (pair.dataset, order.get(pair.name, len(order)), pair.name))
+    names = sorted({*record.sectors, *(pair.sector for pair in pairs)})
+    return tuple(
+        Section(
+            name=name,
+            owner=record.owners.get(name, ""),
+            verdict=record.sectors.get(name, "incomplete"),
+            pairs=tuple(pair for pair in pairs if pair.sector == name),
+        )
+        for name in names
+    )
+
+
+def reasons(pair: PairRecord) -> list[str]:
+    """Return why a pair is not accepted: failed checks and the error; empty if it is accepted."""
+    if pair.verdict == "accept":
+        return []
+    found = [check.message for check in pair.checks if not check.passed]
+    if pair.error:
+        found.append(pair.error)
+    if not found:
+        found.append(
+            "no reason is recorded"
+            if pair.checks
+            else "no check was held against it"
+            if pair.status == "evaluated"
+            else "no result is recorded"
+        )
+    return found
+
+
+def outcome(pair: PairRecord) -> str:
+    """Return one word for a pair: its verdict, or why it has no measurement."""
+    return pair.verdict if pair.status == "evaluated" else pair.status
+
+
+def narrowed_away(record: RunRecord) -> list[str]:
+    """Return the planned pairs that this run did not set out to evaluate, as planned."""
+    selected = set(record.selected)
+    return [name for name in record.planned if name not in selected]
+
+
+def _without_record(record: RunRecord) -> list[PairRecord]:
+    known = {pair.name for pair in record.pairs}
+    selected = set(record.selected)
+    missing = [
+        name for name in dict.fromkeys([*record.planned, *record.selected]) if name not in known
+    ]
+    pairs = []
+    for name in missing:
+        model, dataset = _split(name, record)
+        pairs.append(
+            PairRecord(
+                model=model,
+                dataset=dataset,
+                sector=record.datasets[dataset].sector if dataset in record.datasets else "",
+                # Fail closed: what the run set out to do and left no trace of is lost.
+                status="lost" if name in selected else "not run",
+                verdict="incomplete",
+                error="the run left no record of this pair"
+                if name in selected
+                else "not selected in this run",
+            )
+        )
+    return pairs
+
+
+def _split(name: str, record: RunRecord) -> tuple[str, str]:
+    """Split ``model:dataset``; either name may hold a colon, so known names are tried first."""
+    for dataset in sorted(record.datasets, key=len, reverse=True):
+        if name.endswith(":" + dataset):
+            return name[: -len(dataset) - 1], dataset
+    for model in sorted(record.models, key=len, reverse=True):
+        if name.startswith(model + ":"):
+            return model, name[len(model) + 1 :]
+    model, _, dataset = name.partition(":")
+    return model, dataset

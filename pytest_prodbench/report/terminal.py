@@ -1,0 +1,157 @@
+"""The run in a terminal: one table a sector, the failed checks below it, the verdict last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.report.sections import Section, narrowed_away, outcome, reasons, sections
+from pytest_prodbench.report.wording import (
+    NOTHING,
+    cells,
+    count,
+    figure,
+    fit,
+    interval,
+    line,
+    paragraph,
+    unturned,
+)
+
+if TYPE_CHECKING:
+    from pytest_prodbench.evidence.types import PairRecord, RunRecord
+
+NARROWEST_NAME = 12
+"""Columns are left out before names are cut to fewer cells than this."""
+
+_GAP = "  "
+_COLUMNS = (
+    ("recall@1", "R@1"),
+    ("recall@5", "R@5"),
+    ("recall@10", "R@10"),
+    ("map@20", "mAP@20"),
+    ("mrr", "MRR"),
+)
+# The order in which a narrow terminal loses them; the HTML report has them all.
+_DISPENSABLE = ("MRR", "R@10", "R@5", "mAP@20", "n")
+_COLORS = {"accept": "32", "reject": "31", "not run": "90"}  # everything else is a warning: 33
+
+
+def sector_tables(
+    record: RunRecord, width: int, color: bool = False, run_dir: str | None = None
+) -> list[str]:
+    """Return the lines to print, none wider than ``width`` cells.
+
+    ``color`` adds ANSI colours to words and takes no cells; ``run_dir`` is the folder to name in the last
+    line (default: the name of the run).
+    """
+    lines: list[str] = []
+    for section in sections(record):
+        lines += _section(section, width, color)
+        lines.append("")
+    lines += _narrowing(record, width, color)
+    verdict = record.verdict.upper()
+    facts = (
+        f"{count(len(record.planned), 'pair')} planned, {len(record.selected)} selected, "
+        f"{len(record.evaluated)} evaluated"
+    )
+    lines.append(_paint(fit(f"{verdict}: {facts}", width), record.verdict, color))
+    lines.append(fit(f"evidence: {_name(run_dir or record.run)}", width))
+    return lines
+
+
+def _section(section: Section, width: int, color: bool) -> list[str]:
+    owner = f" (owner {_name(section.owner)})" if section.owner else ""
+    title = f"{_name(section.title)}: {section.verdict.upper()}{owner}"
+    header = ["model", "dataset", *(title for _, title in _COLUMNS), "n", "verdict"]
+    rows = [_row(pair) for pair in section.pairs]
+    header, rows = _shrink(header, rows, width)
+    widths = [max(cells(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    names = width - sum(widths[2:]) - len(_GAP) * (len(header) - 1)
+    widths[:2] = _share(widths[0], widths[1], max(names, 2))
+    lines = [
+        _paint(fit(title, width), section.verdict, color),
+        fit(_line(header, widths), width),
+    ]
+    for pair, row in zip(section.pairs, rows, strict=True):
+        text = fit(_line(row, widths), width)
+        word = row[-1]
+        if color and text.endswith(word):
+            text = text[: -len(word)] + _paint(word, outcome(pair), color)
+        lines.append(text)
+        if pair.status == "not run":
+            continue
+        lines += [fit(f"    {_first_line(reason)}", width) for reason in reasons(pair)]
+    return lines
+
+
+def _row(pair: PairRecord) -> list[str]:
+    measured = pair.measurement.metrics if pair.measurement else {}
+    row = [_name(pair.model), _name(pair.dataset)]
+    for name, _ in _COLUMNS:
+        value = measured.get(name)
+        text = NOTHING if value is None else figure(value.value)
+        row.append(f"{text} {interval(value)}" if value and name == "recall@1" else text)
+    behind = measured.get("recall@1") or next(iter(measured.values()), None)
+    word = outcome(pair)
+    row += [
+        NOTHING if behind is None else count(behind.n),
+        word if word in {"accept", "not run"} else word.upper(),
+    ]
+    return row
+
+
+def _shrink(
+    header: list[str], rows: list[list[str]], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """Leave out columns until the names have room."""
+    for title in ("", *_DISPENSABLE):
+        if title:
+            at = header.index(title)
+            header = header[:at] + header[at + 1 :]
+            rows = [row[:at] + row[at + 1 :] for row in rows]
+        widths = [max(cells(row[i]) for row in [header, *rows]) for i in range(len(header))]
+        names = sum(min(need, NARROWEST_NAME) for need in widths[:2])
+        if names + sum(widths[2:]) + len(_GAP) * (len(header) - 1) <= width:
+            break
+    return header, rows
+
+
+def _share(first: int, second: int, room: int) -> list[int]:
+    """Divide the room between two names: who needs less than half gives the rest away."""
+    if first + second <= room:
+        return [first, second]
+    half = room // 2
+    if first <= half:
+        return [first, room - first]
+    if second <= half:
+        return [room - second, second]
+    return [room - half, half]
+
+
+def _line(row: list[str], widths: list[int]) -> str:
+    last = len(row) - 1
+    parts = []
+    for i, (text, width) in enumerate(zip(row, widths, strict=True)):
+        shown = fit(text, width)
+        pad = " " * (width - cells(shown))
+        parts.append(shown if i == last else shown + pad if i < 2 else pad + shown)
+    return _GAP.join(parts)
+
+
+def _narrowing(record: RunRecord, width: int, color: bool) -> list[str]:
+    if not (record.partial or narrowed_away(record)):
+        return []
+    how = ", ".join(_name(part) for part in record.selection) or "not recorded"
+    return [_paint(fit(f"PARTIAL: narrowed by {how}", width), "partial", color)]
+
+
+def _name(text: str) -> str:
+    return line(unturned(text))
+
+
+def _first_line(text: str) -> str:
+    return paragraph(unturned(text)).partition("\n")[0].replace("\t", " ")
+
+
+def _paint(text: str, word: str, color: bool) -> str:
+    return f"\x1b[{_COLORS.get(word, '33')}m{text}\x1b[0m" if color and text else text

@@ -1,0 +1,105 @@
+"""Small JPEGs of the photos in a report, kept beside it: the page outlives the images."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import io
+import warnings
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
+
+from pytest_prodbench.report.atomic import atomic_write_bytes
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LONGEST_SIDE = 128
+QUALITY = 70
+FOLDER = "thumbnails"
+
+
+class Thumbnails:
+    """Thumbnails of the images of one run, as data URIs; each image is read and encoded once."""
+
+    def __init__(self, project: Path, run_dir: Path) -> None:
+        self._project = project
+        self._folder = run_dir / FOLDER
+        self._made: dict[str, str | None] = {}
+
+    def uri(self, root: str, image: str) -> str | None:
+        """Return ``data:image/jpeg;base64,…`` of an image, or None if it cannot be shown.
+
+        ``root`` is the dataset's folder relative to the project, ``image`` relative to ``root``. Never
+        raises: a page with a hole in it is better than no page.
+        """
+        key = hashlib.sha256(f"{root}\0{image}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        if key not in self._made:
+            data = self._jpeg(key, root, image)
+            self._made[key] = (
+                None
+                if data is None
+                else "data:image/jpeg;base64," + base64.b64encode(data).decode()
+            )
+        return self._made[key]
+
+    def _jpeg(self, key: str, root: str, image: str) -> bytes | None:
+        kept = self._folder / f"{key}.jpg"
+        try:
+            data = kept.read_bytes()
+        except OSError:
+            data = b""
+        if data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9"):
+            return data
+        if not _below_root(image):
+            return None
+        try:
+            data = encode(self._project / root / image)
+        except Exception:  # Pillow's decoders raise whatever a damaged file makes them raise
+            return None
+        with contextlib.suppress(OSError):  # a read-only folder costs the copy, not the picture
+            atomic_write_bytes(kept, data)
+        return data
+
+
+def encode(path: Path) -> bytes:
+    """Return a JPEG of at most 128 x 128 pixels: upright, RGB, on white where it was transparent.
+
+    Raises:
+        Exception: whatever Pillow raises for a file that is missing, damaged or too large.
+    """
+    from PIL import Image, ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # damaged EXIF and palettes; the report is not the place
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path) as opened:
+            opened.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))  # JPEG: decodes at 1/2 … 1/8
+            small = _rgb(ImageOps.exif_transpose(opened))
+    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    small.info.clear()  # no profile, no comment, no place where the photo was taken
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
+        # Sixteen bits and floats have no common white: the photo's own range is shown.
+        low, high = cast("tuple[float, float]", image.getextrema())
+        scale = 255.0 / ((high - low) or 1.0)
+        return image.convert("F").point(lambda x: x * scale - low * scale).convert("RGB")
+    if "transparency" in image.info or "A" in image.mode:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _below_root(image: str) -> bool:
+    """A path in evidence names a file of the dataset; anything else is not opened."""
+    path = PurePosixPath(image)
+    return bool(image) and not path.is_absolute() and ".." not in path.parts and "\0" not in image

@@ -1,0 +1,109 @@
+"""How a number, a digest or somebody else's text is written, the same in every kind of report."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_prodbench.evidence.types import MetricValue
+
+TEXT_LIMIT = 300
+"""Ids and paths are cut to this many characters in pages that people read; evidence keeps them whole."""
+
+NOTHING = "–"
+"""Stands where nothing was measured; never 0."""
+
+# Control characters (an escape sequence would repaint a terminal), lone surrogates and the two
+# non-characters: none can be written in XML, none can be seen.
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_BREAKS = re.compile("\r\n|[\r\n\u2028\u2029]")
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def legal(text: str) -> str:
+    """Replace what UTF-8, XML or a terminal cannot carry with U+FFFD; keep tabs and line ends."""
+    return _INVISIBLE.sub("\ufffd", _BREAKS.sub("\n", text))
+
+
+def line(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return one line of at most ``limit`` characters that can be shown anywhere."""
+    return _cut(legal(text).replace("\n", "\ufffd").replace("\t", " "), limit)
+
+
+def paragraph(text: str, limit: int = 2000) -> str:
+    """Return several lines, at most ``limit`` characters in all: an error message."""
+    return _cut(legal(text).strip(), limit)
+
+
+def unturned(text: str) -> str:
+    """Replace the marks that reverse the direction of text, where nothing can isolate them."""
+    return _BIDI.sub("\ufffd", text)
+
+
+def figure(value: float) -> str:
+    """Three decimals, and never 1.000 or 0.000 for a value that is not exactly that."""
+    text = f"{value:.3f}"
+    if text in {"1.000", "-1.000"} and abs(value) < 1:
+        return ">0.999" if value > 0 else "<-0.999"
+    if text in {"0.000", "-0.000"} and value != 0:
+        return "<0.001" if value > 0 else ">-0.001"
+    return "0.000" if value == 0 else text
+
+
+def interval(value: MetricValue) -> str:
+    """Return ``[0.887, 0.934]``."""
+    return f"[{figure(value.low)}, {figure(value.high)}]"
+
+
+def count(number: int, noun: str = "", plural: str = "") -> str:
+    """Return ``1,204 queries``, ``1 query`` or, without a noun, ``1,204``."""
+    if not noun:
+        return f"{number:,}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return ``0.42 s``, ``12.3 s``, ``4 min 05 s`` or ``2 h 03 min``."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def short(digest: str) -> str:
+    """Return enough of a digest to compare it by eye."""
+    return line(digest.removeprefix("sha256:"), 12).rstrip("…")
+
+
+def cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes: wide characters two, combining ones none."""
+    return sum(_cell(character) for character in text)
+
+
+def fit(text: str, width: int) -> str:
+    """Cut a text to ``width`` cells, with an ellipsis as the last of them."""
+    if cells(text) <= width:
+        return text
+    kept, used = [], 0
+    for character in text:
+        used += _cell(character)
+        if used > width - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + "…" if width > 0 else ""
+
+
+def _cell(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
