@@ -1,0 +1,42 @@
+"""Write a file whole or not at all: temp file beside it, flush to disk, rename."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def atomic_write_bytes(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``; a reader sees the old file or the new one, never a part.
+
+    Makes the parent folders. Raises OSError as the system gives it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner may read; a report is for everybody that the
+        # umask allows.
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` in UTF-8, line ends as they stand."""
+    atomic_write_bytes(path, text.encode("utf-8"))
+
+
+def _umask() -> int:
+    # The only portable way to read the mask is to set it; done once, at import, before any thread.
+    return _UMASK
+
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)

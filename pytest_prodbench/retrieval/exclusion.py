@@ -1,0 +1,97 @@
+"""Which gallery images a query must not meet, and which are its positives: sparse (row, column) pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NO_CODE = -1
+"""Code that matches nothing, not even itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Distinct (query, gallery) pairs, sorted by query, then gallery.
+
+    Attributes:
+        starts: int64 (q + 1,), pairs of query i stand at ``starts[i]:starts[i + 1]``.
+        columns: int64 (p,), their gallery rows.
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Query of each pair, int64 (p,)."""
+        import numpy as np
+
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Pairs of each query, int64 (q,)."""
+        import numpy as np
+
+        return np.diff(self.starts)
+
+    def of(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (query − first, gallery) of the pairs of queries ``first <= i < last``."""
+        import numpy as np
+
+        starts = self.starts[first : last + 1]
+        rows = np.repeat(np.arange(last - first), np.diff(starts))
+        return rows, self.columns[starts[0] : starts[-1]]
+
+
+def matching_pairs(query_codes: NDArray[np.int64], gallery_codes: NDArray[np.int64]) -> Pairs:
+    """Return every pair with equal codes (q,) and (n,); ``NO_CODE`` matches nothing."""
+    import numpy as np
+
+    order = np.argsort(gallery_codes, kind="stable")
+    ordered = gallery_codes[order]
+    left = np.searchsorted(ordered, query_codes, side="left")
+    right = np.searchsorted(ordered, query_codes, side="right")
+    counts = np.where(query_codes == NO_CODE, 0, right - left)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    # Position of each pair inside its query's run: 0, 1, 2 … restarted at each query.
+    within = np.arange(starts[-1]) - np.repeat(starts[:-1], counts)
+    columns = order[np.repeat(left, counts) + within].astype(np.int64)
+    # The stable sort keeps equal codes in gallery order, so columns are sorted within each query.
+    return Pairs(starts, columns)
+
+
+def union(first: Pairs, *others: Pairs) -> Pairs:
+    """Return the pairs that are in any of the given sets over the same queries."""
+    import numpy as np
+
+    queries = len(first.starts) - 1
+    rows = np.concatenate([pairs.rows for pairs in (first, *others)])
+    columns = np.concatenate([pairs.columns for pairs in (first, *others)])
+    return _build(queries, rows, columns)
+
+
+def difference(pairs: Pairs, without: Pairs) -> Pairs:
+    """Return the pairs of the first set that are not in the second."""
+    import numpy as np
+
+    if not len(without.columns) or not len(pairs.columns):
+        return pairs
+    width = int(max(pairs.columns.max(), without.columns.max())) + 1
+    keys = pairs.rows * width + pairs.columns
+    keep = ~np.isin(keys, without.rows * width + without.columns)
+    return _build(len(pairs.starts) - 1, pairs.rows[keep], pairs.columns[keep])
+
+
+def _build(queries: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Pairs:
+    import numpy as np
+
+    width = int(columns.max()) + 1 if len(columns) else 1
+    keys = np.unique(rows * width + columns)
+    rows, columns = np.divmod(keys, width)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=queries))])
+    return Pairs(starts.astype(np.int64), columns.astype(np.int64))

@@ -1,0 +1,60 @@
+"""Raw vectors to unit vectors; vectors that have no direction are an error, not a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.errors import EmbeddingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def normalise(vectors: NDArray[np.floating], name: Callable[[int], str]) -> NDArray[np.float32]:
+    """Scale each row of (n, d) to length 1: x / ‖x‖₂, computed in float64, returned as float32.
+
+    Args:
+        vectors: float (n, d); not changed.
+        name: row → what the user calls that image, for the message.
+
+    Raises:
+        EmbeddingError: not two-dimensional, not floating point, or a row that is not finite or all
+            zero; names the first such image and says how many there are.
+    """
+    import numpy as np
+
+    if vectors.ndim != 2 or vectors.shape[1] == 0:
+        raise EmbeddingError(
+            "embeddings",
+            found=f"an array of shape {vectors.shape}",
+            expected="shape (n, d), d >= 1",
+        )
+    if not np.issubdtype(vectors.dtype, np.floating):
+        raise EmbeddingError(
+            "embeddings",
+            found=f"dtype {vectors.dtype}",
+            expected="a floating-point dtype",
+            next_step="convert with .astype('float32')",
+        )
+    finite = np.isfinite(vectors).all(axis=1)
+    _refuse(np.asarray(finite), name, "a vector that is not finite (NaN or infinity)")
+    _refuse(np.asarray(vectors.any(axis=1)), name, "a vector that is all zero")
+    wide = vectors.astype(np.float64)
+    # Scale by the largest component first: squares of tiny float64 numbers would vanish.
+    wide /= np.abs(wide).max(axis=1, keepdims=True)
+    wide /= np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
+    return wide.astype(np.float32)
+
+
+def _refuse(good: NDArray[np.bool_], name: Callable[[int], str], what: str) -> None:
+    bad = (~good).nonzero()[0]
+    if len(bad):
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise EmbeddingError(
+            f"image {name(int(bad[0]))}{more}",
+            found=what,
+            expected="finite numbers, at least one of them not zero",
+            next_step="look at the image and at the model's output for it; try precision float32",
+        )
