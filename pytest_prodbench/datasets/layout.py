@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pytest_prodbench.protocol import ImageTable
 
-from pytest_prodbench.protocol import Dataset
-from pytest_prodbench.settings.types import DatasetSpec
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from pytest_prodbench.settings.types import DatasetSpec
+
+Options = TypeVar("Options", bound="BaseModel")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """One on-disk layout.
+class Origin:
+    """Where the rows of one role stand in their source, so that a message can name them.
+
+    Attributes:
+        source: name of the file, as a reader knows it: ``catalog.csv``.
+        unit: what ``numbers`` counts.
+        numbers: 1-based number of each row, as long as the role's table.
+    """
+
+    source: str
+    unit: Literal["line", "row"]
+    numbers: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a layout found; ``open_dataset`` checks it and makes the ``Dataset``.
+
+    Attributes:
+        root: absolute folder that the image paths hang below.
+        queries: what is searched for.
+        gallery: what is searched in.
+        protocol_note: who queries whom, and whether the split is official or ours; for the report.
+        query_origin: where the rows of ``queries`` come from; None where rows have no number.
+        gallery_origin: the same for ``gallery``.
+        problems: what is wrong with single rows, each naming its row; those rows are in no table.
+            They are raised together with what the common checks find.
+    """
+
+    root: Path
+    queries: ImageTable
+    gallery: ImageTable
+    protocol_note: str = ""
+    query_origin: Origin | None = None
+    gallery_origin: Origin | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[Options]):
+    """One on-disk layout, registered under ``prodbench.datasets``.
 
     Attributes:
         options: pydantic model of the keys that only this layout knows (``extra="forbid"``).
-        open: reads the tables and returns the dataset, without touching a pixel. Called with the spec
-            and an instance of ``options``. Raises ``DatasetError`` or ``ProblemList``.
+        open: reads the tables without touching a pixel. Called with the spec and an instance of
+            ``options``. Raises ``DatasetError`` where the source as a whole cannot be read; what is
+            wrong with single rows goes into ``Tables.problems``.
     """
 
-    options: type[BaseModel]
-    open: Callable[[DatasetSpec, BaseModel], Dataset]
+    options: type[Options]
+    open: Callable[[DatasetSpec, Options], Tables]

@@ -1,0 +1,83 @@
+"""What a dataset *is*, as digests: the bytes of its images and the rows around them.
+
+The digest of the whole is free of row order, file names and folders: moving a catalog does not make it
+another one. One byte of an image, one box, one product id does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from pytest_prodbench.datasets.threads import for_each
+from pytest_prodbench.errors import DatasetError
+from pytest_prodbench.protocol import Dataset, ImageTable
+
+_VERSION = b"prodbench content 1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetContent:
+    """Digests of one dataset; all are sha256 in hex.
+
+    Attributes:
+        query_digests: of the file bytes behind each query, in the order of ``Dataset.queries``.
+        gallery_digests: the same for ``Dataset.gallery``.
+        digest: of all rows: role, file digest, box, product, family, group, stated conditions.
+    """
+
+    query_digests: tuple[str, ...]
+    gallery_digests: tuple[str, ...]
+    digest: str
+
+
+def content(dataset: Dataset) -> DatasetContent:
+    """Return the digests of a dataset; reads each distinct file once, decodes none.
+
+    Raises:
+        DatasetError: a file is gone or cannot be read; names the first in path order.
+    """
+    paths = sorted({*dataset.queries.images, *dataset.gallery.images})
+
+    def file_digest(image: str) -> str:
+        try:
+            with dataset.path(image).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise DatasetError(
+                f"dataset {dataset.name!r}",
+                found=f"image {image!r} cannot be read: {error.strerror or error}",
+                expected="the file that was there when the dataset was opened",
+                next_step="put it back, or take its rows out of the dataset",
+            ) from error
+
+    by_path = dict(zip(paths, for_each(paths, file_digest), strict=True))
+    queries = tuple(by_path[image] for image in dataset.queries.images)
+    gallery = tuple(by_path[image] for image in dataset.gallery.images)
+    rows = _row_digests("query", dataset.queries, queries)
+    rows += _row_digests("gallery", dataset.gallery, gallery)
+    rows.sort()
+    digest = hashlib.sha256(_VERSION + b"".join(rows)).hexdigest()
+    return DatasetContent(query_digests=queries, gallery_digests=gallery, digest=digest)
+
+
+def _row_digests(role: str, table: ImageTable, files: tuple[str, ...]) -> list[bytes]:
+    names = sorted(table.conditions)
+    columns = [table.conditions[name] for name in names]
+    digests = []
+    for i, file in enumerate(files):
+        box = table.boxes[i]
+        row = [
+            role,
+            file,
+            # + 0.0 makes -0.0 and an integer the number they equal.
+            None if box is None else [float(edge) + 0.0 for edge in box],
+            table.product_ids[i],
+            table.families[i],
+            table.groups[i],
+            # "" is "not stated": a column that says nothing of a row does not change the row.
+            [[n, column[i]] for n, column in zip(names, columns, strict=True) if column[i]],
+        ]
+        digests.append(hashlib.sha256(json.dumps(row).encode()).digest())
+    return digests

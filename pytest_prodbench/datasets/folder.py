@@ -1,0 +1,164 @@
+"""Layout ``folder``: ``gallery/<product>/*.jpg`` and ``queries/<product>/*.jpg``.
+
+The name of a folder is the product id, as it stands: ``007`` stays ``007``. Images may hang deeper below
+their product's folder. Hidden files and folders are ignored.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from pytest_prodbench.datasets.layout import Layout, Tables
+from pytest_prodbench.datasets.paths import image_path, image_path_problem
+from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.errors import DatasetError, did_you_mean
+from pytest_prodbench.protocol import ImageTable
+from pytest_prodbench.settings.types import DatasetSpec, Frozen
+
+EXTENSIONS = [".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"]
+
+
+class FolderOptions(Frozen):
+    """Options of the layout ``folder``.
+
+    Attributes:
+        gallery: folder of the catalog images, relative to the dataset's path.
+        queries: folder of the photos, relative to the dataset's path.
+        extensions: suffixes of image files, upper or lower case; other files are counted, not read.
+    """
+
+    gallery: str = "gallery"
+    queries: str = "queries"
+    extensions: list[str] = Field(default_factory=lambda: list(EXTENSIONS), min_length=1)
+
+    @field_validator("gallery", "queries")
+    @classmethod
+    def _relative(cls, folder: str) -> str:
+        problem = image_path_problem(folder)
+        if problem:
+            raise ValueError(problem)
+        return image_path(folder)
+
+    @field_validator("extensions")
+    @classmethod
+    def _suffixes(cls, extensions: list[str]) -> list[str]:
+        for extension in extensions:
+            if not extension.startswith(".") or len(extension) < 2:
+                raise ValueError(f"{extension!r} is no suffix such as '.jpg'")
+        return [extension.lower() for extension in extensions]
+
+
+def open_folder(spec: DatasetSpec, options: FolderOptions) -> Tables:
+    """Read two folders of product folders into tables; see ``Layout.open``.
+
+    Raises:
+        DatasetError: one of the two folders is missing.
+    """
+    root = spec.path.resolve()
+    walker = _Walker(root, frozenset(options.extensions))
+    gallery = walker.table(options.gallery, empty_is_problem=True)
+    queries = walker.table(options.queries, empty_is_problem=False)
+    note = (
+        f"Query = images below {options.queries}/, gallery = images below {options.gallery}/; "
+        "folder names are product ids; not an official split."
+    )
+    if walker.ignored:
+        noun = "file" if walker.ignored == 1 else "files"
+        note += f" {walker.ignored:,} {noun} without a known image suffix ignored."
+    return Tables(
+        root=root,
+        queries=queries,
+        gallery=gallery,
+        protocol_note=note,
+        problems=tuple(walker.problems),
+    )
+
+
+class _Walker:
+    """Collects images below product folders, in an order that no file system decides."""
+
+    def __init__(self, root: Path, extensions: frozenset[str]) -> None:
+        self._root = root
+        self._extensions = extensions
+        self.ignored = 0
+        self.problems: list[str] = []
+
+    def table(self, folder: str, *, empty_is_problem: bool) -> ImageTable:
+        """Return the images of one role."""
+        top = self._root / folder
+        if not top.is_dir():
+            names = [entry.name for entry in _visible(self._root)] if self._root.is_dir() else []
+            raise DatasetError(
+                shown(self._root),
+                found=f"no folder {folder!r}",
+                expected="a folder of product folders",
+                next_step=f"{did_you_mean(folder, names)} Name others with the options gallery, queries",
+            )
+        images: list[str] = []
+        products: list[str] = []
+        for entry in _visible(top):
+            path = f"{folder}/{entry.name}"
+            if not entry.is_dir():
+                if self._is_image(entry.name):
+                    self.problems.append(f"{path!r} is in no product folder; move it into one")
+                continue
+            problem = product_id_problem(entry.name)
+            if problem:
+                self.problems.append(f"folder {path!r}: {problem}; rename it")
+                continue
+            below = self._images(path, ())
+            if not below and empty_is_problem:
+                self.problems.append(f"product folder {path!r} has no image; add one or remove it")
+            images += below
+            products += [entry.name] * len(below)
+        blank = ("",) * len(images)
+        return ImageTable(
+            images=tuple(images),
+            product_ids=tuple(products),
+            families=blank,
+            groups=blank,
+            boxes=(None,) * len(images),
+        )
+
+    def _images(self, folder: str, above: tuple[tuple[int, int], ...]) -> list[str]:
+        status = (self._root / folder).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            self.problems.append(f"folder {folder!r} is a link to a folder above itself; remove it")
+            return []
+        images = []
+        for entry in _visible(self._root / folder):
+            path = f"{folder}/{entry.name}"
+            # Links are followed: a folder that is silently left out would be worse.
+            if entry.is_dir():
+                images += self._images(path, (*above, identity))
+            elif self._is_image(entry.name):
+                images.append(image_path(path))
+        return images
+
+    def _is_image(self, name: str) -> bool:
+        if os.path.splitext(name)[1].lower() in self._extensions:  # noqa: PTH122 - once a file
+            return True
+        self.ignored += 1
+        return False
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                (entry for entry in entries if not entry.name.startswith(".")),
+                key=lambda entry: entry.name,
+            )
+    except OSError as error:
+        raise DatasetError(
+            shown(folder),
+            found=f"cannot be listed: {error.strerror}",
+            next_step="check permissions",
+        ) from error
+
+
+LAYOUT = Layout(options=FolderOptions, open=open_folder)

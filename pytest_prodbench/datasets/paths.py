@@ -1,0 +1,31 @@
+"""Paths of images as they are written in a dataset: posix, relative, the same on every machine."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+# ``C:\x`` and ``C:/x``; a posix file name may hold a colon, but hardly after one single letter.
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def image_path_problem(path: str) -> str | None:
+    """Return why a text cannot be the relative path of an image, or None."""
+    if not path:
+        return "image path is empty"
+    if "\0" in path:
+        return f"path {path!r} holds a NUL character"
+    if path.startswith(("/", "\\\\")) or _DRIVE.match(path):
+        return (
+            f"path {path!r} is absolute: it is true on one machine only, and evidence would carry "
+            "it; write it relative to the folder of the images"
+        )
+    if _ADDRESS.match(path):
+        return f"path {path!r} is an address: datasets are read from disk; fetch the images first"
+    return None
+
+
+def image_path(path: str) -> str:
+    """Return a relative path without ``.``, ``..`` and doubled slashes: one file, one name."""
+    return posixpath.normpath(path)
