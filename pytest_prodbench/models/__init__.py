@@ -1,1 +1,10 @@
-"""How an image becomes a vector: one file per library."""
+"""How an image becomes a vector: one file per library.
+
+Importing this package or any module in it loads neither torch nor a model library; they are imported
+where a model is loaded.
+"""
+
+from pytest_prodbench.models.loading import library_for, parse_source
+from pytest_prodbench.models.protocol import Embedder, ModelIdentity, ModelLibrary
+
+__all__ = ["Embedder", "ModelIdentity", "ModelLibrary", "library_for", "parse_source"]

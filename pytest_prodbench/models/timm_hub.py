@@ -1,0 +1,142 @@
+"""timm's own weights: what its registry says of them, where they are cached, how they are fetched.
+
+Imported when a model is loaded, because it needs torch and timm.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pytest_prodbench.errors import did_you_mean
+from pytest_prodbench.models.checkpoints import model_error, weights_missing
+from pytest_prodbench.models.hub import cached_snapshot, fetched, repository_folder
+
+if TYPE_CHECKING:
+    from pytest_prodbench.settings.types import ModelSpec
+
+_HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+def create(spec: ModelSpec, architecture: str, **options: Any) -> torch.nn.Module:
+    """Build an architecture.
+
+    Raises:
+        ModelError: timm does not know the architecture, or not its pretrained tag.
+    """
+    import timm
+
+    registered_config(spec, architecture)
+    model: torch.nn.Module = timm.create_model(architecture, **options)
+    return model
+
+
+def registered_config(spec: ModelSpec, architecture: str) -> Any:
+    """Return what timm's registry says of ``architecture`` or ``architecture.tag``.
+
+    Raises:
+        ModelError: timm does not know it; suggests the nearest that it does.
+    """
+    import timm
+
+    name, _, tag = architecture.partition(".")
+    if not timm.is_model(name):
+        raise model_error(
+            spec,
+            found=f"{architecture!r}, which timm {timm.__version__} does not know",
+            expected="a name that timm.list_models() or timm.list_pretrained() lists",
+            next_step=_nearest(name, timm.list_models()),
+        )
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{name}.*")]
+    if tag and tag not in tags:
+        raise model_error(
+            spec,
+            found=f"{tag!r}, which timm {timm.__version__} does not know as weights of {name}",
+            expected=f"one of {', '.join(tags)}" if tags else f"{name} without a tag",
+        )
+    return timm.get_pretrained_cfg(architecture)
+
+
+def pretrained_config(spec: ModelSpec) -> Any:
+    """Return the registry's entry for an identifier that has trained weights.
+
+    Raises:
+        ModelError: timm does not know it, or has no weights for it.
+    """
+    import timm
+
+    config = registered_config(spec, spec.identifier)
+    if config is None or not (config.hf_hub_id or config.url):
+        raise model_error(
+            spec,
+            found=f"timm has no trained weights for {spec.identifier!r}",
+            expected="an identifier with weights, a checkpoint, or checkpoint = 'random:SEED'",
+            next_step=_nearest(spec.identifier, timm.list_pretrained()),
+        )
+    return config
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    # timm knows more than a thousand names: a list of them all would help nobody.
+    suggestion = did_you_mean(name, known)
+    return (
+        suggestion if len(suggestion) < 200 else "python -c 'import timm; help(timm.list_models)'"
+    )
+
+
+def _repository(spec: ModelSpec, config: Any) -> tuple[str, str | None]:
+    repository, _, revision = config.hf_hub_id.partition("@")
+    return repository, spec.revision or revision or None
+
+
+def hub_file(spec: ModelSpec) -> Path:
+    """Return the cached file of timm's own weights for an identifier.
+
+    Raises:
+        ModelError: timm has none for it, or they are not on this machine.
+    """
+    config = pretrained_config(spec)
+    if config.hf_hub_id:
+        repository, revision = _repository(spec, config)
+        names = (config.hf_hub_filename,) if config.hf_hub_filename else _HUB_WEIGHTS
+        if snapshot := cached_snapshot(repository, revision):
+            for name in names:
+                if (snapshot.folder / name).is_file():
+                    return snapshot.folder / name
+        wanted = f"{' or '.join(names)} of {repository} at revision {revision or 'main'}"
+        raise weights_missing(spec, wanted, repository_folder(repository))
+    # A pair where the file is to be called otherwise than the last part of its address.
+    name = config.url[1] if isinstance(config.url, tuple) else config.url.rpartition("/")[2]
+    cached: Path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not cached.is_file():
+        raise weights_missing(spec, name, cached.parent)
+    return cached
+
+
+def download_pretrained(spec: ModelSpec, names: list[str]) -> Path:
+    """Fetch timm's own weights for an identifier into the hub's or torch's cache; return the file."""
+    config = pretrained_config(spec)
+    if config.hf_hub_id:
+        repository, revision = _repository(spec, config)
+        download_repository(spec, repository, revision, [config.hf_hub_filename or "", *names])
+    else:
+        from timm.models._hub import download_cached_file
+
+        with fetched(spec, str(config.url)):
+            download_cached_file(config.url)
+    return hub_file(spec)
+
+
+def download_repository(
+    spec: ModelSpec, repository: str, revision: str | None, names: list[str]
+) -> None:
+    """Fetch the config and the first of the named weight files that a hub repository has."""
+    from huggingface_hub import hf_hub_download, list_repo_files
+
+    with fetched(spec, repository):
+        there = list_repo_files(repository, revision=revision)
+        weights = next((name for name in names if name in there), None)
+        for name in filter(None, ("config.json" if "config.json" in there else None, weights)):
+            hf_hub_download(repository, name, revision=revision)
