@@ -17,7 +17,7 @@ from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.checkpoints import first_line, model_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_prodbench.settings.types import ModelSpec
 
@@ -81,6 +81,39 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+def fetch(
+    spec: ModelSpec,
+    repository: str,
+    revision: str | None,
+    *,
+    weights: Sequence[str],
+    also: Sequence[str] = (),
+) -> None:
+    """Bring files of a hub repository into the local cache.
+
+    Args:
+        spec: the model, for messages.
+        repository: ``org/name``.
+        revision: branch, tag or commit; None for ``main``.
+        weights: names of weight files; the first that the repository has is fetched.
+        also: names of other files; those that the repository has are fetched.
+
+    Raises:
+        ModelError: no such repository, no access, no network, or none of the weight files.
+    """
+    from huggingface_hub import hf_hub_download, list_repo_files
+
+    with fetched(spec, repository):
+        there = set(list_repo_files(repository, revision=revision))
+        chosen = next((name for name in weights if name in there), None)
+        if chosen is None:
+            raise model_error(
+                spec, found=f"{repository} has no weights", expected=f"one of {', '.join(weights)}"
+            )
+        for name in (*(name for name in also if name in there), chosen):
+            hf_hub_download(repository, name, revision=revision)
 
 
 @contextmanager

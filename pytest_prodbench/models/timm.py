@@ -31,7 +31,7 @@ from pytest_prodbench.models.checkpoints import (
     weight_file_in,
     weights_missing,
 )
-from pytest_prodbench.models.hub import HF_HUB, Snapshot, cached_snapshot, repository_folder
+from pytest_prodbench.models.hub import HF_HUB, Snapshot, cached_snapshot, fetch, repository_folder
 from pytest_prodbench.models.identity import library_versions, parameters_digest, weights_digest
 from pytest_prodbench.models.packaged import PACKAGED
 from pytest_prodbench.models.protocol import ModelIdentity
@@ -134,14 +134,13 @@ class TimmLibrary:
         """
         if random_seed(spec) is not None or spec.checkpoint is not None or _packaged(spec):
             return self.files(spec) or []
+        if spec.identifier.startswith(HF_HUB):
+            repository = spec.identifier.removeprefix(HF_HUB)
+            fetch(spec, repository, spec.revision, weights=_PREFERRED, also=["config.json"])
+            return self.files(spec) or []
         from pytest_prodbench.models import timm_hub
 
-        if spec.identifier.startswith(HF_HUB):
-            timm_hub.download_repository(
-                spec, spec.identifier.removeprefix(HF_HUB), spec.revision, [*_PREFERRED]
-            )
-            return self.files(spec) or []
-        return [timm_hub.download_pretrained(spec, [*_PREFERRED])]
+        return [timm_hub.download_pretrained(spec)]
 
 
 def _packaged(spec: ModelSpec) -> tuple[tuple[float, ...], tuple[float, ...]] | None:

@@ -12,7 +12,7 @@ import torch
 
 from pytest_prodbench.errors import did_you_mean
 from pytest_prodbench.models.checkpoints import model_error, weights_missing
-from pytest_prodbench.models.hub import cached_snapshot, fetched, repository_folder
+from pytest_prodbench.models.hub import cached_snapshot, fetch, fetched, repository_folder
 
 if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec
@@ -115,28 +115,16 @@ def hub_file(spec: ModelSpec) -> Path:
     return cached
 
 
-def download_pretrained(spec: ModelSpec, names: list[str]) -> Path:
+def download_pretrained(spec: ModelSpec) -> Path:
     """Fetch timm's own weights for an identifier into the hub's or torch's cache; return the file."""
     config = pretrained_config(spec)
     if config.hf_hub_id:
         repository, revision = _repository(spec, config)
-        download_repository(spec, repository, revision, [config.hf_hub_filename or "", *names])
+        weights = (config.hf_hub_filename,) if config.hf_hub_filename else _HUB_WEIGHTS
+        fetch(spec, repository, revision, weights=weights)
     else:
         from timm.models._hub import download_cached_file
 
         with fetched(spec, str(config.url)):
             download_cached_file(config.url)
     return hub_file(spec)
-
-
-def download_repository(
-    spec: ModelSpec, repository: str, revision: str | None, names: list[str]
-) -> None:
-    """Fetch the config and the first of the named weight files that a hub repository has."""
-    from huggingface_hub import hf_hub_download, list_repo_files
-
-    with fetched(spec, repository):
-        there = list_repo_files(repository, revision=revision)
-        weights = next((name for name in names if name in there), None)
-        for name in filter(None, ("config.json" if "config.json" in there else None, weights)):
-            hf_hub_download(repository, name, revision=revision)

@@ -1,0 +1,127 @@
+"""How the output of a transformers model becomes one vector.
+
+=========================================  ==================================================
+architecture                               ``default``
+=========================================  ==================================================
+CLIP, SigLIP, SigLIP 2 (two towers)        the image projection, ``get_image_features``
+DINOv2, DINOv3, ViT, DeiT, … (class token) ``last_hidden_state[:, 0]``, after the last norm
+others (ConvNeXt, Swin, BEiT, …)           ``pooler_output``
+=========================================  ==================================================
+
+For DINOv2 and DINOv3 the class token *is* ``pooler_output``; for ViT and its kin ``pooler_output`` is a
+further dense layer that most checkpoints do not have, so the token is taken in all cases.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pytest_prodbench.models.checkpoints import model_error
+from pytest_prodbench.models.pooling import gem_pool, map_to_tokens, mean_pool, pooling_name
+
+if TYPE_CHECKING:
+    from pytest_prodbench.settings.types import ModelSpec
+
+# model_type → tokens before the patches, without registers; the first of them is the class token.
+_SPECIAL_TOKENS = {
+    "beit": 1,
+    "clip": 1,
+    "clip_vision_model": 1,
+    "data2vec-vision": 1,
+    "deit": 2,
+    "dinov2": 1,
+    "dinov2_with_registers": 1,
+    "dinov3_vit": 1,
+    "ijepa": 0,
+    "siglip": 0,
+    "siglip_vision_model": 0,
+    "swin": 0,
+    "swinv2": 0,
+    "vit": 1,
+    "vit_msn": 1,
+}
+_CLIP = {"clip", "clip_vision_model"}
+# They have a class token, but their own pooled output is (by config) the mean of the patches.
+_OWN_POOLER = {"beit", "data2vec-vision"}
+
+
+class Pool:
+    """Image batch → vectors, by the pooling that a spec asks for.
+
+    Attributes:
+        name: the pooling in force: ``projection``, ``cls``, ``pooler``, ``mean`` or ``gem(p)``.
+    """
+
+    def __init__(self, spec: ModelSpec, model: Any) -> None:
+        self._spec = spec
+        self._model = model
+        self._type: str = model.config.model_type
+        self._special = _SPECIAL_TOKENS.get(self._type)
+        self.name = self._resolved()
+
+    @property
+    def uses_pooler(self) -> bool:
+        """Whether the vectors pass through a module named ``pooler``."""
+        return self.name == "pooler"
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """Map float32 (b, 3, h, w) to (b, dimension)."""
+        if self.name == "projection":
+            output = self._model.get_image_features(pixel_values=batch)
+            # transformers 5 wraps the projection, transformers 4 returned the tensor.
+            return self._vectors(getattr(output, "pooler_output", output))
+        # A two-tower model needs text in its own forward pass; its image tower does not.
+        tower = getattr(self._model, "vision_model", self._model)
+        output = tower(pixel_values=batch)
+        if self.name == "pooler":
+            return self._vectors(getattr(output, "pooler_output", None))
+        if self.name == "cls":
+            return self._vectors(self._normed(output.last_hidden_state[:, 0]))
+        tokens = self._patches(output.last_hidden_state)
+        gem = self._spec.pooling == "gem"
+        return gem_pool(tokens, self._spec.gem_power) if gem else mean_pool(tokens)
+
+    def _resolved(self) -> str:
+        asked = self._spec.pooling
+        projects = hasattr(self._model, "get_image_features")
+        if asked == "default":
+            if projects:
+                return "projection"
+            return "cls" if self._special and self._type not in _OWN_POOLER else "pooler"
+        if asked == "projection" and not projects:
+            raise self._refusal("it has no projection")
+        if asked == "cls" and not self._special:
+            raise self._refusal("it has no class token")
+        return pooling_name(self._spec)
+
+    def _patches(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the patch tokens (b, n, c), without class and register tokens."""
+        if hidden.ndim == 4:
+            return map_to_tokens(hidden, channels_last=False)
+        if self._special is None:
+            raise self._refusal("how many of its tokens are not patches is not known")
+        registers = int(getattr(self._model.config, "num_register_tokens", 0) or 0)
+        return self._normed(hidden[:, self._special + registers :])
+
+    def _normed(self, tokens: torch.Tensor) -> torch.Tensor:
+        # CLIP alone hands out its tokens before the last norm, which its own pooling does apply.
+        if self._type not in _CLIP:
+            return tokens
+        tower = getattr(self._model, "vision_model", self._model)
+        normed: torch.Tensor = tower.post_layernorm(tokens)
+        return normed
+
+    def _vectors(self, output: Any) -> torch.Tensor:
+        if not isinstance(output, torch.Tensor):
+            raise self._refusal("it gives no pooled output of its own")
+        # ConvNeXt and ResNet leave two axes of length 1.
+        return output.flatten(1)
+
+    def _refusal(self, why: str) -> Exception:
+        return model_error(
+            self._spec,
+            found=f"pooling {self._spec.pooling!r} cannot be done with {self._type}: {why}",
+            expected="another of default, projection, cls, mean, gem",
+        )
