@@ -46,10 +46,11 @@ _MARKS = {
 # Whatever starts a construct becomes a character reference: that is text in every Markdown, within
 # tables and without. An underscore inside a word starts nothing, and names are full of them.
 _SPECIAL = re.compile(
-    r"[&<>|`*\[\]{}~\\#!@$^]"
+    r"[&<>|`*\[\]{}~\\#!$^]"
     r"|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])"  # emphasis
+    r"|(?<![a-z])@|@(?!\d+(?![\w.-]))"  # mentions and addresses, but not recall@1
     r"|:(?=/)|(?<=www)\."  # links that GitHub makes by itself
-    r"|^[-+=]|^\d+[.)]",  # lists and underlines
+    r"|^[-+=]|^\d+[.)](?=\s|$)",  # lists and underlines
     re.IGNORECASE,
 )
 
@@ -92,9 +93,10 @@ def _lines(record: RunRecord) -> list[str]:
         f"protocol {record.protocol_version} · prodbench {escape(record.prodbench_version)}",
         "",
     ]
+    away = set(narrowed_away(record))
     lines += _narrowing(record)
     for section in sections(record):
-        lines += _section(section)
+        lines += _section(section, away)
     lines.append(
         "All numbers with 95 % intervals by resampling products. "
         "Conditions, misses and definitions are in `index.html` of the run's folder."
@@ -114,7 +116,7 @@ def _narrowing(record: RunRecord) -> list[str]:
     ]
 
 
-def _section(section: Section) -> list[str]:
+def _section(section: Section, away: set[str]) -> list[str]:
     owner = f" · owner {escape(section.owner)}" if section.owner else ""
     lines = [
         f"## {escape(section.title)}: {_MARKS[section.verdict].replace('**', '')}",
@@ -130,7 +132,7 @@ def _section(section: Section) -> list[str]:
     told = [
         f"- {escape(pair.name)}: {_message(reason)}"
         for pair in section.pairs
-        if pair.status != "not run"
+        if pair.name not in away
         for reason in reasons(pair)
     ]
     if told:

@@ -15,15 +15,20 @@ from pytest_prodbench.report.wording import (
     line,
     paragraph,
     unturned,
+    wrap,
 )
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import PairRecord, RunRecord
 
-NARROWEST_NAME = 12
+NARROWEST_NAME = 16
 """Columns are left out before names are cut to fewer cells than this."""
 
+REASON_LINES = 4
+"""A reason is broken over at most so many lines; the reports beside the evidence have the rest."""
+
 _GAP = "  "
+_INDENT = "    "
 _COLUMNS = (
     ("recall@1", "R@1"),
     ("recall@5", "R@5"),
@@ -45,8 +50,9 @@ def sector_tables(
     line (default: the name of the run).
     """
     lines: list[str] = []
+    away = set(narrowed_away(record))
     for section in sections(record):
-        lines += _section(section, width, color)
+        lines += _section(section, away, width, color)
         lines.append("")
     lines += _narrowing(record, width, color)
     verdict = record.verdict.upper()
@@ -59,7 +65,7 @@ def sector_tables(
     return lines
 
 
-def _section(section: Section, width: int, color: bool) -> list[str]:
+def _section(section: Section, away: set[str], width: int, color: bool) -> list[str]:
     owner = f" (owner {_name(section.owner)})" if section.owner else ""
     title = f"{_name(section.title)}: {section.verdict.upper()}{owner}"
     header = ["model", "dataset", *(title for _, title in _COLUMNS), "n", "verdict"]
@@ -78,9 +84,11 @@ def _section(section: Section, width: int, color: bool) -> list[str]:
         if color and text.endswith(word):
             text = text[: -len(word)] + _paint(word, outcome(pair), color)
         lines.append(text)
-        if pair.status == "not run":
+        if pair.name in away:
             continue
-        lines += [fit(f"    {_first_line(reason)}", width) for reason in reasons(pair)]
+        for reason in reasons(pair):
+            told = wrap(paragraph(unturned(reason)), width - len(_INDENT), REASON_LINES)
+            lines += [fit(_INDENT + part, width) for part in told]
     return lines
 
 
@@ -147,10 +155,6 @@ def _narrowing(record: RunRecord, width: int, color: bool) -> list[str]:
 
 def _name(text: str) -> str:
     return line(unturned(text))
-
-
-def _first_line(text: str) -> str:
-    return paragraph(unturned(text)).partition("\n")[0].replace("\t", " ")
 
 
 def _paint(text: str, word: str, color: bool) -> str:

@@ -37,6 +37,11 @@ def paragraph(text: str, limit: int = 2000) -> str:
     return _cut(legal(text).strip(), limit)
 
 
+def gist(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return several lines as one: what a list of reasons has room for."""
+    return line(" ".join(text.split()), limit)
+
+
 def unturned(text: str) -> str:
     """Replace the marks that reverse the direction of text, where nothing can isolate them."""
     return _BIDI.sub("\ufffd", text)
@@ -78,7 +83,7 @@ def duration(seconds: float) -> str:
 
 def short(digest: str) -> str:
     """Return enough of a digest to compare it by eye."""
-    return line(digest.removeprefix("sha256:"), 12).rstrip("…")
+    return line(digest.removeprefix("sha256:")[:12])
 
 
 def cells(text: str) -> int:
@@ -97,6 +102,18 @@ def fit(text: str, width: int) -> str:
             break
         kept.append(character)
     return "".join(kept) + "…" if width > 0 else ""
+
+
+def wrap(text: str, width: int, most: int) -> list[str]:
+    """Break a text into at most ``most`` lines of ``width`` cells; a word that is too long is cut."""
+    lines: list[str] = []
+    words = text.split()
+    while words and len(lines) < most - 1:
+        row = [words.pop(0)]
+        while words and cells(" ".join([*row, words[0]])) <= width:
+            row.append(words.pop(0))
+        lines.append(fit(" ".join(row), width))
+    return [*lines, fit(" ".join(words), width)] if words else lines
 
 
 def _cell(character: str) -> int:

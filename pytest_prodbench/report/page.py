@@ -1,0 +1,226 @@
+"""What the page says, worked out before any template sees it: views of the record, ready to be shown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.report.misses import MISSES_SHOWN, RESULTS_SHOWN, Misses, misses
+from pytest_prodbench.report.sections import (
+    METRICS,
+    Section,
+    narrowed_away,
+    outcome,
+    reasons,
+    sections,
+)
+from pytest_prodbench.report.wording import figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pyarrow as pa
+
+    from pytest_prodbench.evidence.types import MetricValue, PairRecord, RunRecord
+
+PAGE_THUMBNAILS = 1500
+"""Bound of the photos on one page, about 6 MB: with many pairs each shows fewer misses."""
+
+FEWEST_MISSES = 2
+"""Each pair shows so many, however many pairs there are."""
+
+FEW = 10
+"""A condition with fewer queries than this is marked: its numbers say little."""
+
+HEADLINE = "recall@1"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A stretch of numbers drawn 120 wide."""
+
+    low: float
+    high: float
+
+    def x(self, value: float) -> str:
+        """Return where a value is drawn, kept inside the drawing."""
+        share = (value - self.low) / (self.high - self.low)
+        return f"{4 + 112 * min(max(share, 0.0), 1.0):.1f}"
+
+    @classmethod
+    def around(cls, values: Iterable[float]) -> Axis:
+        """Return the axis in whole tenths that holds all values."""
+        known = list(values) or [0.0, 1.0]
+        low, high = math.floor(min(known) * 10) / 10, math.ceil(max(known) * 10) / 10
+        return cls(low, high if high > low else low + 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One metric of one pair; ``limit`` is what a check demands of it."""
+
+    name: str
+    value: MetricValue | None
+    limit: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The queries that share one value of a condition."""
+
+    name: str
+    recall: MetricValue | None
+    map: MetricValue | None
+    n: int
+    products: int
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few queries to read anything from."""
+        return self.n < FEW
+
+
+@dataclass(frozen=True, slots=True)
+class PairView:
+    """One pair: a row of the sector's table, and what unfolds below it."""
+
+    anchor: str
+    pair: PairRecord
+    outcome: str
+    why: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    headline: MetricValue | None
+    limit: float | None
+    conditions: tuple[tuple[str, tuple[Slice, ...]], ...]
+    axis: Axis
+    misses: Misses | None
+    root: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SectorView:
+    """One sector: a card at the top of the page and a section below."""
+
+    anchor: str
+    section: Section
+    pairs: tuple[PairView, ...]
+    axis: Axis
+
+    @property
+    def best(self) -> PairView | None:
+        """The accepted pair with the highest headline, if any is accepted."""
+        accepted = [view for view in self.pairs if view.headline and view.pair.verdict == "accept"]
+        return max(
+            accepted, key=lambda view: view.headline.value if view.headline else 0, default=None
+        )
+
+    @property
+    def troubles(self) -> list[PairView]:
+        """The pairs that are not accepted."""
+        return [view for view in self.pairs if view.why]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the template needs beside the record itself."""
+
+    sectors: tuple[SectorView, ...]
+    away: list[str]
+    metrics: tuple[tuple[str, str], ...]
+    misses_shown: int
+    results_shown: int
+    few: int
+    verdicts: dict[str, int]
+
+
+def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
+    """Work out everything that the page shows."""
+    tables = max(len(queries), 1)
+    room = PAGE_THUMBNAILS // (tables * (1 + RESULTS_SHOWN))
+    limit = min(MISSES_SHOWN, max(FEWEST_MISSES, room))
+    views = []
+    for number, section in enumerate(sections(record), start=1):
+        pairs = tuple(
+            _pair(pair, f"pair-{number}-{place}", record, queries.get(pair.name), limit)
+            for place, pair in enumerate(section.pairs, start=1)
+        )
+        values = [
+            value
+            for view in pairs
+            for value in (*_ends(view.headline), *([] if view.limit is None else [view.limit]))
+        ]
+        views.append(SectorView(f"sector-{number}", section, pairs, Axis.around(values)))
+    return Page(
+        sectors=tuple(views),
+        away=narrowed_away(record),
+        metrics=METRICS,
+        misses_shown=limit,
+        results_shown=RESULTS_SHOWN,
+        few=FEW,
+        verdicts={
+            verdict: sum(view.section.verdict == verdict for view in views)
+            for verdict in ("accept", "reject", "incomplete")
+        },
+    )
+
+
+def _pair(
+    pair: PairRecord, anchor: str, record: RunRecord, table: pa.Table | None, limit: int
+) -> PairView:
+    measured = pair.measurement.metrics if pair.measurement else {}
+    headline = measured.get(HEADLINE)
+    conditions = _conditions(pair)
+    demands = [check.limit for check in pair.checks if check.metric == HEADLINE]
+    dataset = record.datasets.get(pair.dataset)
+    return PairView(
+        anchor=anchor,
+        pair=pair,
+        outcome=outcome(pair),
+        why=tuple(reasons(pair)),
+        cells=tuple(_cell(pair, name, measured.get(name)) for name, _ in METRICS),
+        headline=headline,
+        limit=max(demands, default=None),
+        conditions=conditions,
+        axis=Axis.around(
+            value for _, slices in conditions for part in slices for value in _ends(part.recall)
+        ),
+        misses=None if table is None else misses(table, limit),
+        root=dataset.root if dataset else None,
+    )
+
+
+def _cell(pair: PairRecord, name: str, value: MetricValue | None) -> Cell:
+    checks = [check for check in pair.checks if check.metric == name]
+    return Cell(
+        name=name,
+        value=value,
+        limit=figure(max(check.limit for check in checks)) if checks else "",
+        failed=any(not check.passed for check in checks),
+    )
+
+
+def _conditions(pair: PairRecord) -> tuple[tuple[str, tuple[Slice, ...]], ...]:
+    if pair.measurement is None:
+        return ()
+    return tuple(
+        (
+            column,
+            tuple(
+                Slice(
+                    name=name,
+                    recall=metrics.get(HEADLINE),
+                    map=metrics.get("map@20"),
+                    n=max((metric.n for metric in metrics.values()), default=0),
+                    products=max((metric.products for metric in metrics.values()), default=0),
+                )
+                for name, metrics in sorted(values.items())
+            ),
+        )
+        for column, values in sorted(pair.measurement.conditions.items())
+    )
+
+
+def _ends(value: MetricValue | None) -> tuple[float, ...]:
+    return () if value is None else (value.low, value.value, value.high)
