@@ -21,6 +21,23 @@ Group = Literal[
 ]
 
 
+_added: dict[str, dict[str, Any]] = {}
+
+
+def add(group: Group, name: str, registrable: Any) -> None:
+    """Register an object for this process, as a conftest.py does; beside the entry points.
+
+    Raises:
+        SettingsError: the name is taken.
+    """
+    taken = _added.get(group, {}).get(name, registrable)
+    if name in _found(group) or taken is not registrable:
+        raise SettingsError(
+            f"{group}:{name}", found="a name that is registered already", expected="a new name"
+        )
+    _added.setdefault(group, {})[name] = registrable
+
+
 @cache
 def _found(group: str) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
@@ -40,7 +57,7 @@ def _found(group: str) -> dict[str, EntryPoint]:
 
 def registered(group: Group) -> tuple[str, ...]:
     """Return the sorted names registered under a group; imports nothing behind them."""
-    return tuple(sorted(_found(group)))
+    return tuple(sorted({*_found(group), *_added.get(group, {})}))
 
 
 def load(group: Group, name: str, *, where: str) -> Any:
@@ -49,6 +66,8 @@ def load(group: Group, name: str, *, where: str) -> Any:
     Raises:
         SettingsError: nothing has that name; ``where`` says who asked.
     """
+    if name in _added.get(group, {}):
+        return _added[group][name]
     entry = _found(group).get(name)
     if entry is None:
         raise SettingsError(

@@ -70,11 +70,16 @@ def summarise(
         axis=1,
     )
     # Products in the order of their ids, so that the draws do not depend on the order of the queries.
-    codes = np.unique(np.asarray(products, dtype=np.str_), return_inverse=True)[1]
+    # A dictionary, not a numpy string array: that would drop trailing NULs, and ids are sacred.
+    place = {product: code for code, product in enumerate(sorted(set(products)))}
+    codes = np.array([place[product] for product in products], np.intp)
     slices: list[tuple[str, str, NDArray[np.bool_]]] = [("", "", np.ones(len(values), np.bool_))]
     for column in sorted(conditions):
-        cells = np.asarray(conditions[column], dtype=np.str_)
-        slices += [(column, str(v), cells == v) for v in np.unique(cells) if v != ""]
+        cells = conditions[column]
+        slices += [
+            (column, value, np.array([cell == value for cell in cells], np.bool_))
+            for value in sorted(set(cells) - {""})
+        ]
     estimates = _estimate(values, codes, [mask for _, _, mask in slices], resamples, seed)
     overall: dict[str, Estimate] = {}
     by_condition: dict[str, dict[str, dict[str, Estimate]]] = {}

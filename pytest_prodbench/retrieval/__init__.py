@@ -1,8 +1,9 @@
 """Query and gallery matrices → exact ranks."""
 
+from pytest_prodbench.retrieval.backends import choose_backend
 from pytest_prodbench.retrieval.exclusion import Pairs, matching_pairs, union
 from pytest_prodbench.retrieval.labels import Labels
 from pytest_prodbench.retrieval.normalise import normalise
 from pytest_prodbench.retrieval.rank import rank
 
-__all__ = ["Labels", "Pairs", "matching_pairs", "normalise", "rank", "union"]
+__all__ = ["Labels", "Pairs", "choose_backend", "matching_pairs", "normalise", "rank", "union"]

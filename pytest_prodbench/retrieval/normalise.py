@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.errors import EmbeddingError
+from pytest_prodbench.protocol.vectors import refuse_unusable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,23 +39,9 @@ def normalise(vectors: NDArray[np.floating], name: Callable[[int], str]) -> NDAr
             expected="a floating-point dtype",
             next_step="convert with .astype('float32')",
         )
-    finite = np.isfinite(vectors).all(axis=1)
-    _refuse(np.asarray(finite), name, "a vector that is not finite (NaN or infinity)")
-    _refuse(np.asarray(vectors.any(axis=1)), name, "a vector that is all zero")
+    refuse_unusable(vectors, name)
     wide = vectors.astype(np.float64)
     # Scale by the largest component first: squares of tiny float64 numbers would vanish.
     wide /= np.abs(wide).max(axis=1, keepdims=True)
     wide /= np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
     return wide.astype(np.float32)
-
-
-def _refuse(good: NDArray[np.bool_], name: Callable[[int], str], what: str) -> None:
-    bad = (~good).nonzero()[0]
-    if len(bad):
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise EmbeddingError(
-            f"image {name(int(bad[0]))}{more}",
-            found=what,
-            expected="finite numbers, at least one of them not zero",
-            next_step="look at the image and at the model's output for it; try precision float32",
-        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.protocol import Ranking
-from pytest_prodbench.retrieval.backends import choose_backend, open_backend
+from pytest_prodbench.retrieval.backends import open_backend
 from pytest_prodbench.retrieval.counting import Counter
 from pytest_prodbench.retrieval.exclusion import Pairs, difference, matching_pairs
 from pytest_prodbench.retrieval.head import Head
@@ -28,7 +28,7 @@ def rank(
     excluded: Pairs,
     *,
     top: int = 20,
-    backend: str = "auto",
+    backend: str = "torch",
     device: str = "cpu",
     threads: int = 1,
     query_block: int = QUERY_BLOCK,
@@ -44,14 +44,13 @@ def rank(
         labels: what is a positive.
         excluded: pairs that must not meet.
         top: length of each result list.
-        backend: ``auto``, ``torch`` or ``faiss``.
+        backend: ``torch`` or ``faiss``; the same ranks.
         device: torch device.
         threads: for faiss.
         query_block, gallery_block: size of a block; changes memory, never a rank.
     """
     queries, gallery = np.ascontiguousarray(queries), np.ascontiguousarray(gallery)
-    name = choose_backend(backend, device, float(len(queries)) * len(gallery) * queries.shape[1])
-    scores = open_backend(name, queries, gallery, device=device, threads=threads)
+    scores = open_backend(backend, queries, gallery, device=device, threads=threads)
     products = matching_pairs(labels.query_products, labels.gallery_products)
     by_product = Counter(
         queries, gallery, difference(products, excluded), products=labels.gallery_products

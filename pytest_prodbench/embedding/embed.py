@@ -1,0 +1,280 @@
+"""Images to vectors: what the cache has is taken from it, the rest is decoded, batched and embedded."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.datasets.decoding import crop, decode, pixel_digest
+from pytest_prodbench.embedding.cache import VectorCache
+from pytest_prodbench.embedding.device import autocast, choose_batch_size, to_device
+from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
+from pytest_prodbench.errors import EmbeddingError, ImageError, ProblemList
+from pytest_prodbench.protocol.vectors import refuse_unusable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.embedding.model import ModelHandle
+    from pytest_prodbench.models import Embedder
+    from pytest_prodbench.protocol import Box
+    from pytest_prodbench.settings.types import RunSettings
+
+BLOCK_IMAGES = 256
+BLOCK_SECONDS = 10.0
+"""A block is written after so many images or seconds: that much is lost at most by ``kill -9``."""
+
+AHEAD = 16
+"""Images decoded ahead of the forward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """One image to embed.
+
+    Attributes:
+        name: what a message calls it.
+        path: absolute.
+        file_digest: sha256 (hex) of its bytes.
+        box: part of it, or None for the whole.
+    """
+
+    name: str
+    path: Path
+    file_digest: str
+    box: Box | None
+
+    @property
+    def key(self) -> bytes:
+        """32 bytes that stand for bytes and box of the image."""
+        box = None if self.box is None else [float(edge) for edge in self.box]
+        return hashlib.sha256(f"{self.file_digest} {box}".encode()).digest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedImages:
+    """Vectors of n requests, in their order.
+
+    Attributes:
+        vectors: float32 (n, d), as the model gave them, not normalised.
+        pixels: 32-byte digest of the decoded pixels of each whole image, before any crop.
+        embedded, cached: how many distinct images were embedded now and found in the cache.
+    """
+
+    vectors: NDArray[np.float32]
+    pixels: tuple[bytes, ...]
+    embedded: int
+    cached: int
+
+
+def embed_images(
+    requests: Sequence[ImageRequest],
+    model: ModelHandle,
+    settings: RunSettings,
+    *,
+    dataset: str,
+    on_progress: OnProgress | None = None,
+) -> EmbeddedImages:
+    """Embed n images with a model; equal images (bytes and box) are embedded once.
+
+    The model is loaded only if the cache lacks something. What was embedded is in the cache even if a
+    later image fails.
+
+    Args:
+        requests: what to embed.
+        model: with what.
+        settings: cache folder, batch size, pixel limit.
+        dataset: name of the lock under which these images are embedded, made of letters and digits.
+        on_progress: told about every batch.
+
+    Raises:
+        ProblemList: images that cannot be decoded, all of them, after every other image was embedded.
+        EmbeddingError: the model gave a vector that is not usable; names the image.
+        ModelError: the model cannot be loaded.
+    """
+    import numpy as np
+
+    cache = VectorCache(settings.cache_dir, model.cache_key())
+    distinct = {request.key: request for request in requests}
+    with cache.lock(dataset):
+        found = cache.find(list(distinct))
+        cached = len(found)
+        missing = [request for key, request in distinct.items() if key not in found]
+        if missing:
+            job = _Job(model, settings, cache, missing, cached, on_progress)
+            job.known = {(pixels, distinct[k].box): v for k, (pixels, v) in found.items()}
+            found |= job.run()
+    keys = [request.key for request in requests]
+    return EmbeddedImages(
+        np.stack([found[key][1] for key in keys]),
+        tuple(found[key][0] for key in keys),
+        len(missing),
+        cached,
+    )
+
+
+class _Job:
+    """Embeds what the cache lacks."""
+
+    def __init__(
+        self,
+        model: ModelHandle,
+        settings: RunSettings,
+        cache: VectorCache,
+        missing: Sequence[ImageRequest],
+        cached: int,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._model, self._settings, self._cache = model, settings, cache
+        self._missing, self._cached, self._on_progress = missing, cached, on_progress
+        self._batch_size = choose_batch_size(settings.batch_size, model.device)
+        self._done: dict[bytes, tuple[bytes, NDArray[np.float32]]] = {}
+        self._unwritten: list[bytes] = []
+        # Two files with the same pixels get the same vector, bit for bit: else noise breaks their tie.
+        self.known: dict[tuple[bytes, Box | None], NDArray[np.float32]] = {}
+        self._started = self._written = time.monotonic()
+
+    def run(self) -> dict[bytes, tuple[bytes, NDArray[np.float32]]]:
+        embedder = self._model.load()
+        problems: list[str] = []
+        batch: list[tuple[ImageRequest, bytes, torch.Tensor]] = []
+        waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
+        self._report()
+        try:
+            for request, result in self._decoded(embedder):
+                if isinstance(result, ImageError):
+                    problems.append(str(result))
+                    continue
+                pixels, tensor = result
+                same = (pixels, request.box)
+                if same in self.known:
+                    self._keep(request, pixels, self.known[same])
+                elif same in waiting:
+                    waiting[same].append(request)
+                else:
+                    if batch and batch[0][2].shape != tensor.shape:
+                        self._embed(embedder, batch, waiting)
+                    waiting[same] = []
+                    batch.append((request, pixels, tensor))
+                    if len(batch) == self._batch_size:
+                        self._embed(embedder, batch, waiting)
+            self._embed(embedder, batch, waiting)
+        finally:
+            self._write()
+        if problems:
+            raise ProblemList(
+                f"model {self._model.spec.name!r}",
+                problems,
+                next_step="mend or remove these images; all others are embedded and kept in the cache",
+            )
+        return self._done
+
+    def _decoded(
+        self, embedder: Embedder
+    ) -> Iterator[tuple[ImageRequest, tuple[bytes, torch.Tensor] | ImageError]]:
+        """Decode and preprocess ahead of the forward pass, in order."""
+
+        def work(request: ImageRequest) -> tuple[bytes, torch.Tensor] | ImageError:
+            try:
+                image = decode(
+                    request.path, where=request.name, max_pixels=self._settings.max_pixels
+                )
+                part = crop(image, request.box, where=request.name)
+                return bytes.fromhex(pixel_digest(image)), embedder.preprocess(part)
+            except ImageError as error:
+                return error
+
+        pending: deque[tuple[ImageRequest, Future[tuple[bytes, torch.Tensor] | ImageError]]]
+        pending = deque()
+        remaining = iter(self._missing)
+        workers = 2 if self._model.device == "cpu" else 8
+        with ThreadPoolExecutor(workers, thread_name_prefix="prodbench-decode") as pool:
+            try:
+                for request in remaining:
+                    pending.append((request, pool.submit(work, request)))
+                    if len(pending) >= max(AHEAD, 2 * self._batch_size):
+                        ready, future = pending.popleft()
+                        yield ready, future.result()
+                while pending:
+                    ready, future = pending.popleft()
+                    yield ready, future.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _embed(
+        self,
+        embedder: Embedder,
+        batch: list[tuple[ImageRequest, bytes, torch.Tensor]],
+        waiting: dict[tuple[bytes, Box | None], list[ImageRequest]],
+    ) -> None:
+        if not batch:
+            return
+        vectors = self._forward(embedder, [tensor for _, _, tensor in batch])
+        wanted = (len(batch), embedder.identity.dimension)
+        if vectors.shape != wanted:
+            raise EmbeddingError(
+                f"model {self._model.spec.name!r}",
+                found=f"an output of shape {vectors.shape}",
+                expected=f"shape {wanted}",
+                next_step="check pooling and identifier of the model",
+            )
+        refuse_unusable(vectors, lambda row: batch[row][0].name)
+        for (request, pixels, _), vector in zip(batch, vectors, strict=True):
+            self.known[pixels, request.box] = vector
+            for twin in (request, *waiting.pop((pixels, request.box))):
+                self._keep(twin, pixels, vector)
+        batch.clear()
+        self._report()
+        late = time.monotonic() - self._written > BLOCK_SECONDS
+        if len(self._unwritten) >= BLOCK_IMAGES or late:
+            self._write()
+
+    def _forward(self, embedder: Embedder, tensors: list[torch.Tensor]) -> NDArray[np.float32]:
+        """Run one batch, always of the full size: the arithmetic must not depend on who is last."""
+        import torch
+
+        size = self._batch_size
+        parts = []
+        for start in range(0, len(tensors), size):
+            part = tensors[start : start + size]
+            padded = part + [part[-1]] * (size - len(part))
+            try:
+                with torch.inference_mode(), autocast(self._model.device, self._model.precision):
+                    images = to_device(torch.stack(padded), self._model.device)
+                    parts.append(embedder.embed(images)[: len(part)].float().cpu())
+            except torch.cuda.OutOfMemoryError:
+                if size == 1:
+                    raise
+                torch.cuda.empty_cache()
+                self._batch_size = size // 2
+                return self._forward(embedder, tensors)
+        vectors: NDArray[np.float32] = torch.cat(parts).numpy()
+        return vectors
+
+    def _keep(self, request: ImageRequest, pixels: bytes, vector: NDArray[np.float32]) -> None:
+        self._done[request.key] = (pixels, vector)
+        self._unwritten.append(request.key)
+
+    def _write(self) -> None:
+        import numpy as np
+
+        keys, self._unwritten = self._unwritten, []
+        if keys:
+            rows = [self._done[key] for key in keys]
+            self._cache.add(keys, [pixels for pixels, _ in rows], np.stack([v for _, v in rows]))
+        self._written = time.monotonic()
+
+    def _report(self) -> None:
+        if self._on_progress is not None:
+            seconds = time.monotonic() - self._started
+            self._on_progress(
+                ProgressEvent(len(self._done), len(self._missing), self._cached, seconds)
+            )

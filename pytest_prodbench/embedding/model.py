@@ -1,0 +1,144 @@
+"""A model under test that is loaded only when an image really has to be embedded.
+
+What a model *is* (its identity: weights digest, preprocessing, versions) is needed to look into the
+cache, and is known for certain only after loading it. So it is remembered: beside the identity stand the
+files that decided it with their size and times; while those are unchanged, it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_prodbench.atomic import atomic_write_text
+from pytest_prodbench.embedding.device import choose_device, choose_precision, prepare_process
+from pytest_prodbench.models import Embedder, ModelIdentity, library_for
+
+if TYPE_CHECKING:
+    from pytest_prodbench.settings.types import ModelSpec, RunSettings
+
+MEMO_VERSION = 1
+PROJECT_DISTRIBUTION = "pytest-prodbench"
+
+
+class ModelHandle:
+    """One model on the device of this process.
+
+    Attributes:
+        spec: what it was configured as.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: of the forward pass.
+    """
+
+    def __init__(self, spec: ModelSpec, settings: RunSettings) -> None:
+        self.spec = spec
+        self._settings = settings
+        self._library = library_for(spec)
+        self.device = choose_device(settings.device)
+        self.precision = choose_precision(settings.precision, self.device)
+        self._embedder: Embedder | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the weights are in memory."""
+        return self._embedder is not None
+
+    @cached_property
+    def identity(self) -> ModelIdentity:
+        """What decides the model's numbers; loads the model only if that is not remembered.
+
+        Raises:
+            ModelError: the weights are not on this machine.
+        """
+        remembered = self._remembered()
+        return remembered if remembered is not None else self.load().identity
+
+    def load(self) -> Embedder:
+        """Return the loaded model; loads it at the first call.
+
+        Raises:
+            ModelError: the weights are not on this machine, damaged, or of another architecture.
+        """
+        if self._embedder is None:
+            prepare_process(self._settings, self.device)
+            import torch
+
+            # Before loading: an edit of the weights meanwhile must not be remembered as the old ones.
+            stamps = self._stamps()
+            self._embedder = self._library.load(self.spec, torch.device(self.device))
+            if stamps is not None:
+                self._remember(self._embedder.identity, stamps)
+        return self._embedder
+
+    def cache_key(self) -> dict[str, Any]:
+        """Return all that decides a vector besides the image."""
+        identity = self.identity
+        return {
+            "library": self.spec.library,
+            "identifier": self.spec.identifier,
+            "weights": identity.weights_digest,
+            "preprocessing": identity.preprocessing,
+            "pooling": identity.pooling,
+            "dimension": identity.dimension,
+            "versions": identity.versions,
+            "precision": self.precision,
+            "device": self.device.partition(":")[0],
+        }
+
+    @cached_property
+    def _memo(self) -> Path:
+        spec = self.spec.model_dump(mode="json", exclude={"name", "family", "by_default", "where"})
+        known = json.dumps([MEMO_VERSION, spec, _installed()], sort_keys=True)
+        name = hashlib.sha256(known.encode()).hexdigest()[:32]
+        return self._settings.cache_dir / "models" / f"{name}.json"
+
+    def _stamps(self) -> list[list[Any]] | None:
+        """Path, size and times of each deciding file; None where the library cannot tell them."""
+        files = self._library.files(self.spec)
+        if files is None:
+            return None
+        stamps = []
+        for path in sorted(files):
+            stat = path.stat()
+            # The change time cannot be set back by copying tools, unlike the modification time.
+            stamps.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])
+        return stamps
+
+    def _remembered(self) -> ModelIdentity | None:
+        stamps = self._stamps()
+        try:
+            memo = json.loads(self._memo.read_text(encoding="utf-8"))
+            if stamps is not None and memo["files"] == stamps:
+                return ModelIdentity(**memo["identity"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not there, or damaged: it is only a shortcut, the model itself is asked
+        return None
+
+    def _remember(self, identity: ModelIdentity, stamps: list[list[Any]]) -> None:
+        memo = {"files": stamps, "identity": asdict(identity)}
+        atomic_write_text(self._memo, json.dumps(memo, sort_keys=True, indent=1))
+
+
+def _installed() -> dict[str, str]:
+    """Versions that may change an identity, read without importing anything."""
+    found = {}
+    for name in (
+        PROJECT_DISTRIBUTION,
+        "torch",
+        "torchvision",
+        "timm",
+        "open_clip_torch",
+        "transformers",
+        "pillow",
+        "numpy",
+    ):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found

@@ -1,0 +1,140 @@
+"""Evaluate pairs of a suite one after the other: models stay loaded, datasets stay opened."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_prodbench.datasets.content import DatasetContent, content
+from pytest_prodbench.datasets.opening import open_dataset
+from pytest_prodbench.embedding import ModelHandle
+from pytest_prodbench.errors import ProdbenchError
+from pytest_prodbench.evaluation.images import evaluate_opened
+from pytest_prodbench.evidence.queries import to_parquet
+from pytest_prodbench.evidence.store import queries_file
+from pytest_prodbench.evidence.types import PairRecord, Timing
+from pytest_prodbench.gate import effective_rules, judge_measurement
+
+if TYPE_CHECKING:
+    from pytest_prodbench.embedding import OnProgress
+    from pytest_prodbench.evaluation.result import Evaluation
+    from pytest_prodbench.protocol import Dataset
+    from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings, SectorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PairPlan:
+    """One pair that is to be evaluated.
+
+    Attributes:
+        model, dataset: what.
+        sector: whose rules hold.
+    """
+
+    model: ModelSpec
+    dataset: DatasetSpec
+    sector: SectorSpec
+
+    @property
+    def name(self) -> str:
+        """``model:dataset``, the test id."""
+        return f"{self.model.name}:{self.dataset.name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairOutcome:
+    """A pair judged: its record, and the evaluation behind it if there was one."""
+
+    record: PairRecord
+    evaluation: Evaluation | None
+
+    def payload(self) -> dict[str, Any]:
+        """Return it all as JSON primitives, so that it can ride on a test report between processes."""
+        done = self.evaluation
+        return {
+            "pair": self.record.model_dump(mode="json"),
+            "model": done.model.model_dump(mode="json") if done and done.model else None,
+            "dataset": done.dataset.model_dump(mode="json") if done and done.dataset else None,
+            "queries": base64.b64encode(to_parquet(done.queries)).decode() if done else None,
+        }
+
+
+class Bench:
+    """Evaluates pairs in this process."""
+
+    def __init__(self, settings: RunSettings, project: Path, worker: str = "") -> None:
+        self._settings, self._project, self._worker = settings, project, worker
+        self._handle: ModelHandle | None = None
+        self._datasets: dict[str, tuple[Dataset, DatasetContent]] = {}
+
+    def evaluate(self, plan: PairPlan, on_progress: OnProgress | None = None) -> PairOutcome:
+        """Evaluate and judge one pair; an error that the user can mend becomes a failed record."""
+        try:
+            evaluation = self._measure(plan, on_progress)
+        except ProdbenchError as error:
+            return PairOutcome(failed(plan, str(error), self._worker), None)
+        rules = effective_rules(plan.sector, plan.dataset.name)
+        checks, verdict = judge_measurement(plan.name, evaluation.measurement, rules)
+        record = PairRecord(
+            model=plan.model.name,
+            dataset=plan.dataset.name,
+            sector=plan.sector.name,
+            status="evaluated",
+            verdict=verdict,
+            measurement=evaluation.measurement,
+            checks=checks,
+            queries_file=queries_file(plan.model.name, plan.dataset.name),
+            queries_digest=hashlib.sha256(to_parquet(evaluation.queries)).hexdigest(),
+            timing=evaluation.timing.model_copy(update={"worker": self._worker}),
+        )
+        return PairOutcome(record, evaluation)
+
+    def _measure(self, plan: PairPlan, on_progress: OnProgress | None) -> Evaluation:
+        # One model in memory at a time: the next one may need all of it.
+        if self._handle is None or self._handle.spec != plan.model:
+            self._handle = None
+            self._handle = ModelHandle(plan.model, self._settings)
+        name = plan.dataset.name
+        if name not in self._datasets:
+            opened = open_dataset(plan.dataset, max_pixels=self._settings.max_pixels)
+            self._datasets[name] = (opened, content(opened))
+        dataset, digests = self._datasets[name]
+        return evaluate_opened(
+            self._handle,
+            dataset,
+            digests,
+            self._settings,
+            project=self._project,
+            on_progress=on_progress,
+        )
+
+
+def failed(plan: PairPlan, error: str, worker: str = "") -> PairRecord:
+    """Record of a pair that could not be measured."""
+    return PairRecord(
+        model=plan.model.name,
+        dataset=plan.dataset.name,
+        sector=plan.sector.name,
+        status="failed",
+        verdict="incomplete",
+        error=error,
+        timing=Timing(worker=worker),
+    )
+
+
+def failure_message(record: PairRecord) -> str | None:
+    """Why a pair is not accepted, most important line first; None if it is."""
+    if record.verdict == "accept":
+        return None
+    if record.error is not None:
+        return f"{record.name}: {record.error}"
+    missed = [check.message for check in record.checks if not check.passed]
+    if missed:
+        return "\n".join(missed)
+    return (
+        f"{record.name}: measured, but no threshold says what is good enough; add [thresholds] to the "
+        "sector's file"
+    )

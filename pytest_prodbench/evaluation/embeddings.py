@@ -1,0 +1,145 @@
+"""Evaluate vectors that somebody already has."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_prodbench.evaluation.measure import measure
+from pytest_prodbench.evaluation.result import Evaluation
+from pytest_prodbench.evidence.queries import query_table
+from pytest_prodbench.protocol import ImageTable
+from pytest_prodbench.retrieval import normalise
+from pytest_prodbench.settings.types import RunSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def evaluate_embeddings(
+    query_vectors: Any,
+    gallery_vectors: Any,
+    query_products: Sequence[str],
+    gallery_products: Sequence[str],
+    *,
+    query_keys: Sequence[Hashable] | None = None,
+    gallery_keys: Sequence[Hashable] | None = None,
+    families: tuple[Sequence[str], Sequence[str]] | Mapping[str, str] | None = None,
+    conditions: Mapping[str, Sequence[str]] | None = None,
+    k: Sequence[int] = (1, 5, 10),
+    open_set: bool = False,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Evaluation:
+    """Evaluate vectors by the protocol; they need not be normalised.
+
+    Args:
+        query_vectors, gallery_vectors: floating-point arrays or tensors of shape (q, d) and (n, d).
+        query_products, gallery_products: product ids as strings, q and n of them.
+        query_keys, gallery_keys: equal keys mean "the same image", which is taken out before ranking;
+            None in a sequence matches nothing. Both or neither.
+        families: product id → family, or the families of queries and of gallery images as two
+            sequences; for ``category_recall``.
+        conditions: column → q values; metrics are given per value as well.
+        k: of ``recall@k``.
+        open_set: queries whose product is absent are declared; else they are an error.
+        resamples, seed: of the interval.
+
+    Raises:
+        EmbeddingError: wrong shape or dtype, NaN, infinity, an all-zero vector; names the row.
+        DatasetError: a query without a positive, and the set is not open.
+        TypeError: a product id that is not a string.
+        ValueError: lengths that do not belong together.
+    """
+    queries_array, gallery_array = _array(query_vectors), _array(gallery_vectors)
+    if (query_keys is None) != (gallery_keys is None):
+        raise ValueError("query_keys and gallery_keys belong together: give both or neither")
+    query_unit = normalise(queries_array, lambda row: f"query {row}")
+    gallery_unit = normalise(gallery_array, lambda row: f"gallery {row}")
+    if query_unit.shape[1] != gallery_unit.shape[1]:
+        raise ValueError(
+            f"query vectors have {query_unit.shape[1]} dimensions, gallery vectors "
+            f"{gallery_unit.shape[1]}; expected the same"
+        )
+    if not len(query_unit) or not len(gallery_unit):
+        raise ValueError("no query or no gallery image; expected at least one of each")
+    query_families, gallery_families = _families(families, query_products, gallery_products)
+    queries = _table("query", len(query_unit), query_products, query_families, conditions or {})
+    gallery = _table("gallery", len(gallery_unit), gallery_products, gallery_families, {})
+    contents = [str(key) for key in gallery_keys] if gallery_keys else [""] * len(gallery)
+    measured = measure(
+        query_unit,
+        gallery_unit,
+        queries,
+        gallery,
+        query_keys=_keys("query_keys", query_keys, len(queries)),
+        gallery_keys=_keys("gallery_keys", gallery_keys, len(gallery)),
+        gallery_contents=contents,
+        open_set=open_set,
+        name="embeddings",
+        device="cpu",
+        precision="float32",
+        settings=RunSettings(resamples=resamples, seed=seed),
+        ks=k,
+    )
+    table = query_table(queries, gallery, measured.ranking, [""] * len(queries))
+    return Evaluation(measured.measurement, measured.ranking, table, timing=measured.timing)
+
+
+def _array(vectors: Any) -> NDArray[Any]:
+    # A tensor may lie on a GPU, want gradients, or be bfloat16, which numpy does not know.
+    if hasattr(vectors, "detach"):
+        vectors = vectors.detach().cpu()
+        vectors = vectors.float() if vectors.is_floating_point() else vectors
+    return np.asarray(vectors)
+
+
+def _table(
+    role: str,
+    count: int,
+    products: Sequence[str],
+    families: Sequence[str],
+    conditions: Mapping[str, Sequence[str]],
+) -> ImageTable:
+    if len(products) != count:
+        raise ValueError(f"{len(products)} {role} products for {count} {role} vectors")
+    for row, product in enumerate(products):
+        # numpy strings are str; a float would have lost digits before it came here.
+        if not isinstance(product, str):
+            raise TypeError(
+                f"{role} product {row} is {product!r} ({type(product).__name__}); expected a string: "
+                "ids that went through a number may have lost zeros or digits"
+            )
+    return ImageTable(
+        images=tuple(f"{role}-{row}" for row in range(count)),
+        product_ids=tuple(map(str, products)),
+        families=tuple(families),
+        groups=("",) * count,
+        boxes=(None,) * count,
+        conditions={name: tuple(map(str, values)) for name, values in conditions.items()},
+    )
+
+
+def _keys(name: str, keys: Sequence[Hashable] | None, count: int) -> Sequence[Hashable]:
+    if keys is None:
+        return [None] * count
+    if len(keys) != count:
+        raise ValueError(f"{name} has {len(keys)} values for {count} vectors")
+    return keys
+
+
+def _families(
+    families: tuple[Sequence[str], Sequence[str]] | Mapping[str, str] | None,
+    query_products: Sequence[str],
+    gallery_products: Sequence[str],
+) -> tuple[Sequence[str], Sequence[str]]:
+    if families is None:
+        return [""] * len(query_products), [""] * len(gallery_products)
+    if isinstance(families, Mapping):
+        return (
+            [families.get(product, "") for product in query_products],
+            [families.get(product, "") for product in gallery_products],
+        )
+    return families

@@ -1,0 +1,202 @@
+"""Evaluate one model on one dataset: what the test does in CI, in a notebook."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_prodbench.datasets.content import DatasetContent, content
+from pytest_prodbench.datasets.opening import open_dataset
+from pytest_prodbench.embedding import ImageRequest, ModelHandle, embed_images
+from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.evaluation.measure import measure
+from pytest_prodbench.evaluation.result import Evaluation
+from pytest_prodbench.evidence.queries import query_table
+from pytest_prodbench.evidence.types import DatasetRecord, ModelRecord
+from pytest_prodbench.models import parse_source
+from pytest_prodbench.protocol import Dataset, ImageTable
+from pytest_prodbench.retrieval import normalise
+from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings
+
+if TYPE_CHECKING:
+    from pytest_prodbench.embedding import OnProgress
+
+
+def evaluate(
+    model: str | ModelSpec | ModelHandle,
+    dataset: str | Path | DatasetSpec | Dataset,
+    *,
+    layout: str | None = None,
+    project: Path | None = None,
+    settings: RunSettings | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Embed what the cache lacks, rank, count.
+
+    Args:
+        model: ``library:identifier`` (``timm:tf_efficientnet_lite0``), a spec, or a handle that keeps the
+            loaded model from one call to the next.
+        dataset: path of a manifest or folder, a spec, or an opened dataset.
+        layout: of a dataset given as a path; by default ``manifest`` for a file, ``folder`` for a folder.
+        project: folder that paths in the evidence are relative to; the working directory by default.
+        settings: how to run; defaults otherwise.
+        on_progress: told about every batch that is embedded.
+        **options: fields of ``RunSettings`` (``device="cpu"``, ``cache_dir=Path(…)`` …).
+
+    Raises:
+        ProdbenchError: names what is wrong with model, dataset or setting, and the next step.
+    """
+    settings = _settings(settings, options)
+    handle = _handle(model, settings)
+    opened = _dataset(dataset, layout, settings)
+    return evaluate_opened(
+        handle,
+        opened,
+        content(opened),
+        settings,
+        project=(project or Path.cwd()).resolve(),
+        on_progress=on_progress,
+    )
+
+
+def evaluate_opened(
+    handle: ModelHandle,
+    dataset: Dataset,
+    digests: DatasetContent,
+    settings: RunSettings,
+    *,
+    project: Path,
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
+    """Evaluate a model on a dataset whose files have been read; ``evaluate`` and the suite both do this."""
+    started = time.perf_counter()
+    requests = [
+        *_requests(dataset, dataset.queries, digests.query_digests),
+        *_requests(dataset, dataset.gallery, digests.gallery_digests),
+    ]
+    embedded = embed_images(
+        requests, handle, settings, dataset=digests.digest[:16], on_progress=on_progress
+    )
+    embed_s = time.perf_counter() - started
+    split = len(dataset.queries)
+    names = [request.name for request in requests]
+    unit = normalise(embedded.vectors, names.__getitem__)
+    measured = measure(
+        unit[:split],
+        unit[split:],
+        dataset.queries,
+        dataset.gallery,
+        query_keys=embedded.pixels[:split],
+        gallery_keys=embedded.pixels[split:],
+        gallery_contents=digests.gallery_digests,
+        open_set=dataset.open_set,
+        name=dataset.name,
+        device=handle.device,
+        precision=handle.precision,
+        settings=settings,
+    )
+    contents = [request.key.hex() for request in requests[:split]]
+    timing = measured.timing.model_copy(
+        update={
+            "total_s": time.perf_counter() - started,
+            "embed_s": embed_s,
+            "images_embedded": embedded.embedded,
+            "images_cached": embedded.cached,
+        }
+    )
+    return Evaluation(
+        measured.measurement,
+        measured.ranking,
+        query_table(dataset.queries, dataset.gallery, measured.ranking, contents),
+        model_record(handle),
+        dataset_record(dataset, digests, project),
+        timing,
+    )
+
+
+def model_record(handle: ModelHandle) -> ModelRecord:
+    """Say what a model is."""
+    import hashlib
+
+    identity, spec = handle.identity, handle.spec
+    return ModelRecord(
+        name=spec.name,
+        source=f"{spec.library}:{spec.identifier}",
+        family=spec.family,
+        weights_digest=identity.weights_digest,
+        preprocessing=identity.preprocessing,
+        preprocessing_digest=hashlib.sha256(identity.preprocessing.encode()).hexdigest(),
+        pooling=identity.pooling,
+        dimension=identity.dimension,
+        versions=dict(identity.versions),
+    )
+
+
+def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> DatasetRecord:
+    """Say what a dataset is; its root relative to the project, never an absolute home path."""
+    asked = set(dataset.queries.product_ids)
+    offered = set(dataset.gallery.product_ids)
+    conditions = {
+        name: sorted(set(values) - {""}) for name, values in dataset.queries.conditions.items()
+    }
+    return DatasetRecord(
+        name=dataset.name,
+        sector=dataset.sector,
+        layout=dataset.layout,
+        content_digest=digests.digest,
+        root=Path(os.path.relpath(dataset.root, project)).as_posix(),
+        queries=len(dataset.queries),
+        gallery=len(dataset.gallery),
+        products=len(offered),
+        absent=sum(product not in offered for product in dataset.queries.product_ids),
+        distractors=sum(product not in asked for product in dataset.gallery.product_ids),
+        conditions={name: values for name, values in conditions.items() if values},
+        protocol_note=dataset.protocol_note,
+        open_set=dataset.open_set,
+    )
+
+
+def _settings(settings: RunSettings | None, options: dict[str, Any]) -> RunSettings:
+    unknown = sorted(set(options) - set(RunSettings.model_fields))
+    if unknown:
+        raise TypeError(
+            f"evaluate() got unknown options {', '.join(unknown)}; known: "
+            f"{', '.join(sorted(RunSettings.model_fields))}"
+        )
+    base = settings.model_dump() if settings is not None else {}
+    return RunSettings(**{**base, **options})
+
+
+def _handle(model: str | ModelSpec | ModelHandle, settings: RunSettings) -> ModelHandle:
+    if isinstance(model, ModelHandle):
+        return model
+    if isinstance(model, str):
+        library, identifier = parse_source(model, where="evaluate(model=…)")
+        model = ModelSpec(name=model, library=library, identifier=identifier)
+    return ModelHandle(model, settings)
+
+
+def _dataset(
+    dataset: str | Path | DatasetSpec | Dataset, layout: str | None, settings: RunSettings
+) -> Dataset:
+    if isinstance(dataset, Dataset):
+        return dataset
+    if not isinstance(dataset, DatasetSpec):
+        path = Path(dataset).expanduser().resolve()
+        if not path.exists():
+            raise SettingsError(
+                "evaluate(dataset=…)", found=f"{path}, which does not exist", expected="a path"
+            )
+        kind = layout or ("folder" if path.is_dir() else "manifest")
+        dataset = DatasetSpec(name=path.stem, layout=kind, path=path)
+    return open_dataset(dataset, max_pixels=settings.max_pixels)
+
+
+def _requests(dataset: Dataset, table: ImageTable, digests: tuple[str, ...]) -> list[ImageRequest]:
+    return [
+        ImageRequest(image, dataset.path(image), digest, box)
+        for image, digest, box in zip(table.images, digests, table.boxes, strict=True)
+    ]

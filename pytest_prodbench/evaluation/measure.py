@@ -1,0 +1,204 @@
+"""Unit vectors and labels to ranks and numbers: the part that images and bare vectors share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_prodbench.errors import DatasetError
+from pytest_prodbench.evidence.types import Measurement, MetricValue, Timing
+from pytest_prodbench.metrics import Estimate, default_metrics, list_length, summarise
+from pytest_prodbench.retrieval import (
+    Labels,
+    Pairs,
+    choose_backend,
+    matching_pairs,
+    rank,
+    union,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.protocol import ImageTable, Ranking
+    from pytest_prodbench.settings.types import RunSettings
+
+LIST_LENGTH = 20
+"""Results listed for each query, at least."""
+
+NAMED = 20
+"""Queries named in one error."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """Ranks, numbers, and what they cost."""
+
+    ranking: Ranking
+    measurement: Measurement
+    timing: Timing
+
+
+def codes(
+    left: Sequence[Hashable], right: Sequence[Hashable], nothing: Hashable
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Map values to integers, equal for equal values, −1 for ``nothing``.
+
+    A dictionary: no id is ever made a number, cut or padded on the way (EAN-13 codes as float32 collapse).
+    """
+    known: dict[Hashable, int] = {nothing: -1}
+    encoded = [
+        np.fromiter(
+            (known.setdefault(value, len(known) - 1) for value in values), np.int64, len(values)
+        )
+        for values in (left, right)
+    ]
+    return encoded[0], encoded[1]
+
+
+def measure(
+    query_vectors: NDArray[np.float32],
+    gallery_vectors: NDArray[np.float32],
+    queries: ImageTable,
+    gallery: ImageTable,
+    *,
+    query_keys: Sequence[Hashable],
+    gallery_keys: Sequence[Hashable],
+    gallery_contents: Sequence[str],
+    open_set: bool,
+    name: str,
+    device: str,
+    precision: str,
+    settings: RunSettings,
+    ks: Sequence[int] = (1, 5, 10),
+) -> Measured:
+    """Rank and count.
+
+    Args:
+        query_vectors, gallery_vectors: float32 unit vectors (q, d) and (n, d).
+        queries, gallery: their labels.
+        query_keys, gallery_keys: equal keys are one image and must not meet; None matches nothing.
+        gallery_contents: text a gallery image that orders images of one product, whatever their order.
+        open_set: whether queries without a positive are declared.
+        name: of the dataset, for messages.
+        device, precision: recorded; ranking runs on the device.
+        settings: backend, threads, resamples, seed.
+        ks: of recall.
+
+    Raises:
+        DatasetError: a query has no positive left and the set is not open; names the queries.
+    """
+    started = time.perf_counter()
+    labels = _labels(queries, gallery, gallery_contents)
+    excluded = _excluded(queries, gallery, query_keys, gallery_keys)
+    metrics = default_metrics(ks)
+    work = float(query_vectors.size) * len(gallery_vectors)
+    backend = choose_backend(settings.backend, device, work)
+    ranking = rank(
+        query_vectors,
+        gallery_vectors,
+        labels,
+        excluded,
+        top=max(LIST_LENGTH, list_length(metrics)),
+        backend=backend,
+        device=device,
+        threads=settings.threads or 1,
+    )
+    if not open_set:
+        _require_positives(name, queries, ranking)
+    ranked = time.perf_counter()
+    overall, by_condition = summarise(
+        ranking,
+        queries.product_ids,
+        queries.conditions,
+        metrics,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    measurement = Measurement(
+        metrics=_values(overall),
+        conditions={
+            column: {value: _values(found) for value, found in values.items()}
+            for column, values in by_condition.items()
+        },
+        ties=int(np.count_nonzero(ranking.ranks != ranking.ranks_optimistic)),
+        near_ties=int(np.count_nonzero(ranking.near_ties)),
+        excluded=len(excluded.columns),
+        precision=precision,
+        device=device.partition(":")[0],
+        seed=settings.seed,
+        resamples=settings.resamples,
+    )
+    timing = Timing(
+        rank_s=ranked - started, metrics_s=time.perf_counter() - ranked, backend=backend
+    )
+    return Measured(ranking, measurement, timing)
+
+
+def _labels(queries: ImageTable, gallery: ImageTable, contents: Sequence[str]) -> Labels:
+    query_products, gallery_products = codes(queries.product_ids, gallery.product_ids, None)
+    query_families, gallery_families = codes(queries.families, gallery.families, "")
+    some = bool((gallery_families >= 0).any())
+    by_content = sorted(
+        range(len(gallery)),
+        key=lambda row: (
+            gallery.product_ids[row],
+            contents[row],
+            gallery.boxes[row] or (),
+            gallery.images[row],
+        ),
+    )
+    order = np.empty(len(gallery), np.int64)
+    order[by_content] = np.arange(len(gallery))
+    return Labels(
+        query_products,
+        gallery_products,
+        query_families if some else None,
+        gallery_families if some else None,
+        order,
+    )
+
+
+def _excluded(
+    queries: ImageTable,
+    gallery: ImageTable,
+    query_keys: Sequence[Hashable],
+    gallery_keys: Sequence[Hashable],
+) -> Pairs:
+    same_image = matching_pairs(*codes(query_keys, gallery_keys, None))
+    same_group = matching_pairs(*codes(queries.groups, gallery.groups, ""))
+    return union(same_image, same_group)
+
+
+def _require_positives(name: str, queries: ImageTable, ranking: Ranking) -> None:
+    without = np.flatnonzero(ranking.positives == 0)
+    if len(without):
+        listed = ", ".join(
+            f"{queries.images[i]} (product {queries.product_ids[i]})" for i in without[:NAMED]
+        )
+        more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
+        raise DatasetError(
+            f"dataset {name!r}",
+            found=f"{len(without)} queries without a positive in the gallery they may match: "
+            f"{listed}{more}",
+            expected="a gallery image of each query's product, other than the query image itself "
+            "and those of its exclusion group",
+            next_step="add the images, remove the queries, or declare open_set = true",
+        )
+
+
+def _values(estimates: dict[str, Estimate]) -> dict[str, MetricValue]:
+    return {
+        name: MetricValue(
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            n=found.n,
+            products=found.products,
+        )
+        for name, found in estimates.items()
+    }

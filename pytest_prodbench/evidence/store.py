@@ -1,0 +1,177 @@
+"""A run on disk: a folder with the journal, the queries of each pair, and ``evidence.json``.
+
+The journal takes each pair when it is reported, one JSON line, flushed to disk: after ``kill -9`` of
+everything it still says what was measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from pytest_prodbench.atomic import atomic_write_bytes, atomic_write_text
+from pytest_prodbench.errors import EvidenceError
+from pytest_prodbench.evidence.queries import read_parquet
+from pytest_prodbench.evidence.types import SCHEMA_VERSION, PairRecord, RunRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EVIDENCE = "evidence.json"
+JOURNAL = "journal.jsonl"
+SCHEMA_FILE = Path(__file__).with_name("evidence.schema.json")
+
+
+def new_run_name() -> str:
+    """Name of a run: UTC date and time, and four characters that keep two of one second apart."""
+    now = datetime.now(UTC)
+    return f"{now:%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+
+
+class RunFolder:
+    """One run being written."""
+
+    def __init__(self, report_dir: Path, run: str) -> None:
+        """Make the folder.
+
+        Raises:
+            EvidenceError: a run of that name is there already.
+        """
+        self.path = report_dir / run
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise EvidenceError(
+                str(self.path),
+                found="a run of this name",
+                expected="a new name",
+                next_step="choose another with --prodbench-run, or remove the folder",
+            ) from error
+
+    def note(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Append one line to the journal and wait until it is on disk."""
+        line = json.dumps({"kind": kind, **content}, sort_keys=True) + "\n"
+        with (self.path / JOURNAL).open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_queries(self, pair: PairRecord, data: bytes) -> None:
+        """Write the Parquet file that a pair names, if it is what the pair says.
+
+        Raises:
+            EvidenceError: the bytes are not those that were measured.
+        """
+        if pair.queries_file is None or hashlib.sha256(data).hexdigest() != pair.queries_digest:
+            raise EvidenceError(
+                f"pair {pair.name}",
+                found="queries that do not have the digest in its record",
+                next_step="run the pair again; its embeddings are in the cache",
+            )
+        atomic_write_bytes(self.path / pair.queries_file, data)
+
+    def write_evidence(self, record: RunRecord) -> Path:
+        """Write ``evidence.json``."""
+        path = self.path / EVIDENCE
+        atomic_write_text(path, evidence_json(record))
+        return path
+
+
+def queries_file(model: str, dataset: str) -> str:
+    """Name of a pair's Parquet file, relative to the run."""
+    return f"queries/{model}--{dataset}.parquet"
+
+
+def evidence_json(record: RunRecord) -> str:
+    """Canonical text: sorted keys, one space of indentation, UTF-8."""
+    data = record.model_dump(mode="json")
+    return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def schema_json() -> str:
+    """JSON Schema of ``evidence.json``; published as ``evidence.schema.json``."""
+    schema = RunRecord.model_json_schema(mode="serialization")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = f"pytest-prodbench evidence, schema version {SCHEMA_VERSION}"
+    return json.dumps(schema, sort_keys=True, indent=1) + "\n"
+
+
+def read_evidence(run: Path) -> RunRecord:
+    """Read ``evidence.json`` of a run's folder.
+
+    Raises:
+        EvidenceError: missing, damaged, or of another schema version; names the file.
+    """
+    path = run / EVIDENCE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = data["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvidenceError(
+            str(path), found=f"no readable evidence ({error})", expected="the record of a run"
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise EvidenceError(
+            str(path),
+            found=f"schema version {version}",
+            expected=str(SCHEMA_VERSION),
+            next_step="read it with the release that wrote it, or run again",
+        )
+    try:
+        return RunRecord.model_validate(data)
+    except ValidationError as error:
+        raise EvidenceError(str(path), found=f"a record that breaks the schema: {error}") from error
+
+
+def read_queries(run: Path, record: RunRecord) -> dict[str, pa.Table]:
+    """Read the queries of every pair that has them.
+
+    Raises:
+        EvidenceError: a file is missing, damaged, or not the one that was measured.
+    """
+    tables: dict[str, pa.Table] = {}
+    for pair in record.pairs:
+        if pair.queries_file is None:
+            continue
+        path = run / pair.queries_file
+        tables[pair.name] = read_parquet(path)
+        if hashlib.sha256(path.read_bytes()).hexdigest() != pair.queries_digest:
+            raise EvidenceError(
+                str(path),
+                found="a file that is not the one that was measured (its digest differs)",
+                next_step="run the pair again",
+            )
+    return tables
+
+
+def read_journal(run: Path) -> list[dict[str, Any]]:
+    """Read the journal of a run; a last line cut off by a crash is left out.
+
+    Raises:
+        EvidenceError: there is no journal.
+    """
+    path = run / JOURNAL
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise EvidenceError(
+            str(path),
+            found=f"no journal ({error.strerror})",
+            expected="the folder of a run",
+            next_step="name a folder below the report directory",
+        ) from error
+    entries: list[dict[str, Any]] = []
+    for line in lines:
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            break
+    return entries

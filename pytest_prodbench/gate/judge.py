@@ -1,0 +1,83 @@
+"""Hold what was measured against the rules. Nothing passes that is not proven to hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_prodbench.evidence.types import Check, Measurement, PairRecord, Verdict
+from pytest_prodbench.settings.types import Rule
+
+
+def judge_measurement(
+    pair: str, measurement: Measurement, rules: Sequence[Rule]
+) -> tuple[list[Check], Verdict]:
+    """Check one pair's measurement against its rules.
+
+    Returns:
+        One check a rule, and ``accept`` if there is at least one rule and all hold, ``reject`` if a
+        measured value misses its limit, ``incomplete`` if nothing was demanded or a demanded value was
+        not measured.
+    """
+    checks = [_check(pair, measurement, rule) for rule in rules]
+    if any(not check.passed and check.value is not None for check in checks):
+        return checks, "reject"
+    if not checks or not all(check.passed for check in checks):
+        return checks, "incomplete"
+    return checks, "accept"
+
+
+def _check(pair: str, measurement: Measurement, rule: Rule) -> Check:
+    found = measurement.metrics.get(rule.metric)
+    usable = found is not None and math.isfinite(found.value) and found.n > 0
+    value = found.value if found is not None and usable else None
+    passed = value is not None and value >= rule.min
+    if value is None:
+        said = f"has no value (no query of this dataset defines it), the rule demands {rule.min:g}"
+    elif passed:
+        said = f"{value:.4f} >= {rule.min:g}"
+    else:
+        said = f"{value:.4f} < {rule.min:g}, short by {rule.min - value:.4f}"
+        if found is not None:
+            said += f" (95 % interval {found.low:.4f} to {found.high:.4f}, {found.n} queries)"
+    return Check(
+        metric=rule.metric,
+        limit=rule.min,
+        value=value,
+        passed=passed,
+        message=f"{pair}: {rule.metric} {said} [{rule.where}]",
+        where=rule.where,
+    )
+
+
+def judge_pairs(
+    planned: Mapping[str, str], pairs: Iterable[PairRecord]
+) -> tuple[Verdict, dict[str, Verdict]]:
+    """Judge sectors and the whole run.
+
+    Args:
+        planned: every pair that the configuration asks for: ``model:dataset`` → sector.
+        pairs: what was reported, in any order.
+
+    Returns:
+        The verdict of the run and of each sector: ``reject`` if a pair is rejected; else ``incomplete``
+        unless every planned pair is there and accepted, and there is at least one.
+    """
+    found = {pair.name: pair for pair in pairs}
+    by_sector: dict[str, list[Verdict]] = {}
+    for name, sector in planned.items():
+        verdict = found[name].verdict if name in found else "incomplete"
+        by_sector.setdefault(sector, []).append(verdict)
+    for name, pair in found.items():
+        if name not in planned:
+            by_sector.setdefault(pair.sector, []).append(pair.verdict)
+    sectors = {sector: _worst(verdicts) for sector, verdicts in sorted(by_sector.items())}
+    return _worst(list(sectors.values())), sectors
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    if "reject" in verdicts:
+        return "reject"
+    if verdicts and all(verdict == "accept" for verdict in verdicts):
+        return "accept"
+    return "incomplete"

@@ -1,0 +1,264 @@
+"""Find and read the files that define a suite: models, sectors, their datasets and thresholds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_prodbench.errors import SettingsError, did_you_mean
+from pytest_prodbench.settings.tables import (
+    DatasetTable,
+    ModelsFile,
+    ModelTable,
+    ProjectTable,
+    SectorTable,
+    ThresholdTable,
+    check_name,
+    read_toml,
+    validate,
+)
+from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, Rule, SectorSpec, Suite
+
+SECTOR_FILE = "sector.toml"
+MODELS_FILE = "models.toml"
+
+
+def find_sector_files(places: Sequence[Path], project: Path) -> list[Path]:
+    """Return the ``sector.toml`` files that belong to some paths, sorted, each once.
+
+    For each place: the nearest one in its folder or above it (up to ``project``), else those one or two
+    folders below it. Not deeper, so that looking costs nothing in a large repository.
+    """
+    found: set[Path] = set()
+    for place in places:
+        folder = place if place.is_dir() else place.parent
+        above = _nearest(folder, SECTOR_FILE, project)
+        if above is not None:
+            found.add(above)
+            continue
+        for pattern in (f"*/{SECTOR_FILE}", f"*/*/{SECTOR_FILE}"):
+            below = (path.resolve() for path in folder.glob(pattern))
+            found |= {p for p in below if not any(part.startswith(".") for part in p.parts[1:])}
+    return sorted(found)
+
+
+def load_suite(
+    places: Sequence[Path], project: Path, *, models_files: Sequence[Path] = ()
+) -> Suite:
+    """Read everything that defines the suite around some paths.
+
+    Args:
+        places: files or folders, as given to pytest.
+        project: folder where looking upwards ends; its ``pyproject.toml`` may hold ``[tool.prodbench]``.
+        models_files: files with models instead of the nearest ``models.toml`` of each sector.
+
+    Raises:
+        SettingsError: a file that cannot be read, an unknown key, a wrong type, or one name defined
+            twice; names both places.
+    """
+    sector_files = find_sector_files(places, project)
+    chosen = [path.resolve() for path in models_files]
+    if not chosen:
+        nearest = (_nearest(path.parent, MODELS_FILE, project) for path in sector_files)
+        chosen = sorted({path for path in nearest if path is not None})
+    builder = _Builder(project)
+    pyproject = project / "pyproject.toml"
+    table = project_table(project)
+    if table is not None:
+        builder.files.add(pyproject)
+        shown = shown_path(pyproject, project)
+        for name, model in table.models.items():
+            builder.add_model(name, model, f"{shown}: tool.prodbench.models.{name}", project)
+        for name, sector in table.sectors.items():
+            builder.add_sector(name, sector, pyproject, f"tool.prodbench.sectors.{name}.")
+    for path in chosen:
+        shown = shown_path(path, project)
+        content = validate(ModelsFile, read_toml(path, shown), shown)
+        builder.files.add(path)
+        for name, model in content.models.items():
+            builder.add_model(name, model, f"{shown}: models.{name}", path.parent)
+    for path in sector_files:
+        shown = shown_path(path, project)
+        sector = validate(SectorTable, read_toml(path, shown), shown)
+        builder.files.add(path)
+        builder.add_sector(sector.sector or path.parent.name, sector, path, "")
+    return builder.suite()
+
+
+def project_table(project: Path) -> ProjectTable | None:
+    """Return ``[tool.prodbench]`` of a project's pyproject.toml; None if it has none."""
+    pyproject = project / "pyproject.toml"
+    if not pyproject.is_file():
+        return None
+    shown = shown_path(pyproject, project)
+    data = read_toml(pyproject, shown).get("tool", {}).get("prodbench")
+    return None if data is None else validate(ProjectTable, data, shown, "tool.prodbench")
+
+
+def sector_of(suite: Suite, test_file: Path) -> SectorSpec | None:
+    """Return the sector that a test file belongs to; None if no file says so.
+
+    The nearest folder above the test with a ``sector.toml``, else the sector that bears the name of the
+    test's folder.
+    """
+    by_folder = {
+        spec.source.parent: spec
+        for spec in suite.sectors.values()
+        if spec.source.name == SECTOR_FILE
+    }
+    for folder in test_file.resolve().parents:
+        if folder in by_folder:
+            return by_folder[folder]
+    return suite.sectors.get(test_file.resolve().parent.name)
+
+
+def policy_digest(suite: Suite) -> str:
+    """Sha256 (hex) over names and bytes of every file of a suite: an edit in mid-run changes it."""
+    digest = hashlib.sha256()
+    for path in suite.files:
+        data = path.read_bytes()
+        digest.update(f"{path.name}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def shown_path(path: Path, project: Path) -> str:
+    """Path as it is shown to people: relative to the project where it lies below it."""
+    try:
+        return path.resolve().relative_to(project.resolve()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def split_source(source: str, where: str) -> tuple[str, str]:
+    """Split ``library:identifier``.
+
+    Raises:
+        SettingsError: there is no colon, or nothing on one side of it.
+    """
+    library, colon, identifier = source.partition(":")
+    if not (colon and library and identifier):
+        raise SettingsError(
+            where,
+            found=f"model source {source!r}",
+            expected="'library:identifier', such as 'timm:tf_efficientnet_lite0' or "
+            "'open_clip:ViT-B-32/laion2b_s34b_b79k'",
+        )
+    return library, identifier
+
+
+def model_spec(name: str, table: ModelTable, where: str, folder: Path) -> ModelSpec:
+    """Make a spec of a table; relative checkpoints are relative to ``folder``."""
+    check_name("model", name, where)
+    library, identifier = split_source(table.source, where)
+    checkpoint = table.checkpoint
+    if checkpoint is not None and not checkpoint.startswith(("package:", "random:")):
+        checkpoint = str((folder / Path(checkpoint).expanduser()).resolve())
+    rest = table.model_dump(exclude={"source", "checkpoint"})
+    return ModelSpec(
+        name=name,
+        library=library,
+        identifier=identifier,
+        checkpoint=checkpoint,
+        where=where,
+        **rest,
+    )
+
+
+class _Builder:
+    """Collects definitions and refuses a name that is defined twice."""
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self.files: set[Path] = set()
+        self._models: dict[str, ModelSpec] = {}
+        self._sectors: dict[str, SectorSpec] = {}
+        self._datasets: dict[str, str] = {}
+
+    def add_model(self, name: str, table: ModelTable, where: str, folder: Path) -> None:
+        if name in self._models:
+            raise _twice(f"model {name!r}", where, self._models[name].where)
+        self._models[name] = model_spec(name, table, where, folder)
+
+    def add_sector(self, name: str, table: SectorTable, path: Path, prefix: str) -> None:
+        shown = shown_path(path, self._project)
+        check_name("sector", name, f"{shown}: {prefix}sector")
+        if name in self._sectors:
+            other = shown_path(self._sectors[name].source, self._project)
+            raise _twice(f"sector {name!r}", shown, other)
+        datasets: dict[str, DatasetSpec] = {}
+        rules = list(_rules(table.thresholds, name, None, f"{shown}: {prefix}thresholds"))
+        for key, entry in table.datasets.items():
+            where = f"{shown}: {prefix}datasets.{key}"
+            check_name("dataset", key, where)
+            if key in self._datasets:
+                raise _twice(f"dataset {key!r}", where, self._datasets[key])
+            self._datasets[key] = where
+            datasets[key] = _dataset_spec(key, name, entry, where, path.parent)
+            rules += _rules(entry.thresholds, name, key, f"{where}.thresholds")
+        self._sectors[name] = SectorSpec(
+            name=name, owner=table.owner, datasets=datasets, rules=tuple(rules), source=path
+        )
+
+    def suite(self) -> Suite:
+        return Suite(models=self._models, sectors=self._sectors, files=tuple(sorted(self.files)))
+
+
+def _dataset_spec(
+    name: str, sector: str, table: DatasetTable, where: str, folder: Path
+) -> DatasetSpec:
+    options: Mapping[str, Any] = table.model_extra or {}
+    return DatasetSpec(
+        name=name,
+        sector=sector,
+        layout=table.layout,
+        path=(folder / Path(table.path).expanduser()).resolve(),
+        open_set=table.open_set,
+        options=dict(options),
+        where=where,
+    )
+
+
+def _rules(
+    table: Mapping[str, ThresholdTable], sector: str, dataset: str | None, where: str
+) -> Iterator[Rule]:
+    for metric, limit in table.items():
+        yield Rule(
+            metric=metric,
+            min=limit.min,
+            sector=sector,
+            dataset=dataset,
+            where=f'{where}."{metric}"',
+        )
+
+
+def _nearest(folder: Path, name: str, project: Path) -> Path | None:
+    folder, project = folder.resolve(), project.resolve()
+    for place in (folder, *folder.parents):
+        candidate = place / name
+        if candidate.is_file():
+            return candidate
+        if place == project:
+            break
+    return None
+
+
+def _twice(what: str, where: str, other: str) -> SettingsError:
+    return SettingsError(
+        where,
+        found=f"{what} is defined here and in {other}",
+        expected="one definition",
+        next_step="rename or remove one",
+    )
+
+
+def unknown_name(kind: str, name: str, known: Sequence[str], where: str) -> SettingsError:
+    """Error for a name that was asked for and is not defined."""
+    return SettingsError(
+        where,
+        found=f"{kind} {name!r}, which nothing defines",
+        expected=f"a defined {kind}",
+        next_step=did_you_mean(name, known),
+    )

@@ -1,0 +1,184 @@
+"""The shape of the TOML files, and messages that name file, key, what was found and expected."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from pytest_prodbench.errors import SettingsError, did_you_mean
+from pytest_prodbench.settings.types import Family, Frozen, Pooling
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names become test ids (``model:dataset``) and file names; so no colon, space or slash."""
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def _source_table(value: object) -> object:
+    return {"source": value} if isinstance(value, str) else value
+
+
+def _minimum_table(value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"min": value} if number else value
+
+
+class ModelTable(Frozen):
+    """``[models.NAME]``, or the string ``library:identifier`` in its place."""
+
+    source: str
+    checkpoint: str | None = None
+    revision: str | None = None
+    pooling: Pooling = "default"
+    gem_power: float = Field(default=3.0, gt=0, allow_inf_nan=False)
+    family: Family = "open"
+
+
+class ThresholdTable(Frozen):
+    """``{ min = 0.5 }``, or the number in its place."""
+
+    min: float = Field(allow_inf_nan=False)
+
+
+ModelEntry = Annotated[ModelTable, BeforeValidator(_source_table)]
+ThresholdEntry = Annotated[ThresholdTable, BeforeValidator(_minimum_table)]
+
+
+class DatasetTable(Frozen):
+    """``[datasets.NAME]``; keys that it does not know belong to the layout, which checks them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    path: str
+    layout: str = "manifest"
+    open_set: bool = False
+    thresholds: dict[str, ThresholdEntry] = Field(default_factory=dict)
+
+
+class SectorTable(Frozen):
+    """A ``sector.toml``, or ``[tool.prodbench.sectors.NAME]``."""
+
+    sector: str | None = None
+    owner: str = ""
+    datasets: dict[str, DatasetTable] = Field(default_factory=dict)
+    thresholds: dict[str, ThresholdEntry] = Field(default_factory=dict)
+
+
+class ModelsFile(Frozen):
+    """A ``models.toml``."""
+
+    models: dict[str, ModelEntry] = Field(default_factory=dict)
+
+
+class RunTable(Frozen):
+    """``[tool.prodbench.run]``: defaults for the options of the command line."""
+
+    model: list[str] | None = None
+    dataset: list[str] | None = None
+    sector: list[str] | None = None
+    models_file: list[str] | None = None
+    cache_dir: str | None = None
+    report_dir: str | None = None
+    device: str | None = None
+    precision: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    batch_size: int | None = None
+    threads: int | None = None
+    backend: Literal["auto", "torch", "faiss"] | None = None
+    max_pixels: int | None = None
+    resamples: int | None = None
+    seed: int | None = None
+
+
+class ProjectTable(Frozen):
+    """``[tool.prodbench]`` of a pyproject.toml."""
+
+    models: dict[str, ModelEntry] = Field(default_factory=dict)
+    sectors: dict[str, SectorTable] = Field(default_factory=dict)
+    run: RunTable = Field(default_factory=RunTable)
+
+
+def read_toml(path: Path, shown: str) -> dict[str, Any]:
+    """Read one TOML file; ``shown`` is its name in messages.
+
+    Raises:
+        SettingsError: missing, not UTF-8, or not TOML (then with line and column).
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(shown, found=f"not valid TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            shown,
+            found=f"byte {error.start} is not UTF-8",
+            expected="TOML in UTF-8",
+            next_step="save the file as UTF-8",
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            shown, found=f"cannot be read ({error.strerror})", expected="a TOML file"
+        ) from error
+
+
+def validate(table: type[T], data: Mapping[str, Any], shown: str, prefix: str = "") -> T:
+    """Check parsed TOML against its shape.
+
+    Raises:
+        SettingsError: names the file (``shown``), each wrong key, what was found and expected, and for
+            an unknown key the nearest known one.
+    """
+    try:
+        return table.model_validate(dict(data))
+    except ValidationError as error:
+        problems = [_problem(table, item, prefix) for item in error.errors()]
+        raise SettingsError(shown, found="; ".join(problems)) from error
+
+
+def check_name(kind: str, name: str, where: str) -> None:
+    """Raise SettingsError unless a name can stand in a test id and a file name."""
+    if not NAME.fullmatch(name):
+        raise SettingsError(
+            where,
+            found=f"{kind} name {name!r}",
+            expected="letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+
+
+def _problem(table: type[BaseModel], item: Any, prefix: str) -> str:
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(([prefix] if prefix else []) + location)
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(table, location[:-1])
+        return f"unknown key '{key}'; {did_you_mean(location[-1], known)}"
+    if item["type"] == "missing":
+        return f"key '{key}' is missing"
+    found = item["input"]
+    message = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"key '{key}' is {found!r} ({type(found).__name__}); expected {message}"
+
+
+def _fields_at(table: type[BaseModel], location: list[str]) -> list[str]:
+    """Names of the fields of the table at a path of keys, to suggest the nearest one."""
+    current: Any = table
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = None if field is None else field.annotation
+        else:
+            # A step into dict[str, Table]: the key is a name, the table is the value type.
+            current = getattr(current, "__args__", (None, None))[-1]
+        # Annotated[Table, …] hides the table one level down.
+        current = getattr(current, "__origin__", current) if _annotated(current) else current
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return list(current.model_fields)
+    return []
+
+
+def _annotated(annotation: Any) -> bool:
+    return hasattr(annotation, "__metadata__")
