@@ -66,6 +66,10 @@ def _environment() -> Environment:
     def note(text: str) -> Markup:
         return Markup("<bdi>{}</bdi>").format(wording.paragraph(text))
 
+    def attribute(text: str, limit: int = wording.TEXT_LIMIT) -> str:
+        # Nothing can be isolated inside an attribute or a title.
+        return wording.line(wording.unturned(text), limit)
+
     environment = Environment(
         loader=PackageLoader("pytest_prodbench.report", "templates"),
         autoescape=True,
@@ -77,7 +81,7 @@ def _environment() -> Environment:
     environment.filters.update(
         show=show,
         note=note,
-        line=wording.line,
+        attribute=attribute,
         gist=wording.gist,
         figure=wording.figure,
         interval=wording.interval,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pytest_prodbench.report.atomic import atomic_write_bytes
-from pytest_prodbench.report.sections import Section, narrowed_away, reasons, sections
+from pytest_prodbench.report.sections import Section, accepted, narrowed_away, reasons, sections
 from pytest_prodbench.report.wording import figure, interval, legal, line
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
         time=_seconds(pair.timing.total_s),
     )
     told = reasons(pair)
-    if pair.verdict == "accept" and pair.status == "evaluated":
+    if accepted(pair):
         pass
     elif pair.status == "not run" and pair.name not in record.selected:
         _mark(case, "skipped", "not selected", told)
@@ -120,7 +120,7 @@ def _sector(section: Section, record: RunRecord) -> ET.Element:
     told = [
         f"{pair.name}: {reason}"
         for pair in section.pairs
-        if pair.verdict != "accept"
+        if not accepted(pair)
         for reason in reasons(pair)
     ] or ["no pair of this sector gives a reason"]
     if section.verdict == "reject":
@@ -128,7 +128,7 @@ def _sector(section: Section, record: RunRecord) -> ET.Element:
     elif section.verdict == "incomplete":
         away = set(narrowed_away(record))
         narrowed = any(pair.name in away for pair in section.pairs) and all(
-            pair.verdict == "accept" for pair in section.pairs if pair.name not in away
+            accepted(pair) for pair in section.pairs if pair.name not in away
         )
         _mark(case, "skipped" if narrowed else "error", "incomplete", told)
     return case

@@ -121,7 +121,7 @@ def _section(section: Section, away: set[str]) -> list[str]:
     lines = [
         f"## {escape(section.title)}: {_MARKS[section.verdict].replace('**', '')}",
         "",
-        f"{section.count('accept')} of {count(len(section.pairs), 'pair')} accepted{owner}",
+        f"{section.accepted} of {count(len(section.pairs), 'pair')} accepted{owner}",
         "",
         "| model | dataset | "
         + " | ".join(title for _, title in METRICS)

@@ -10,6 +10,7 @@ from pytest_prodbench.report.misses import MISSES_SHOWN, RESULTS_SHOWN, Misses, 
 from pytest_prodbench.report.sections import (
     METRICS,
     Section,
+    accepted,
     narrowed_away,
     outcome,
     reasons,
@@ -111,9 +112,9 @@ class SectorView:
     @property
     def best(self) -> PairView | None:
         """The accepted pair with the highest headline, if any is accepted."""
-        accepted = [view for view in self.pairs if view.headline and view.pair.verdict == "accept"]
+        passed = [view for view in self.pairs if view.headline and accepted(view.pair)]
         return max(
-            accepted, key=lambda view: view.headline.value if view.headline else 0, default=None
+            passed, key=lambda view: view.headline.value if view.headline else 0, default=None
         )
 
     @property

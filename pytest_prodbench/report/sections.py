@@ -40,9 +40,10 @@ class Section:
         """What stands in headings."""
         return self.name or "no sector"
 
-    def count(self, verdict: Verdict) -> int:
-        """Return how many pairs have this verdict."""
-        return sum(pair.verdict == verdict for pair in self.pairs)
+    @property
+    def accepted(self) -> int:
+        """How many pairs are accepted."""
+        return sum(map(accepted, self.pairs))
 
 
 def sections(record: RunRecord) -> tuple[Section, ...]:
@@ -62,27 +63,34 @@ def sections(record: RunRecord) -> tuple[Section, ...]:
     )
 
 
+def accepted(pair: PairRecord) -> bool:
+    """Whether a pair is proven: measured, and accepted on what was measured."""
+    return pair.verdict == "accept" and pair.status == "evaluated" and pair.measurement is not None
+
+
 def reasons(pair: PairRecord) -> list[str]:
     """Return why a pair is not accepted: failed checks and the error; empty if it is accepted."""
-    if pair.verdict == "accept":
+    if accepted(pair):
         return []
     found = [check.message for check in pair.checks if not check.passed]
     if pair.error:
         found.append(pair.error)
     if not found:
         found.append(
-            "no reason is recorded"
+            "no measurement is recorded"
+            if pair.measurement is None
+            else "no reason is recorded"
             if pair.checks
             else "no check was held against it"
-            if pair.status == "evaluated"
-            else "no result is recorded"
         )
     return found
 
 
 def outcome(pair: PairRecord) -> str:
     """Return one word for a pair: its verdict, or why it has no measurement."""
-    return pair.verdict if pair.status == "evaluated" else pair.status
+    if pair.status != "evaluated":
+        return pair.status
+    return pair.verdict if accepted(pair) or pair.verdict != "accept" else "incomplete"
 
 
 def narrowed_away(record: RunRecord) -> list[str]:

@@ -1,0 +1,191 @@
+"""The page in a real browser, with hostile text in every field that a dataset or a model can set."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from pytest_prodbench.evidence.types import Check, Host
+from pytest_prodbench.report import wording
+from pytest_prodbench.report.html import write_html
+from pytest_prodbench.report.reporter import ReportInput
+
+from . import builders as b
+from .four_sectors import four_sectors
+
+ATTACK = (
+    '<script>window.ran=1</script><img src=x onerror="window.ran=1">\'"></bdi></td></style></title>'
+    "<svg/onload=alert(1)>{{7*7}}&lt;\u202eturned"
+)
+
+
+def chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return os.environ.get("PRODBENCH_CHROMIUM") or next(
+        filter(None, map(shutil.which, names)), None
+    )
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = chromium()
+    if path is None:
+        pytest.skip("no Chromium here; set PRODBENCH_CHROMIUM to one")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    arguments = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "--disable-background-networking --disable-component-update --disable-sync"
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments.split())
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page and everything that it must not do."""
+
+    def __init__(self, browser, path, **context) -> None:
+        self.page = browser.new_context(**context).new_page()
+        self.noise: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.noise.append(message.text))
+        self.page.on("pageerror", lambda error: self.noise.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.noise.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+
+    def assert_quiet(self, path) -> None:
+        assert self.noise == []
+        assert self.page.evaluate("window.ran") is None
+        assert self.page.locator("script, iframe, object, form").count() == 0
+        assert [url for url in self.requests if not url.startswith("data:")] == [path.as_uri()]
+
+
+def hostile(tmp_path, text: str = ATTACK) -> ReportInput:
+    check = Check(metric="recall@1", limit=0.95, value=0.9, passed=False, message=text, where=text)
+    conditions = {text: {text: {"recall@1": b.metric(0.8, 5), "map@20": b.metric(0.7, 5)}}}
+    record = b.run(
+        [
+            b.pair(
+                text,
+                text,
+                text,
+                verdict="reject",
+                checks=[check],
+                measurement=b.measurement(conditions=conditions),
+            ),
+            b.unmeasured(text, "other", text, "lost", text),
+        ],
+        [
+            b.model(
+                text,
+                source=text,
+                family=text,
+                pooling=text,
+                preprocessing=text,
+                preprocessing_digest=text,
+                weights_digest=text,
+                versions={text: text},
+            )
+        ],
+        [b.dataset(text, text, layout=text, content_digest=text, protocol_note=text, root="data")],
+        run=text,
+        prodbench_version=text,
+        policy_digest=text,
+        policy_files=[text],
+        selection=[text],
+        partial=True,
+        owners={text: text},
+        definitions=[(text, text)],
+        host=Host(
+            started=text,
+            seconds=1,
+            platform=text,
+            python=text,
+            cpu_count=1,
+            gpus=[text],
+            versions={text: text},
+        ),
+    )
+    rows = [
+        b.row(
+            text,
+            text,
+            2,
+            family=text,
+            top_images=[text] * 10,
+            top_products=[text] * 10,
+            **{f"condition.{text}": text},
+        )
+    ]
+    return ReportInput(record, {f"{text}:{text}": b.table(rows)}, tmp_path / "run", tmp_path)
+
+
+@pytest.mark.parametrize("policy", ["as written", "taken out"])
+def test_hostile_text_is_only_text(browser, tmp_path, policy):
+    path = write_html(hostile(tmp_path))
+    if policy == "taken out":  # escaping must hold by itself, not only behind the policy
+        text, found = re.subn(r"<meta http-equiv[^>]*>", "", path.read_text("utf-8"))
+        assert found == 1
+        path.write_text(text, "utf-8")
+    watched = Watched(browser, path)
+    watched.assert_quiet(path)
+    page = watched.page
+    for selector in ("table.pairs tbody th", ".why li", ".slices caption", ".id", ".sector > h2"):
+        # Headings cut it, tables do not; either way what is shown is the text itself.
+        limit = 300 if selector in {"table.pairs tbody th", ".why li", ".id"} else 80
+        assert wording.line(ATTACK, limit) in page.locator(selector).first.text_content()
+    assert page.locator("img").count() == 0
+    assert page.locator(".gone").count() == 6
+    assert page.evaluate("document.querySelectorAll('[onload], [onerror]').length") == 0
+
+
+def test_a_hostile_name_of_a_real_image(browser, tmp_path):
+    report = b.small_run(tmp_path)
+    name = "q/<b onclick=alert(1)>\"'.jpg"
+    b.draw_part(tmp_path / "project/data/parts" / name, 7)
+    report = replace(report, queries={"lite0:parts": b.table([b.row(name, ATTACK, 2)])})
+    path = write_html(report)
+    watched = Watched(browser, path)
+    watched.assert_quiet(path)
+    image = watched.page.locator("figure.query img")
+    assert image.evaluate("i => i.naturalWidth") == 128
+    assert image.get_attribute("alt") == "Query photo of " + wording.line(ATTACK, 80)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_its_window(browser, tmp_path, width, scheme):
+    path = write_html(four_sectors(tmp_path))
+    watched = Watched(browser, path, viewport={"width": width, "height": 844}, color_scheme=scheme)
+    watched.assert_quiet(path)
+    page = watched.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert back == ("rgb(250, 249, 246)" if scheme == "light" else "rgb(20, 22, 26)")
+    assert page.locator("h1").bounding_box()["y"] < 200
+    if width == 1280:  # the verdict of each sector is read without scrolling
+        for box in (card.bounding_box() for card in page.locator(".card h2").all()):
+            assert box["y"] + box["height"] < 844
+
+
+def test_very_long_words_do_not_widen_the_page(browser, tmp_path):
+    path = write_html(hostile(tmp_path, "W" * 5000))
+    watched = Watched(browser, path, viewport={"width": 390, "height": 844})
+    watched.assert_quiet(path)
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_link_into_a_pair_unfolds_it(browser, tmp_path):
+    path = write_html(b.small_run(tmp_path))
+    watched = Watched(browser, path)
+    page = watched.page
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = false })")
+    page.locator("table.pairs th a").first.click()
+    page.wait_for_function("document.querySelector('details.pair').open")

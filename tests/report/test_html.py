@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_prodbench.evidence.types import Check
+from pytest_prodbench.report import wording
+from pytest_prodbench.report.html import write_html
+from pytest_prodbench.report.reporter import ReportInput
+
+from . import builders as b
+from .four_sectors import four_sectors
+
+
+class Seen(HTMLParser):
+    """The tags, the names of their attributes, and the text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[tuple[str, ...]] = set()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.parts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add((tag, *sorted(name for name, _ in attrs)))
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data):
+        self.parts.append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+def page(report: ReportInput) -> str:
+    return write_html(report).read_text("utf-8")
+
+
+def test_the_verdict_comes_first_with_its_counts(tmp_path):
+    text = Seen(page(four_sectors(tmp_path))).text
+    head = text[: text.index("Partial run")]
+    assert "REJECT" in head
+    assert re.search(r"pairs planned\s*13\s*selected\s*12\s*evaluated\s*10", head)
+    assert "-k 'not openai'" in text
+    assert "cannot become a baseline" in text
+
+
+def test_lost_failed_and_unselected_pairs_stand_by_name(tmp_path):
+    text = Seen(page(four_sectors(tmp_path))).text
+    assert "worker gw1 died while it embedded batch 12 of 40" in text
+    assert "24 bytes left over" in text
+    assert "openai-clip-l14:fasteners" in text
+    assert "recall@1 is 0.744 and must be at least 0.8" in text
+
+
+def test_a_planned_pair_without_any_record_is_lost(tmp_path):
+    report = b.small_run(tmp_path, planned=["lite0:parts", "ghost:parts"], selected=["ghost:parts"])
+    text = Seen(page(report)).text
+    assert "ghost" in text
+    assert "the run left no record of this pair" in text
+
+
+def test_conditions_with_few_queries_are_marked(tmp_path):
+    text = Seen(page(four_sectors(tmp_path))).text
+    assert text.count("too few queries (under 10)") == 10
+
+
+def test_policy_allows_this_style_and_nothing_else(tmp_path):
+    text = page(b.small_run(tmp_path))
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
+    assert policy.replace("&#39;", "'") == (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_nothing_is_fetched_and_nothing_runs(tmp_path):
+    seen = Seen(page(four_sectors(tmp_path)))
+    assert not {"script", "iframe", "object", "form"} & {tag for tag, *_ in seen.tags}
+    for _, name, value in seen.attributes:
+        assert not name.startswith("on")
+        assert name != "style"
+        if name in {"src", "href"}:
+            assert value.startswith(("data:", "#"))
+
+
+def test_every_link_has_a_target(tmp_path):
+    seen = Seen(page(four_sectors(tmp_path)))
+    ids = [value for _, name, value in seen.attributes if name == "id"]
+    links = {value[1:] for _, name, value in seen.attributes if name == "href" and value[0] == "#"}
+    assert len(ids) == len(set(ids))
+    assert links <= set(ids)
+
+
+def test_every_picture_is_described(tmp_path):
+    seen = Seen(page(b.small_run(tmp_path)))
+    alts = [value for tag, name, value in seen.attributes if (tag, name) == ("img", "alt")]
+    assert "Query photo of A2" in alts
+    assert "Result 3: A2, the right product" in alts
+    assert "Result 1: P1, another product" in alts
+
+
+def test_ties_and_families_are_told(tmp_path):
+    text = Seen(page(b.small_run(tmp_path))).text
+    assert "tie: rank 1 if ties went the other way" in text
+    assert "right family first" in text
+    assert "another family first" in text
+
+
+def test_missing_images_leave_a_described_gap(tmp_path):
+    report = replace(b.small_run(tmp_path), project=tmp_path / "gone")
+    text = page(report)
+    assert "<img" not in text
+    assert 'aria-label="Query photo of A2 (image not available)"' in text
+
+
+def test_the_page_can_be_made_again_when_the_images_are_gone(tmp_path):
+    report = b.small_run(tmp_path)
+    first = page(report)
+    assert page(replace(report, project=tmp_path / "gone")) == first
+
+
+def test_same_input_same_bytes(tmp_path):
+    first = page(four_sectors(tmp_path / "a"))
+    second = page(four_sectors(tmp_path / "b"))
+    assert first == second
+
+
+def test_no_misses(tmp_path):
+    report = b.small_run(tmp_path)
+    report = replace(report, queries={"lite0:parts": b.table([b.row("q/1.jpg", "A1", 1)])})
+    assert "None: the first result of every query" in Seen(page(report)).text
+
+
+def test_absent_products_are_no_misses(tmp_path):
+    report = b.small_run(tmp_path)
+    rows = [b.row("q/1.jpg", "A1", 1), b.row("q/2.jpg", "A2", None, family_rank=None)]
+    text = Seen(page(replace(report, queries={"lite0:parts": b.table(rows)}))).text
+    assert "0 misses" in text
+    assert "1 query of an absent product" in text
+
+
+def test_a_missing_table_of_queries_is_said(tmp_path):
+    text = Seen(page(replace(b.small_run(tmp_path), queries={}))).text
+    assert "misses cannot be shown" in text
+
+
+def test_no_pairs_at_all(tmp_path):
+    record = b.run([], [], [], verdict="incomplete", sectors={"diy": "incomplete"})
+    text = Seen(page(ReportInput(record, {}, tmp_path / "run", tmp_path))).text
+    assert "INCOMPLETE" in text
+    assert "No pair was planned." in text
+
+
+def test_huge_ids_are_cut(tmp_path):
+    report = b.small_run(tmp_path)
+    rows = [b.row("q/2.jpg", "9" * 100_000, 3)]
+    text = page(replace(report, queries={"lite0:parts": b.table(rows)}))
+    assert "9" * 299 + "…" in text
+    assert "9" * 301 not in text
+
+
+def test_many_pairs_show_fewer_misses_each(tmp_path):
+    from pytest_prodbench.report.page import PAGE_THUMBNAILS, build
+
+    pairs = [b.pair(f"m{n}", "parts", "diy") for n in range(100)]
+    record = b.run(pairs, [b.model(pair.model) for pair in pairs], [b.dataset("parts", "diy")])
+    rows = b.table([b.row(f"q/{n}.jpg", "A", 5 + n) for n in range(50)])
+    page = build(record, {pair.name: rows for pair in pairs})
+    shown = [row.misses.shown for view in page.sectors for row in view.pairs]
+    assert set(shown) == {2}
+    assert sum(shown) * (1 + page.results_shown) <= PAGE_THUMBNAILS
+
+
+def plain_report(folder, name: str) -> ReportInput:
+    checks = [Check(metric="mrr", limit=0.9, value=0.1, passed=False, message=name, where=name)]
+    record = b.run(
+        [
+            b.pair(name, "parts", "diy", checks=checks, verdict="reject"),
+            b.unmeasured("other", "parts", "diy", "failed", name),
+        ],
+        [b.model(name, preprocessing=name)],
+        [b.dataset("parts", "diy", protocol_note=name)],
+        selection=[name],
+        partial=True,
+        owners={"diy": name},
+    )
+    rows = [b.row("q/1.jpg", name, 2, family=name, **{"condition.light": name})]
+    return ReportInput(record, {f"{name}:parts": b.table(rows)}, folder, folder)
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.text(min_size=1, max_size=400))
+def test_any_text_ends_up_as_text(tmp_path_factory, name):
+    folder = tmp_path_factory.getbasetemp() / "any"
+    seen = Seen(page(plain_report(folder, name)))
+    assert seen.tags <= Seen(page(plain_report(folder, "plain"))).tags
+    assert wording.line(name) in seen.text
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "</style><b>", "{{ 7 * 7 }}", "\x00\x1b[31m", "a\u202eb"]
+)
+def test_known_attacks_end_up_as_text(tmp_path, text):
+    seen = Seen(page(plain_report(tmp_path, text)))
+    assert seen.tags <= Seen(page(plain_report(tmp_path, "plain"))).tags
+    assert wording.line(text) in seen.text

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_prodbench.report.terminal import sector_tables
+from pytest_prodbench.report.wording import cells
+
+from . import builders as b
+from .four_sectors import four_sectors
+
+ANSI = re.compile(r"\x1b\[\d+m")
+
+
+def test_a_table_a_sector_and_the_verdict_last(tmp_path):
+    lines = sector_tables(four_sectors(tmp_path).record, 140, run_dir="reports/today")
+    assert lines[0] == "automotive: INCOMPLETE (owner automotive team)"
+    assert lines[1].split() == [
+        "model",
+        "dataset",
+        "R@1",
+        "R@5",
+        "R@10",
+        "mAP@20",
+        "MRR",
+        "n",
+        "verdict",
+    ]
+    assert lines[2].split()[:4] == ["siglip2-b16", "dealer-parts", "0.902", "[0.877,"]
+    assert lines[-2] == "REJECT: 13 pairs planned, 12 selected, 10 evaluated"
+    assert lines[-1] == "evidence: reports/today"
+    assert "PARTIAL: narrowed by -k 'not openai'" in lines
+
+
+def test_reasons_stand_below_their_pair(tmp_path):
+    lines = sector_tables(four_sectors(tmp_path).record, 80)
+    at = next(n for n, line in enumerate(lines) if line.endswith("LOST"))
+    assert lines[at + 1] == "    worker gw1 died while it embedded batch 12 of 40"
+    assert any(line.endswith("REJECT") for line in lines)
+    assert not any("not selected in this run" in line for line in lines)
+
+
+def test_columns_line_up_and_go_before_names_are_cut(tmp_path):
+    lines = sector_tables(four_sectors(tmp_path).record, 80)
+    assert lines[1].split() == ["model", "dataset", "R@1", "mAP@20", "n", "verdict"]
+    assert lines[1].index("verdict") == lines[2].index("accept")
+    assert "MRR" in sector_tables(four_sectors(tmp_path).record, 120)[1]
+
+
+def test_colour_takes_no_room(tmp_path):
+    record = four_sectors(tmp_path).record
+    plain, painted = sector_tables(record, 100), sector_tables(record, 100, color=True)
+    assert painted != plain
+    assert [ANSI.sub("", line) for line in painted] == plain
+
+
+def test_wide_characters_line_up(tmp_path):
+    names = ["時計ベルト", "cafe\u0301", "plain"]
+    pairs = [b.pair(name, "parts", "diy") for name in names]
+    record = b.run(pairs, [b.model(name) for name in names], [b.dataset("parts", "diy")])
+    rows = sector_tables(record, 120)[2:5]
+    assert len({cells(row[: row.index("parts")]) for row in rows}) == 1
+
+
+def test_escape_sequences_never_reach_the_terminal():
+    text = "x\x1b[2Jy\x9bz\u202e"
+    pair = b.unmeasured(text, text, text, "failed", text)
+    record = b.run(
+        [pair], [b.model(text)], [b.dataset(text, text)], run=text, selection=[text], partial=True
+    )
+    joined = "".join(sector_tables(record, 100))
+    assert not set(joined) & {"\x1b", "\x9b", "\u202e"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    name=st.text(min_size=1, max_size=80),
+    width=st.integers(10, 200),
+    color=st.booleans(),
+)
+def test_no_line_is_wider_than_the_terminal(name, width, color):
+    pairs = [
+        b.pair(name, "parts", "diy", verdict="reject", checks=[b.check(0.1, 0.9)]),
+        b.unmeasured("other", name, name, "failed", name),
+    ]
+    record = b.run(
+        pairs, [b.model(name)], [b.dataset("parts", "diy"), b.dataset(name, name)], run=name
+    )
+    for text in sector_tables(record, width, color):
+        plain = ANSI.sub("", text)
+        assert cells(plain) <= width
+        assert "\n" not in plain
+        assert "\r" not in plain

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from pytest_prodbench.report.thumbnails import Thumbnails, encode
+
+from . import builders as b
+
+
+def opened(uri: str) -> Image.Image:
+    head, _, data = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+@pytest.fixture
+def thumbnails(tmp_path):
+    return Thumbnails(tmp_path / "project", tmp_path / "run")
+
+
+def test_small_and_in_proportion(tmp_path, thumbnails):
+    b.draw_part(tmp_path / "project/data/a.jpg", 1, (1600, 800))
+    assert opened(thumbnails.uri("data", "a.jpg")).size == (128, 64)
+
+
+def test_a_small_image_is_not_blown_up(tmp_path, thumbnails):
+    b.draw_part(tmp_path / "project/data/a.png", 1, (40, 30))
+    assert opened(thumbnails.uri("data", "a.png")).size == (40, 30)
+
+
+def test_the_orientation_of_the_camera_is_applied_and_not_passed_on(tmp_path, thumbnails):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "taken at home"
+    image = Image.new("RGB", (400, 200), "red")
+    image.paste("blue", (0, 0, 200, 200))
+    (tmp_path / "project").mkdir()
+    image.save(tmp_path / "project/a.jpg", exif=exif)
+    small = opened(thumbnails.uri("", "a.jpg"))
+    assert small.size == (64, 128)
+    red, _, blue = small.getpixel((32, 10))
+    assert blue > 200
+    assert red < 60
+    assert not small.getexif()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
+def test_every_mode(tmp_path, mode):
+    path = tmp_path / "image.tif"
+    made = Image.linear_gradient("L").resize((200, 200))
+    if mode == "I;16":
+        made = made.convert("I").point(lambda x: x * 200).convert("I;16")
+    elif mode == "LA":
+        path = tmp_path / "image.png"
+        made = made.convert("LA")
+    else:
+        made = made.convert(mode)
+    made.save(path)
+    with Image.open(io.BytesIO(encode(path))) as small:
+        assert small.mode == "RGB"
+        assert small.size == (128, 128)
+        assert small.getpixel((64, 4))[0] < 60
+        assert small.getpixel((64, 123))[0] > 190
+
+
+def test_transparent_is_white(tmp_path):
+    Image.new("RGBA", (50, 50), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    with Image.open(io.BytesIO(encode(tmp_path / "a.png"))) as small:
+        assert small.getpixel((25, 25)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    "name", ["missing.jpg", "text.jpg", "cut.jpg", "empty.jpg", "folder", "", "a\0b"]
+)
+def test_what_cannot_be_shown_is_none(tmp_path, thumbnails, name):
+    folder = tmp_path / "project"
+    (folder / "folder").mkdir(parents=True)
+    (folder / "text.jpg").write_text("not an image")
+    (folder / "empty.jpg").touch()
+    b.draw_part(folder / "whole.jpg", 1)
+    (folder / "cut.jpg").write_bytes((folder / "whole.jpg").read_bytes()[:900])
+    assert thumbnails.uri("", name) is None
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_bomb_is_not_decoded(tmp_path, thumbnails, monkeypatch):
+    b.draw_part(tmp_path / "project/a.png", 1, (200, 200))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 39_999)
+    assert thumbnails.uri("", "a.png") is None
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "x/../../secret.jpg"])
+def test_evidence_cannot_reach_outside_the_dataset(tmp_path, thumbnails, name):
+    b.draw_part(tmp_path / "project/secret.jpg", 1)
+    (tmp_path / "project/data/x").mkdir(parents=True)
+    assert thumbnails.uri("data", name) is None
+    assert thumbnails.uri("data", str(tmp_path / "project/secret.jpg")) is None
+
+
+def test_kept_beside_the_report(tmp_path, thumbnails):
+    source = tmp_path / "project/data/a.jpg"
+    b.draw_part(source, 1)
+    first = thumbnails.uri("data", "a.jpg")
+    source.unlink()
+    assert Thumbnails(tmp_path / "project", tmp_path / "run").uri("data", "a.jpg") == first
+    (kept,) = (tmp_path / "run/thumbnails").iterdir()
+    assert len(kept.stem) == 24
+
+
+def test_a_damaged_copy_is_made_again(tmp_path, thumbnails):
+    b.draw_part(tmp_path / "project/a.jpg", 1)
+    first = thumbnails.uri("", "a.jpg")
+    (kept,) = (tmp_path / "run/thumbnails").iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert Thumbnails(tmp_path / "project", tmp_path / "run").uri("", "a.jpg") == first
+
+
+def test_a_folder_that_cannot_be_written_costs_the_copy_only(tmp_path):
+    b.draw_part(tmp_path / "project/a.jpg", 1)
+    (tmp_path / "run").write_text("a file where the folder should be")
+    assert Thumbnails(tmp_path / "project", tmp_path / "run").uri("", "a.jpg")
