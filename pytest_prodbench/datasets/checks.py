@@ -64,11 +64,13 @@ def queries_without_positive(tables: Tables) -> list[str]:
     names = []
     for i in lost[: MAX_QUERIES + 1]:
         product = tables.queries.product_ids[i]
-        reason = (
-            "only as the query's own file or exclusion group" if product in known else "not there"
-        )
         name = row_name(tables.queries, tables.query_origin, i)
-        names.append(f"{name}: product {product!r} is in the gallery {reason}")
+        reason = (
+            "is there only as the query's own file or exclusion group"
+            if product in known
+            else "is not in the gallery"
+        )
+        names.append(f"{name}: product {product!r} {reason}")
     # shorten() needs the length of the whole, not the text of each name.
     listed = list(shorten(names + [""] * (len(lost) - len(names)), MAX_QUERIES))
     count = "1 query has" if len(lost) == 1 else f"{len(lost):,} queries have"
@@ -132,7 +134,7 @@ def unreadable_images(
             if isinstance(size, str):
                 if image not in named:
                     named.add(image)
-                    others = f" (and {rows[image] - 1} more rows)" if rows[image] > 1 else ""
+                    others = f" (in {rows[image]:,} rows)" if rows[image] > 1 else ""
                     problems.append(f"{row_name(table, origin, i)}{others}: {size}")
             elif box is not None and (reason := box_problem(box, size)):
                 problems.append(f"{row_name(table, origin, i)}: {reason}; correct the box")

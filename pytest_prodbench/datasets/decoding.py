@@ -90,8 +90,9 @@ def decode(data: bytes | Path, *, where: str, max_pixels: int) -> Image.Image:
         image = _reader(file, where)
         _guard_size(image, where, max_pixels)
         image.load()
-        # After load(): a PNG may carry its EXIF block behind the pixels; TIFF is upright by now.
-        if image.format != "TIFF" and image.getexif().get(_ORIENTATION, 1) in range(2, 9):
+        # After load(): a PNG may carry its EXIF block behind its pixels, and Pillow has turned a TIFF
+        # upright and dropped the tag.
+        if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
             image = ImageOps.exif_transpose(image)
         return _to_rgb(image, where)
 
