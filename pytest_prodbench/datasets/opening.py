@@ -64,7 +64,7 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
     if check_images:
         problems += _image_problems(tables, max_pixels)
     if problems:
-        raise DatasetProblems(where, problems, next_step="mend them all, then run again")
+        raise DatasetProblems(where, problems)
     return Dataset(
         name=spec.name,
         sector=spec.sector,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import struct
 import zlib
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from pytest_prodbench.datasets.decoding import decode, read_header
 from pytest_prodbench.datasets.opening import open_dataset
+from pytest_prodbench.errors import ProblemList
 from pytest_prodbench.protocol import Dataset
 from pytest_prodbench.settings.types import DatasetSpec
 
@@ -80,3 +84,33 @@ def png_that_claims(width: int, height: int) -> bytes:
         + png_chunk(b"IDAT", zlib.compress(bytes(100)))
         + png_chunk(b"IEND", b"")
     )
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pixels(data: bytes | Path) -> Any:
+    image = decode(data, where="a.jpg", max_pixels=MAX_PIXELS)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+def header(tmp_path: Path, data: bytes) -> tuple[int, int]:
+    path = tmp_path / "picture"
+    path.write_bytes(data)
+    return read_header(path, max_pixels=MAX_PIXELS)
+
+
+def text_file(tmp_path: Path, text: str | bytes, name: str = "m.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def manifest_problems(path: Path, **more: Any) -> tuple[str, ...]:
+    with pytest.raises(ProblemList) as caught:
+        opened(path, check=False, **more)
+    return caught.value.problems
