@@ -73,7 +73,9 @@ def misses(table: pa.Table, limit: int = MISSES_SHOWN) -> Misses:
     import pyarrow.compute as pc
 
     missed = table.filter(pc.greater(table["rank"], 1))
-    order = pc.sort_indices(missed, [("rank", "ascending"), ("query", "ascending")])
+    # Two crops of one photo share its path; their content differs.
+    keys = [("rank", "ascending"), ("query", "ascending"), ("content", "ascending")]
+    order = pc.sort_indices(missed, keys)
     total = len(missed)
     near = total if total <= limit else (limit + 1) // 2
     far = 0 if total <= limit else limit // 2

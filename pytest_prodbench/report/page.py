@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import MetricValue, PairRecord, RunRecord
 
 PAGE_THUMBNAILS = 1500
-"""Bound of the photos on one page, about 6 MB: with many pairs each shows fewer misses."""
+"""Bound of the photos on one page, about 8 MB: with many pairs each shows fewer misses."""
 
 FEWEST_MISSES = 2
 """Each pair shows so many, however many pairs there are."""

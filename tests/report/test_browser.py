@@ -189,3 +189,12 @@ def test_a_link_into_a_pair_unfolds_it(browser, tmp_path):
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = false })")
     page.locator("table.pairs th a").first.click()
     page.wait_for_function("document.querySelector('details.pair').open")
+
+
+def test_print_fits_a_page(browser, tmp_path):
+    path = write_html(four_sectors(tmp_path))
+    watched = Watched(browser, path, viewport={"width": 760, "height": 1000})
+    page = watched.page
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 760
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
