@@ -211,7 +211,15 @@ def test_any_text_ends_up_as_text(tmp_path_factory, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", "</style><b>", "{{ 7 * 7 }}", "\x00\x1b[31m", "a\u202eb"]
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "</style><b>",
+        "{{ 7 * 7 }}",
+        "\x00\x1b[31m",
+        "a\u202eb",
+        '"><b onclick="x',
+    ],
 )
 def test_known_attacks_end_up_as_text(tmp_path, text):
     seen = Seen(page(plain_report(tmp_path, text)))
