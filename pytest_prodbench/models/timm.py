@@ -35,6 +35,7 @@ from pytest_prodbench.models.hub import HF_HUB, Snapshot, cached_snapshot, fetch
 from pytest_prodbench.models.identity import library_versions, parameters_digest, weights_digest
 from pytest_prodbench.models.packaged import PACKAGED
 from pytest_prodbench.models.protocol import ModelIdentity
+from pytest_prodbench.models.slivers import refuse_sliver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,7 @@ class TimmEmbedder:
 
     def preprocess(self, image: Image) -> torch.Tensor:
         """Resize, crop and normalise as timm's data config says: float32 (3, h, w)."""
+        refuse_sliver(image)
         tensor: torch.Tensor = self._network.transform(image)
         return tensor
 

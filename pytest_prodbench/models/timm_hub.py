@@ -21,14 +21,15 @@ _HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def create(spec: ModelSpec, architecture: str, **options: Any) -> torch.nn.Module:
-    """Build an architecture.
+    """Build an architecture, or what ``local-dir:`` and a folder that timm saved describe.
 
     Raises:
         ModelError: timm does not know the architecture, or not its pretrained tag.
     """
     import timm
 
-    registered_config(spec, architecture)
+    if not architecture.startswith("local-dir:"):
+        registered_config(spec, architecture)
     model: torch.nn.Module = timm.create_model(architecture, **options)
     return model
 
@@ -107,11 +108,9 @@ def hub_file(spec: ModelSpec) -> Path:
                     return snapshot.folder / name
         wanted = f"{' or '.join(names)} of {repository} at revision {revision or 'main'}"
         raise weights_missing(spec, wanted, repository_folder(repository))
-    # A pair where the file is to be called otherwise than the last part of its address.
-    name = config.url[1] if isinstance(config.url, tuple) else config.url.rpartition("/")[2]
-    cached: Path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    _, cached = _by_url(config)
     if not cached.is_file():
-        raise weights_missing(spec, name, cached.parent)
+        raise weights_missing(spec, cached.name, cached.parent)
     return cached
 
 
@@ -123,8 +122,15 @@ def download_pretrained(spec: ModelSpec) -> Path:
         weights = (config.hf_hub_filename,) if config.hf_hub_filename else _HUB_WEIGHTS
         fetch(spec, repository, revision, weights=weights)
     else:
-        from timm.models._hub import download_cached_file
-
-        with fetched(spec, str(config.url)):
-            download_cached_file(config.url)
+        address, cached = _by_url(config)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with fetched(spec, address):
+            torch.hub.download_url_to_file(address, str(cached), progress=False)
     return hub_file(spec)
+
+
+def _by_url(config: Any) -> tuple[str, Path]:
+    """Return the address of weights that are on no hub, and where timm caches them."""
+    # A pair where the file is to be called otherwise than the last part of its address.
+    pair = config.url if isinstance(config.url, tuple) else (config.url, config.url.split("/")[-1])
+    return str(pair[0]), Path(torch.hub.get_dir()) / "checkpoints" / str(pair[1])

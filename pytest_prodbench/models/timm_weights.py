@@ -77,15 +77,13 @@ def model_from_files(spec: ModelSpec, files: list[Path]) -> torch.nn.Module:
         ModelError: unreadable, or of another architecture; names the tensors.
     """
     state = read_state(spec, files[0])
-    architecture = spec.identifier
-    options: dict[str, Any] = {}
     if len(files) > 1:
-        architecture, options = _read_config(spec, files[1])
-    classes = _classes(spec, architecture, state, options)
-    if classes is not None:
-        options = {**options, "num_classes": classes}
-    model = create(spec, architecture, **options)
+        _check_config(spec, files[1])
+        source, classes = f"local-dir:{files[1].parent}", None  # the config says how many
+    else:
+        source, classes = spec.identifier, _classes(spec, state)
     with _refused(spec, files[0]):
+        model = create(spec, source, **({} if classes is None else {"num_classes": classes}))
         model.load_state_dict(state, strict=True)
     return model
 
@@ -144,13 +142,10 @@ def read_state(spec: ModelSpec, file: Path) -> dict[str, torch.Tensor]:
     return dict(state)
 
 
-def _read_config(spec: ModelSpec, file: Path) -> tuple[str, dict[str, Any]]:
-    """Return architecture and creation options from a ``config.json`` that timm saved."""
-    from timm.models import load_model_config_from_path
-
+def _check_config(spec: ModelSpec, file: Path) -> None:
+    """Refuse a ``config.json`` that timm did not save, or saved for another architecture."""
     try:
-        json.loads(file.read_text(encoding="utf-8"))["architecture"]
-        pretrained, architecture, options = load_model_config_from_path(file.parent)
+        architecture = json.loads(file.read_text(encoding="utf-8"))["architecture"]
     except (ValueError, KeyError, TypeError) as error:
         raise model_error(
             spec,
@@ -165,18 +160,13 @@ def _read_config(spec: ModelSpec, file: Path) -> tuple[str, dict[str, Any]]:
             expected=f"{named!r}, as the identifier says",
             next_step=f"write timm:{architecture}",
         )
-    return architecture, {"pretrained_cfg": pretrained, **options}
+    registered_config(spec, architecture)
 
 
-def _classes(
-    spec: ModelSpec, architecture: str, state: Mapping[str, torch.Tensor], options: dict[str, Any]
-) -> int | None:
+def _classes(spec: ModelSpec, state: Mapping[str, torch.Tensor]) -> int | None:
     """Return how many classes a checkpoint's classifier has: 0 without one, None where unknowable."""
-    config = options.get("pretrained_cfg")
-    if config is None:
-        found = registered_config(spec, architecture)
-        config = found.to_dict() if found else {}
-    heads = config.get("classifier")
+    config = registered_config(spec, spec.identifier)
+    heads = config.classifier if config else None
     if not heads:
         return None
     weight = state.get(f"{heads if isinstance(heads, str) else heads[0]}.weight")

@@ -38,6 +38,7 @@ from pytest_prodbench.models.checkpoints import (
 from pytest_prodbench.models.hub import Snapshot, cached_snapshot, fetched, repository_folder
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.protocol import ModelIdentity
+from pytest_prodbench.models.slivers import refuse_sliver
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,7 @@ class TransformersEmbedder:
 
     def preprocess(self, image: Image) -> torch.Tensor:
         """Run the model's own image processor over one image: float32 (3, h, w)."""
+        refuse_sliver(image)
         pixels: torch.Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"]
         return pixels[0].float()
 

@@ -70,6 +70,8 @@ def read(spec: ModelSpec, folder: Path, weights: Path) -> tuple[Any, torch.nn.Mo
             dtype=torch.float32,
             use_safetensors=".safetensors" in weights.name,
             output_loading_info=True,
+            # Reported and refused below, by name; the error that it spares names no tensor.
+            ignore_mismatched_sizes=True,
             **local,
         )
     _refuse_random(spec, weights, model, report)
