@@ -87,6 +87,8 @@ class Network:
         """Return patch tokens (b, n, c) of a token sequence or a feature map."""
         if isinstance(features, torch.Tensor) and features.ndim == 4:
             last = getattr(self._model, "output_fmt", "NCHW") == "NHWC"
+            if features.shape[3 if last else 1] != self._model.num_features:
+                raise self._no_pooling(f"which axis of {tuple(features.shape)} holds the channels?")
             return map_to_tokens(features, channels_last=last)
         if isinstance(features, torch.Tensor) and features.ndim == 3:
             prefix = getattr(self._model, "num_prefix_tokens", None)
