@@ -22,7 +22,7 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
         # mkstemp makes files that only their owner may read; a report is for everybody that the
         # umask allows.
         Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
+        os.replace(name, path)  # noqa: PTH105 - the name everybody knows for an atomic rename
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -43,6 +43,16 @@ def may_have_gpu() -> bool:
     return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
 
 
+def visible_gpus() -> list[str]:
+    """Return what ``CUDA_VISIBLE_DEVICES`` may name in this process, without importing torch."""
+    outer = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if outer is not None:
+        return [part.strip() for part in outer.split(",") if part.strip() not in {"", "-1"}]
+    driver = Path("/proc/driver/nvidia/gpus")
+    count = len(list(driver.iterdir())) if driver.is_dir() else 0
+    return [str(index) for index in range(count)]
+
+
 def choose_device(wanted: str) -> str:
     """Resolve ``auto`` to ``cuda`` or ``cpu``; on a machine without a GPU driver torch is not imported.
 

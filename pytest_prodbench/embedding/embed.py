@@ -188,9 +188,18 @@ class _Job:
                     request.path, where=request.name, max_pixels=self._settings.max_pixels
                 )
                 part = crop(image, request.box, where=request.name)
-                return bytes.fromhex(pixel_digest(image)), embedder.preprocess(part)
             except ImageError as error:
                 return error
+            try:
+                return bytes.fromhex(pixel_digest(image)), embedder.preprocess(part)
+            except ImageError as error:
+                # A model's preprocessing does not know what the image is called.
+                return ImageError(
+                    f"{request.name}: {error.where}",
+                    found=error.found,
+                    expected=error.expected,
+                    next_step=error.next_step,
+                )
 
         pending: deque[tuple[ImageRequest, Future[tuple[bytes, torch.Tensor] | ImageError]]]
         pending = deque()

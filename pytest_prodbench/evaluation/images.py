@@ -15,9 +15,9 @@ from pytest_prodbench.evaluation.measure import measure
 from pytest_prodbench.evaluation.result import Evaluation
 from pytest_prodbench.evidence.queries import query_table
 from pytest_prodbench.evidence.types import DatasetRecord, ModelRecord
-from pytest_prodbench.models import parse_source
 from pytest_prodbench.protocol import Dataset, ImageTable
 from pytest_prodbench.retrieval import normalise
+from pytest_prodbench.settings.sources import parse_source
 from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings
 
 if TYPE_CHECKING:

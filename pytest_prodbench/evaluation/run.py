@@ -24,8 +24,8 @@ from pytest_prodbench.evidence.types import (
 )
 from pytest_prodbench.gate import check_policy, judge_pairs
 from pytest_prodbench.protocol import DEFINITIONS, PROTOCOL_VERSION
-from pytest_prodbench.settings import RunSettings, Suite, policy_digest
-from pytest_prodbench.settings.files import shown_path, unknown_name
+from pytest_prodbench.settings.files import policy_digest, shown_path, unknown_name
+from pytest_prodbench.settings.types import RunSettings, Suite
 
 
 def plan_pairs(suite: Suite, settings: RunSettings) -> list[PairPlan]:

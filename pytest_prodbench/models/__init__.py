@@ -4,7 +4,7 @@ Importing this package or any module in it loads neither torch nor a model libra
 where a model is loaded.
 """
 
-from pytest_prodbench.models.loading import library_for, parse_source
+from pytest_prodbench.models.loading import library_for
 from pytest_prodbench.models.protocol import Embedder, ModelIdentity, ModelLibrary
 
-__all__ = ["Embedder", "ModelIdentity", "ModelLibrary", "library_for", "parse_source"]
+__all__ = ["Embedder", "ModelIdentity", "ModelLibrary", "library_for"]

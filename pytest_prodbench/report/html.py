@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.report import wording
-from pytest_prodbench.report.atomic import atomic_write_text
 from pytest_prodbench.report.page import build
 from pytest_prodbench.report.thumbnails import Thumbnails
 

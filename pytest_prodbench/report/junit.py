@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from pytest_prodbench.report.atomic import atomic_write_bytes
+from pytest_prodbench.atomic import atomic_write_bytes
 from pytest_prodbench.report.sections import Section, accepted, narrowed_away, reasons, sections
 from pytest_prodbench.report.wording import figure, interval, legal, line
 

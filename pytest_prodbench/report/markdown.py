@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.report.atomic import atomic_write_text
+from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.report.sections import (
     METRICS,
     Section,

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
-from pytest_prodbench.report.atomic import atomic_write_bytes
+from pytest_prodbench.atomic import atomic_write_bytes
 
 if TYPE_CHECKING:
     from PIL import Image

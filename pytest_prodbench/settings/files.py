@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_prodbench.errors import SettingsError, did_you_mean
+from pytest_prodbench.settings.places import MODELS_FILE, SECTOR_FILE, find_sector_files, nearest
+from pytest_prodbench.settings.sources import parse_source
 from pytest_prodbench.settings.tables import (
     DatasetTable,
     ModelsFile,
@@ -20,28 +22,6 @@ from pytest_prodbench.settings.tables import (
     validate,
 )
 from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, Rule, SectorSpec, Suite
-
-SECTOR_FILE = "sector.toml"
-MODELS_FILE = "models.toml"
-
-
-def find_sector_files(places: Sequence[Path], project: Path) -> list[Path]:
-    """Return the ``sector.toml`` files that belong to some paths, sorted, each once.
-
-    For each place: the nearest one in its folder or above it (up to ``project``), else those one or two
-    folders below it. Not deeper, so that looking costs nothing in a large repository.
-    """
-    found: set[Path] = set()
-    for place in places:
-        folder = place if place.is_dir() else place.parent
-        above = _nearest(folder, SECTOR_FILE, project)
-        if above is not None:
-            found.add(above)
-            continue
-        for pattern in (f"*/{SECTOR_FILE}", f"*/*/{SECTOR_FILE}"):
-            below = (path.resolve() for path in folder.glob(pattern))
-            found |= {p for p in below if not any(part.startswith(".") for part in p.parts[1:])}
-    return sorted(found)
 
 
 def load_suite(
@@ -61,8 +41,8 @@ def load_suite(
     sector_files = find_sector_files(places, project)
     chosen = [path.resolve() for path in models_files]
     if not chosen:
-        nearest = (_nearest(path.parent, MODELS_FILE, project) for path in sector_files)
-        chosen = sorted({path for path in nearest if path is not None})
+        found = (nearest(path.parent, MODELS_FILE, project) for path in sector_files)
+        chosen = sorted({path for path in found if path is not None})
     builder = _Builder(project)
     pyproject = project / "pyproject.toml"
     table = project_table(project)
@@ -132,27 +112,10 @@ def shown_path(path: Path, project: Path) -> str:
         return str(path)
 
 
-def split_source(source: str, where: str) -> tuple[str, str]:
-    """Split ``library:identifier``.
-
-    Raises:
-        SettingsError: there is no colon, or nothing on one side of it.
-    """
-    library, colon, identifier = source.partition(":")
-    if not (colon and library and identifier):
-        raise SettingsError(
-            where,
-            found=f"model source {source!r}",
-            expected="'library:identifier', such as 'timm:tf_efficientnet_lite0' or "
-            "'open_clip:ViT-B-32/laion2b_s34b_b79k'",
-        )
-    return library, identifier
-
-
 def model_spec(name: str, table: ModelTable, where: str, folder: Path) -> ModelSpec:
     """Make a spec of a table; relative checkpoints are relative to ``folder``."""
     check_name("model", name, where)
-    library, identifier = split_source(table.source, where)
+    library, identifier = parse_source(table.source, where=where)
     checkpoint = table.checkpoint
     if checkpoint is not None and not checkpoint.startswith(("package:", "random:")):
         checkpoint = str((folder / Path(checkpoint).expanduser()).resolve())
@@ -232,17 +195,6 @@ def _rules(
             dataset=dataset,
             where=f'{where}."{metric}"',
         )
-
-
-def _nearest(folder: Path, name: str, project: Path) -> Path | None:
-    folder, project = folder.resolve(), project.resolve()
-    for place in (folder, *folder.parents):
-        candidate = place / name
-        if candidate.is_file():
-            return candidate
-        if place == project:
-            break
-    return None
 
 
 def _twice(what: str, where: str, other: str) -> SettingsError:

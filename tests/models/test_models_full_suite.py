@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_prodbench.errors import ModelError
-from pytest_prodbench.models import Embedder, parse_source
+from pytest_prodbench.models import Embedder
+from pytest_prodbench.settings.sources import parse_source
 
 FILE = Path(__file__).parents[2] / "suites" / "models-full.toml"
 MODELS: dict[str, dict[str, Any]] = tomllib.loads(FILE.read_text(encoding="utf-8"))["models"]

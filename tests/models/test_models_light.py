@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_prodbench.errors import ModelError, SettingsError
-from pytest_prodbench.models import ModelLibrary, library_for, parse_source
+from pytest_prodbench.models import ModelLibrary, library_for
+from pytest_prodbench.settings.sources import parse_source
 
 HEAVY = ["torch", "timm", "open_clip", "transformers", "torchvision", "numpy"]
 

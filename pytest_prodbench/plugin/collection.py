@@ -1,0 +1,102 @@
+"""From the plan to test items: one item a pair, marked with its sector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_prodbench.plugin.session import require_session, session_of
+
+if TYPE_CHECKING:
+    from pytest_prodbench.evaluation.bench import PairPlan
+    from pytest_prodbench.plugin.pair import PairTest
+
+FIXTURE = "prodbench"
+PAIR_KEY: pytest.StashKey[PairTest] = pytest.StashKey()
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Give a test one parameter a pair of its sector, with id ``model:dataset``."""
+    state = require_session(metafunc.config)
+    sector = state.sector_of(metafunc.definition.path)
+    plans = [plan for plan in state.plans.values() if plan.sector.name == sector.name]
+    if not plans:
+        what = "dataset" if state.suite.models else "model"
+        raise pytest.UsageError(
+            f"prodbench: nothing to test in sector {sector.name!r}: no {what} is defined; "
+            f"expected {'[datasets.NAME] in ' + str(sector.source) if what == 'dataset' else ''}"
+            f"{'[models] in a models.toml above it' if what == 'model' else ''}"
+        )
+    # Registered here, where the sectors are known: --strict-markers must know them too.
+    metafunc.config.addinivalue_line("markers", f"{sector.name}: pairs of sector {sector.name}")
+    mark = getattr(pytest.mark, sector.name)
+    metafunc.parametrize(
+        FIXTURE,
+        [pytest.param(plan, id=plan.name, marks=mark) for plan in plans],
+        indirect=True,
+    )
+
+
+def plan_of(item: pytest.Item) -> PairPlan | None:
+    """Return the plan of a test item; None for any other test."""
+    callspec = getattr(item, "callspec", None)
+    plan: PairPlan | None = callspec.params.get(FIXTURE) if callspec is not None else None
+    return plan
+
+
+def narrow_and_group(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what the settings leave out, and bring the pairs of one model together.
+
+    A model is loaded once, then, whether tests run one after the other or on workers.
+    """
+    places = [i for i, item in enumerate(items) if plan_of(item) is not None]
+    state = session_of(config)
+    if not places or state is None:
+        return
+    from pytest_prodbench.evaluation.run import is_selected
+
+    order = {name: place for place, name in enumerate(state.suite.models)}
+    pairs = [(plan, items[i]) for i in places if (plan := plan_of(items[i])) is not None]
+    pairs.sort(key=lambda pair: order[pair[0].model.name])
+    for i, (_, item) in zip(places, pairs, strict=True):
+        items[i] = item
+    left_out = [item for plan, item in pairs if not is_selected(plan, state.settings)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+
+
+def begin_run(config: pytest.Config, nodeids: Sequence[str]) -> None:
+    """Start the run in the process that writes it, once the selected items are known."""
+    if config.option.collectonly:
+        return
+    state = session_of(config)
+    if state is not None:
+        state.start_run(nodeids, _narrowing(config))
+
+
+def _narrowing(config: pytest.Config) -> list[str]:
+    """How pytest's own options narrow a run, in words."""
+    words = []
+    if config.getoption("keyword", ""):
+        words.append(f"-k {config.getoption('keyword')}")
+    if config.getoption("markexpr", ""):
+        words.append(f"-m {config.getoption('markexpr')}")
+    if config.getoption("lf", False):
+        words.append("--last-failed")
+    return words
+
+
+def pair_test(request: pytest.FixtureRequest) -> PairTest:
+    """Make the value of the ``prodbench`` fixture."""
+    from pytest_prodbench.plugin.pair import PairTest
+    from pytest_prodbench.plugin.progress import progress_of
+
+    config = request.config
+    state = require_session(config)
+    pair = PairTest(request.param, state.bench, progress_of(config, request.param.name))
+    request.node.stash[PAIR_KEY] = pair
+    return pair

@@ -1,0 +1,217 @@
+"""Progress of embeddings on a terminal: workers tell the controller, the controller draws.
+
+Workers send small JSON datagrams to a loopback port: sending never waits, and a lost one costs a redraw.
+The board draws one line below the cursor and takes it away before pytest writes.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_prodbench.plugin.session import WORKER_INPUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_prodbench.embedding import OnProgress, ProgressEvent
+
+BOARD_KEY: pytest.StashKey[Board | None] = pytest.StashKey()
+REDRAW_SECONDS = 0.2
+FORGET_SECONDS = 30.0
+"""A worker that has said nothing for so long is not drawn: it may be dead."""
+
+
+def progress_of(config: pytest.Config, pair: str) -> OnProgress | None:
+    """Return what an embedding calls to show its progress; None where nothing is drawn."""
+    workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if workerinput is None:
+        board = _board(config)
+        return None if board is None else lambda event: board.update(pair, event_fields(event))
+    address = workerinput.get(WORKER_INPUT, {}).get("progress")
+    return None if address is None else _sender(address, pair)
+
+
+def board_address(config: pytest.Config) -> list[Any] | None:
+    """Return host, port and token for the workers; None where nothing is drawn."""
+    board = _board(config)
+    return None if board is None else board.listen()
+
+
+def close_board(config: pytest.Config) -> None:
+    """Stop drawing."""
+    board = config.stash.get(BOARD_KEY, None)
+    if board is not None:
+        board.close()
+    config.stash[BOARD_KEY] = None
+
+
+def event_fields(event: ProgressEvent) -> dict[str, float]:
+    """Return what a datagram carries."""
+    left = event.seconds_left
+    return {
+        "done": event.done,
+        "total": event.total,
+        "rate": event.rate,
+        "left": -1.0 if left is None else left,
+    }
+
+
+def _sender(address: list[Any], pair: str) -> OnProgress:
+    host, port, token = address
+    channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    channel.setblocking(False)
+
+    def send(event: ProgressEvent) -> None:
+        message = {"token": token, "pair": pair, **event_fields(event)}
+        try:
+            channel.sendto(json.dumps(message).encode(), (host, port))
+        except OSError:
+            return  # progress is a courtesy: it must never stop a run
+
+    return send
+
+
+def _board(config: pytest.Config) -> Board | None:
+    if BOARD_KEY not in config.stash:
+        terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+        file: Any = getattr(getattr(terminal, "_tw", None), "_file", None)
+        drawn = (
+            file is not None
+            and file.isatty()
+            and config.getoption("verbose", 0) >= 0
+            and config.getoption("capture", "fd") != "no"
+        )
+        config.stash[BOARD_KEY] = Board(file.write, file.flush, terminal._tw) if drawn else None
+        board = config.stash[BOARD_KEY]
+        if board is not None:
+            config.pluginmanager.register(_Wiper(board), "prodbench-progress")
+    return config.stash[BOARD_KEY]
+
+
+class _Wiper:
+    """Takes the line away before pytest writes anything of a test."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        self._board.wipe()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self) -> None:
+        self._board.wipe()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self) -> None:
+        self._board.wipe()
+
+
+class Board:
+    """Draws the embeddings in progress in one line below the cursor."""
+
+    def __init__(
+        self, write: Callable[[str], object], flush: Callable[[], object], writer: Any
+    ) -> None:
+        self._write, self._flush, self._writer = write, flush, writer
+        self._states: dict[str, dict[str, float]] = {}
+        self._seen: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._drawn = False
+        self._last = 0.0
+        self._socket: socket.socket | None = None
+        self._token = secrets.token_hex(8)
+
+    def listen(self) -> list[Any]:
+        """Open the side channel and return host, port and token."""
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket.bind(("127.0.0.1", 0))
+            threading.Thread(target=self._receive, daemon=True, name="prodbench-progress").start()
+        host, port = self._socket.getsockname()
+        return [host, port, self._token]
+
+    def update(self, pair: str, fields: dict[str, float]) -> None:
+        """Take the state of one pair and redraw if the last drawing is old enough."""
+        with self._lock:
+            if fields["done"] >= fields["total"]:
+                self._states.pop(pair, None)
+            else:
+                self._states[pair] = fields
+                self._seen[pair] = time.monotonic()
+            if time.monotonic() - self._last >= REDRAW_SECONDS:
+                self._draw()
+
+    def wipe(self) -> None:
+        """Take the line away."""
+        with self._lock:
+            self._erase()
+
+    def close(self) -> None:
+        """Stop listening and take the line away."""
+        with self._lock:
+            self._states.clear()
+            self._erase()
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def _receive(self) -> None:
+        channel = self._socket
+        while channel is not None:
+            try:
+                message = json.loads(channel.recv(4096))
+                if message.pop("token", None) == self._token:
+                    self.update(str(message.pop("pair")), message)
+            except OSError:
+                return  # closed
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue  # somebody else's datagram
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        live = [p for p in self._states if now - self._seen[p] < FORGET_SECONDS]
+        if not live:
+            self._erase()
+            return
+        text = "  ".join(_words(pair, self._states[pair]) for pair in sorted(live))
+        text = text[: max(10, self._writer.fullwidth - 1)]
+        # ESC D, ESC [A: make sure that there is a line below, without losing the column. ESC 7 and 8 keep
+        # the cursor, so that pytest's own line goes on where it was.
+        self._put(f"\x1bD\x1b[A\x1b7\x1b[B\r\x1b[2K{text}\x1b8")
+        self._drawn = True
+        self._last = now
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self._put("\x1b7\x1b[B\r\x1b[2K\x1b8")
+            self._drawn = False
+
+    def _put(self, text: str) -> None:
+        try:
+            self._write(text)
+            self._flush()
+        except (OSError, ValueError):
+            self._drawn = False  # the terminal is gone; the run goes on
+
+
+def _words(pair: str, state: dict[str, float]) -> str:
+    left = state["left"]
+    time_left = "" if left < 0 else f", {_clock(left)} left"
+    return (
+        f"[{pair} {int(state['done'])}/{int(state['total'])} images, "
+        f"{state['rate']:.1f}/s{time_left}]"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,133 @@
+"""Results ride on test reports; the controller takes them off, and nothing promised may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_prodbench.plugin.collection import PAIR_KEY, plan_of
+from pytest_prodbench.plugin.session import SESSION_KEY, ProdbenchSession
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+PAYLOAD = "prodbench"
+
+
+def attach_result(
+    item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    """Put a pair's result on its report; a test that passed without proof fails here."""
+    if plan_of(item) is None or report.skipped:
+        return
+    pair = item.stash.get(PAIR_KEY, None)
+    if call.when == "call" and pair is not None:
+        unproven = pair.unproven() if report.passed else None
+        if unproven is not None:
+            report.outcome = "failed"
+            report.longrepr = unproven
+        outcome = pair.result(report.longreprtext if report.failed else None)
+        setattr(report, PAYLOAD, outcome.payload())
+
+
+class Controller:
+    """What runs in the process that sees every report: the only one without xdist, else the controller."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @property
+    def _state(self) -> ProdbenchSession | None:
+        return self._config.stash.get(SESSION_KEY, None)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the result off a report and put it on disk."""
+        state = self._state
+        if state is None or state.run is None:
+            return
+        name = state.pair_of(report.nodeid)
+        if name is None:
+            return
+        payload: dict[str, Any] | None = getattr(report, PAYLOAD, None)
+        try:
+            if payload is not None:
+                state.run.add(payload)
+                # Taken: junitxml and the like need not carry the queries of the whole run.
+                delattr(report, PAYLOAD)
+            elif report.failed and not state.run.reported(name):
+                state.run.lose(name, report.longreprtext)
+            if report.failed:
+                state.run.refuse(name, report.longreprtext)
+        except (ValueError, KeyError, OSError) as error:
+            state.problems.append(f"{name}: its result could not be kept: {error}")
+            state.run.lose(name, f"its result could not be kept: {error}")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """After the last test, whatever was selected and not reported becomes a failure by name.
+
+        A wrapper of the loop, because a failure must still count in the exit code and reach JUnit and the
+        terminal; in ``pytest_sessionfinish`` it would be too late for both.
+        """
+        from pytest_prodbench.plugin.progress import close_board
+
+        try:
+            return (yield)
+        except KeyboardInterrupt:
+            session.shouldstop = session.shouldstop or "interrupted"
+            raise
+        finally:
+            close_board(self._config)
+            if not (session.shouldstop or session.shouldfail):
+                self._report_lost()
+
+    def _report_lost(self) -> None:
+        state = self._state
+        if state is None or state.run is None:
+            return
+        for name in state.missing():
+            reason = (
+                "it was selected and no worker reported it: the worker died or was stopped before; what it "
+                "embedded is in the cache, run again to take it up"
+            )
+            state.run.lose(name, reason)
+            path = state.plans[name].sector.source.parent
+            report = pytest.TestReport(
+                nodeid=state.nodeids.get(name, f"prodbench::lost[{name}]"),
+                location=(str(path), None, name),
+                keywords={},
+                outcome="failed",
+                longrepr=f"{name}: lost: {reason}",
+                when="call",
+            )
+            self._config.hook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the evidence and every report, and never leave a success that is not proven."""
+        state = self._state
+        if state is None or state.run is None:
+            return
+        state.finish()
+        refused = state.record is not None and state.record.verdict == "reject"
+        if (state.problems or refused) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def show_summary(terminal: TerminalReporter, config: pytest.Config) -> None:
+    """Write the tables of all sectors."""
+    state = config.stash.get(SESSION_KEY, None)
+    if state is None or state.record is None:
+        return
+    from pytest_prodbench.report.terminal import sector_tables
+
+    terminal.section("visual product search", sep="=")
+    for line in sector_tables(state.record, terminal._tw.fullwidth):
+        terminal.write_line(line)
+    for path in state.report_files:
+        terminal.write_line(f"  {path}")
+    for problem in state.problems:
+        terminal.write_line(f"prodbench: {problem}", red=True, bold=True)

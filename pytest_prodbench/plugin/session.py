@@ -1,0 +1,230 @@
+"""What one pytest process knows: suite, settings, plan; on the controller also the run it writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_prodbench.errors import ProdbenchError, SettingsError
+from pytest_prodbench.settings.options import OPTIONS, resolve
+
+if TYPE_CHECKING:
+    from pytest_prodbench.evaluation.bench import Bench, PairPlan
+    from pytest_prodbench.evaluation.run import Run
+    from pytest_prodbench.evidence.types import RunRecord
+    from pytest_prodbench.settings.types import RunSettings, SectorSpec, Suite
+
+SESSION_KEY: pytest.StashKey[ProdbenchSession | None] = pytest.StashKey()
+WORKER_INPUT = "prodbench"
+
+
+class ProdbenchSession:
+    """State of one process; made when the first thing of prodbench is needed.
+
+    Attributes:
+        project: the root directory of pytest; paths in the evidence are relative to it.
+        settings: how to run.
+        suite: models, sectors, datasets, rules.
+        plans: ``model:dataset`` → plan, every pair that the configuration asks for.
+        worker: id of this xdist worker; empty in the controller and without xdist.
+        run: the run being written; None in a worker and before a pair is collected.
+        record: the finished run.
+        nodeids: ``model:dataset`` → node id of its test, once collected.
+        problems: what went wrong on the way to the report: it must not pass unseen.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        from pytest_prodbench.evaluation.run import plan_pairs
+        from pytest_prodbench.settings.catalog import Catalog
+        from pytest_prodbench.settings.files import load_suite, policy_digest
+
+        given: dict[str, Any] = getattr(config, "workerinput", {})
+        self.config = config
+        self.worker = str(given.get("workerid", ""))
+        self.project = config.rootpath
+        try:
+            self.settings = self._settings(given.get(WORKER_INPUT))
+            suite = load_suite(places(config), self.project, models_files=self.settings.models_file)
+            catalog = Catalog(suite, self.project)
+            config.hook.pytest_prodbench_register(catalog=catalog)
+            self.suite: Suite = catalog.suite
+            self.plans: dict[str, PairPlan] = {
+                plan.name: plan for plan in plan_pairs(self.suite, self.settings)
+            }
+            self.policy_digest = policy_digest(self.suite)
+        except SettingsError as error:
+            raise pytest.UsageError(f"prodbench: {error}") from error
+        expected = given.get(WORKER_INPUT, {}).get("policy_digest", self.policy_digest)
+        if expected != self.policy_digest:
+            raise pytest.UsageError(
+                "prodbench: a models.toml, sector.toml or pyproject.toml was edited while the run was "
+                "starting, so this worker would judge by other rules than the others; start again"
+            )
+        self.nodeids: dict[str, str] = {}
+        self.run: Run | None = None
+        self.record: RunRecord | None = None
+        self.report_files: list[Path] = []
+        self.problems: list[str] = []
+        self._bench: Bench | None = None
+
+    def _settings(self, given: dict[str, Any] | None) -> RunSettings:
+        from pytest_prodbench.settings.files import project_table
+        from pytest_prodbench.settings.types import RunSettings
+
+        if given is not None:
+            self._use_gpu(given["gpu"])
+            return RunSettings.model_validate_json(given["settings"])
+        table = project_table(self.project)
+        options = self.config.option
+        merged = resolve(
+            {option.key: getattr(options, f"prodbench_{option.key}", None) for option in OPTIONS},
+            os.environ,
+            {} if table is None else table.run.model_dump(),
+            project=self.project,
+            working_dir=self.config.invocation_params.dir,
+        )
+        return _checked(RunSettings, merged)
+
+    def _use_gpu(self, gpu: str | None) -> None:
+        # Before torch is imported; the index is one into what the outer process may see.
+        if gpu is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process is a worker of xdist, which reports to a controller."""
+        return bool(self.worker)
+
+    @property
+    def bench(self) -> Bench:
+        """What evaluates pairs in this process."""
+        from pytest_prodbench.evaluation.bench import Bench
+
+        if self._bench is None:
+            self._bench = Bench(self.settings, self.project, self.worker)
+        return self._bench
+
+    def sector_of(self, test_file: Path) -> SectorSpec:
+        """Return the sector of a test file.
+
+        Raises:
+            pytest.UsageError: no file says which it is.
+        """
+        from pytest_prodbench.settings.files import sector_of
+
+        sector = sector_of(self.suite, test_file)
+        if sector is None:
+            raise pytest.UsageError(
+                f"prodbench: {test_file} uses the prodbench fixture, but there is no sector.toml in its "
+                "folder or above it, and [tool.prodbench.sectors] has no sector of its folder's name; "
+                "run 'prodbench init' to see how a suite is laid out"
+            )
+        return sector
+
+    def pair_of(self, nodeid: str) -> str | None:
+        """Return ``model:dataset`` if a node id is that of a planned pair."""
+        name = nodeid.rpartition("[")[2].removesuffix("]")
+        return name if nodeid.endswith("]") and name in self.plans else None
+
+    def start_run(self, nodeids: Sequence[str], words: Sequence[str]) -> None:
+        """Begin writing, once it is known which pairs are selected; does nothing if there are none."""
+        from pytest_prodbench.evaluation.run import Run
+
+        found = ((self.pair_of(nodeid), nodeid) for nodeid in nodeids)
+        self.nodeids = {name: nodeid for name, nodeid in found if name is not None}
+        if self.is_worker or self.run is not None or not self.nodeids:
+            return
+        try:
+            self.run = Run(self.suite, self.settings, self.project, list(self.plans.values()))
+        except (ProdbenchError, OSError) as error:
+            raise pytest.UsageError(f"prodbench: {error}") from error
+        self.run.select(list(self.nodeids), words)
+
+    def missing(self) -> list[str]:
+        """Return the selected pairs that nobody has reported."""
+        if self.run is None:
+            return []
+        return [name for name in self.run.selected if not self.run.reported(name)]
+
+    def finish(self) -> None:
+        """Make the record and write everything; a report that fails is a problem, not a crash."""
+        from pytest_prodbench.evidence.queries import read_parquet
+        from pytest_prodbench.report.reporter import ReportInput
+        from pytest_prodbench.report.writing import write_reports
+
+        if self.run is None or self.record is not None:
+            return
+        self.record = record = self.run.finish()
+        folder = self.run.folder
+        try:
+            self.report_files = [folder.write_evidence(record)]
+            queries = {
+                pair.name: read_parquet(folder.path / pair.queries_file)
+                for pair in record.pairs
+                if pair.queries_file is not None
+            }
+            self.report_files += write_reports(
+                ReportInput(record, queries, folder.path, self.project)
+            )
+        except (ProdbenchError, OSError, ExceptionGroup) as error:
+            self.problems.append(f"the reports could not all be written: {error}")
+
+
+def places(config: pytest.Config) -> list[Path]:
+    """Return the files and folders that pytest was asked to collect from."""
+    base = config.invocation_params.dir
+    return [base / argument.partition("::")[0] for argument in config.args]
+
+
+def session_of(config: pytest.Config) -> ProdbenchSession | None:
+    """Return the state of this process; None where no ``sector.toml`` is near what is collected.
+
+    Raises:
+        pytest.UsageError: the configuration is wrong.
+    """
+    if SESSION_KEY not in config.stash:
+        config.stash[SESSION_KEY] = ProdbenchSession(config) if _in_use(config) else None
+    return config.stash[SESSION_KEY]
+
+
+def require_session(config: pytest.Config) -> ProdbenchSession:
+    """Return the state of this process, made even where no ``sector.toml`` was found."""
+    found = session_of(config)
+    if found is None:
+        found = config.stash[SESSION_KEY] = ProdbenchSession(config)
+    return found
+
+
+def _in_use(config: pytest.Config) -> bool:
+    """Cheap: a few looks at the disk, no import of anything heavy, no TOML parsed."""
+    if WORKER_INPUT in getattr(config, "workerinput", {}):
+        return True
+    from pytest_prodbench.settings.places import find_sector_files
+
+    if find_sector_files(places(config), config.rootpath):
+        return True
+    pyproject = config.rootpath / "pyproject.toml"
+    try:
+        return b"[tool.prodbench.sectors" in pyproject.read_bytes()
+    except OSError:
+        return False
+
+
+def _checked(table: type[RunSettings], merged: dict[str, Any]) -> RunSettings:
+    from pydantic import ValidationError
+
+    try:
+        return table(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        option = next(option for option in OPTIONS if option.field == field)
+        raise SettingsError(
+            f"--prodbench-{option.name} (or {option.variable}, or tool.prodbench.run.{option.key})",
+            found=repr(first["input"]),
+            expected=first["msg"].removeprefix("Input should be "),
+        ) from error

@@ -1,0 +1,82 @@
+"""The committed catalogs: complete, balanced, untouched."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fixtures.render import check
+from fixtures.render.__main__ import CATALOGS
+from fixtures.render.plan import CONDITIONS, plan
+from fixtures.render.products import SECTORS
+
+
+def rows_of(sector: str) -> list[dict[str, str]]:
+    with (CATALOGS / sector / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("sector", SECTORS)
+def test_manifest_images_and_digests_agree(sector):
+    assert check.problems(CATALOGS / sector) == []
+
+
+@pytest.mark.parametrize("sector", SECTORS)
+def test_counts(sector):
+    rows = rows_of(sector)
+    gallery = [r for r in rows if r["role"] == "gallery"]
+    queries = [r for r in rows if r["role"] == "query"]
+    assert len(gallery) + len(queries) == len(rows)
+    assert len({r["product_id"] for r in gallery}) >= 12
+    assert len(queries) >= 48
+    assert {r["product_id"] for r in queries} == {r["product_id"] for r in gallery}
+    assert {r["sector"] for r in rows} == {sector}
+    family = {r["product_id"]: r["family"] for r in gallery}
+    assert min(Counter(family.values()).values()) >= 2
+    assert all(family[r["product_id"]] == r["family"] for r in queries)
+
+
+@pytest.mark.parametrize("sector", SECTORS)
+def test_conditions_are_filled_and_balanced(sector):
+    rows = rows_of(sector)
+    for condition in CONDITIONS:
+        assert {r[condition] for r in rows if r["role"] == "gallery"} == {""}
+        counts = Counter(r[condition] for r in rows if r["role"] == "query")
+        assert "" not in counts
+        assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@pytest.mark.parametrize("sector", SECTORS)
+def test_the_manifest_is_the_plan_of_its_seed(sector):
+    record = check.read_digests(CATALOGS / sector)
+    pictures = plan(sector, record["seed"])
+    assert check.manifest_bytes(pictures) == (CATALOGS / sector / "manifest.csv").read_bytes()
+    made = {image: entry["plan"] for image, entry in record["images"].items()}
+    assert made == {p.image: p.digest for p in pictures}
+
+
+@pytest.mark.parametrize("sector", SECTORS)
+def test_images_carry_no_metadata_and_no_two_are_the_same(sector):
+    record = check.read_digests(CATALOGS / sector)
+    digests = [entry["sha256"] for entry in record["images"].values()]
+    assert len(set(digests)) == len(digests)
+    for image in record["images"]:
+        data = (CATALOGS / sector / image).read_bytes()
+        assert data[:3] == b"\xff\xd8\xff"
+        assert b"Exif\x00" not in data
+
+
+@pytest.mark.parametrize("sector", SECTORS)
+def test_digests_are_sorted_and_name_no_place(sector):
+    text = (CATALOGS / sector / "digests.json").read_text("utf-8")
+    record = json.loads(text)
+    assert text == json.dumps(record, indent=1, sort_keys=True) + "\n"
+    assert not any(Path(part).is_absolute() for part in record["command"].split())
+    assert record["renderer"]["name"] == "mitsuba"
+
+
+def test_all_together_stay_small():
+    files = [p for p in CATALOGS.rglob("*") if p.is_file()]
+    assert sum(p.stat().st_size for p in files) < 25e6
