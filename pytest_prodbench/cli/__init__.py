@@ -1,6 +1,122 @@
-"""The ``prodbench`` command."""
+"""The ``prodbench`` command: init, list, run, report, download."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pytest_prodbench import __version__
+from pytest_prodbench.errors import ProdbenchError
+from pytest_prodbench.settings.options import OPTIONS
+
+USAGE_ERROR = 4
+"""Exit code for a mistake in configuration or arguments, as pytest has it."""
 
 
-def main() -> int:
-    """Run the command; returns its exit code."""
-    raise SystemExit("not yet")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        0 accept (or done), 1 reject, 2 incomplete, 4 a mistake in configuration or arguments.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.command(given)
+    except ProdbenchError as error:
+        sys.stderr.write(f"prodbench: {error}\n")
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write("\nprodbench: interrupted; what was embedded is in the cache\n")
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="prodbench",
+        description="Decide whether a visual product-search model may ship: the identical SKU.",
+    )
+    parser.add_argument("--version", action="version", version=f"prodbench {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    init = commands.add_parser("init", help="write a first suites/ into your own repository")
+    init.add_argument("folder", nargs="?", default="suites", help="where (default: suites)")
+    init.add_argument("--sector", action="append", help="name of a sector (repeatable)")
+    init.set_defaults(command=_init)
+
+    listing = commands.add_parser("list", help="show models, datasets, thresholds and pairs")
+    _add_places(listing)
+    listing.set_defaults(command=_list)
+
+    run = commands.add_parser("run", help="evaluate and judge, without pytest, one after the other")
+    _add_places(run)
+    run.set_defaults(command=_run)
+
+    report = commands.add_parser(
+        "report", help="make the reports of a run again, from its evidence"
+    )
+    report.add_argument("run", help="folder of the run")
+    report.add_argument(
+        "--kind",
+        action="append",
+        help="only this kind of report (repeatable): html, junit, markdown",
+    )
+    report.set_defaults(command=_report)
+
+    download = commands.add_parser("download", help="fetch the weights of a model")
+    download.add_argument("name", help="model of the suite, or library:identifier")
+    _add_places(download)
+    download.set_defaults(command=_download)
+    return parser
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "places",
+        nargs="*",
+        default=[],
+        help="suite folders, or one TOML file with [models] and [sectors.NAME] (default: suites, else .)",
+    )
+    for option in OPTIONS:
+        parser.add_argument(
+            f"--{option.name}",
+            dest=option.key,
+            action="append" if option.repeat else "store",
+            choices=option.choices or None,
+            metavar=option.name.rpartition("-")[2].upper(),
+            help=option.help,
+        )
+
+
+# The commands are imported when they are used: ``prodbench --help`` answers at once.
+
+
+def _init(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.init import init
+
+    return init(given.folder, given.sector)
+
+
+def _list(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.listing import list_suite
+
+    return list_suite(given)
+
+
+def _run(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.run import run_suite
+
+    return run_suite(given)
+
+
+def _report(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.report import remake
+
+    return remake(given.run, given.kind)
+
+
+def _download(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.download import download
+
+    return download(given)

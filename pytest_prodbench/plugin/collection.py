@@ -55,7 +55,7 @@ def narrow_and_group(config: pytest.Config, items: list[pytest.Item]) -> None:
     state = session_of(config)
     if not places or state is None:
         return
-    from pytest_prodbench.evaluation.run import is_selected
+    from pytest_prodbench.evaluation.planning import is_selected
 
     order = {name: place for place, name in enumerate(state.suite.models)}
     pairs = [(plan, items[i]) for i in places if (plan := plan_of(items[i])) is not None]

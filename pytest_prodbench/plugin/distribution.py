@@ -29,7 +29,7 @@ class Distribution:
         if state is None or not state.plans or os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
             return None
         from pytest_prodbench.embedding.device import cpu_count, visible_gpus
-        from pytest_prodbench.evaluation.run import is_selected
+        from pytest_prodbench.evaluation.planning import is_selected
 
         pairs = sum(is_selected(plan, state.settings) for plan in state.plans.values())
         gpus = [] if state.settings.device == "cpu" else visible_gpus()

@@ -38,7 +38,7 @@ class ProdbenchSession:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_prodbench.evaluation.run import plan_pairs
+        from pytest_prodbench.evaluation.planning import plan_pairs
         from pytest_prodbench.settings.catalog import Catalog
         from pytest_prodbench.settings.files import load_suite, policy_digest
 
@@ -87,7 +87,7 @@ class ProdbenchSession:
             project=self.project,
             working_dir=self.config.invocation_params.dir,
         )
-        return _checked(RunSettings, merged)
+        return RunSettings.checked(merged)
 
     def _use_gpu(self, gpu: str | None) -> None:
         # Before torch is imported; the index is one into what the outer process may see.
@@ -212,19 +212,3 @@ def _in_use(config: pytest.Config) -> bool:
         return b"[tool.prodbench.sectors" in pyproject.read_bytes()
     except OSError:
         return False
-
-
-def _checked(table: type[RunSettings], merged: dict[str, Any]) -> RunSettings:
-    from pydantic import ValidationError
-
-    try:
-        return table(**merged)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        option = next(option for option in OPTIONS if option.field == field)
-        raise SettingsError(
-            f"--prodbench-{option.name} (or {option.variable}, or tool.prodbench.run.{option.key})",
-            found=repr(first["input"]),
-            expected=first["msg"].removeprefix("Input should be "),
-        ) from error

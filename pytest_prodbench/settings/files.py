@@ -15,6 +15,7 @@ from pytest_prodbench.settings.tables import (
     ModelsFile,
     ModelTable,
     ProjectTable,
+    RunTable,
     SectorTable,
     ThresholdTable,
     check_name,
@@ -44,15 +45,9 @@ def load_suite(
         found = (nearest(path.parent, MODELS_FILE, project) for path in sector_files)
         chosen = sorted({path for path in found if path is not None})
     builder = _Builder(project)
-    pyproject = project / "pyproject.toml"
     table = project_table(project)
     if table is not None:
-        builder.files.add(pyproject)
-        shown = shown_path(pyproject, project)
-        for name, model in table.models.items():
-            builder.add_model(name, model, f"{shown}: tool.prodbench.models.{name}", project)
-        for name, sector in table.sectors.items():
-            builder.add_sector(name, sector, pyproject, f"tool.prodbench.sectors.{name}.")
+        builder.add_project_table(table, project / "pyproject.toml", "tool.prodbench.")
     for path in chosen:
         shown = shown_path(path, project)
         content = validate(ModelsFile, read_toml(path, shown), shown)
@@ -65,6 +60,21 @@ def load_suite(
         builder.files.add(path)
         builder.add_sector(sector.sector or path.parent.name, sector, path, "")
     return builder.suite()
+
+
+def load_bench_file(path: Path, project: Path) -> tuple[Suite, RunTable]:
+    """Read a suite that stands in one file: ``[models]``, ``[sectors.NAME…]`` and ``[run]``.
+
+    The keys are those of ``[tool.prodbench]``, without that prefix; paths are relative to the file.
+
+    Raises:
+        SettingsError: as ``load_suite``.
+    """
+    shown = shown_path(path, project)
+    table = validate(ProjectTable, read_toml(path, shown), shown)
+    builder = _Builder(project)
+    builder.add_project_table(table, path.resolve(), "")
+    return builder.suite(), table.run
 
 
 def project_table(project: Path) -> ProjectTable | None:
@@ -139,6 +149,14 @@ class _Builder:
         self._models: dict[str, ModelSpec] = {}
         self._sectors: dict[str, SectorSpec] = {}
         self._datasets: dict[str, str] = {}
+
+    def add_project_table(self, table: ProjectTable, path: Path, prefix: str) -> None:
+        self.files.add(path)
+        shown = shown_path(path, self._project)
+        for name, model in table.models.items():
+            self.add_model(name, model, f"{shown}: {prefix}models.{name}", path.parent)
+        for name, sector in table.sectors.items():
+            self.add_sector(name, sector, path, f"{prefix}sectors.{name}.")
 
     def add_model(self, name: str, table: ModelTable, where: str, folder: Path) -> None:
         if name in self._models:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.settings.options import OPTIONS
 
 Pooling = Literal["default", "cls", "mean", "gem", "projection"]
 Family = Literal["open", "api", "domain"]
@@ -157,3 +161,21 @@ class RunSettings(Frozen):
     max_pixels: int = Field(default=100_000_000, ge=1)
     resamples: int = Field(default=2000, ge=100, le=1_000_000)
     seed: int = Field(default=0, ge=0)
+
+    @classmethod
+    def checked(cls, merged: Mapping[str, Any], prefix: str = "--prodbench-") -> RunSettings:
+        """Make settings of what ``options.resolve`` merged.
+
+        Raises:
+            SettingsError: a value out of range; names the option, its variable and its key.
+        """
+        try:
+            return cls(**merged)
+        except ValidationError as error:
+            first = error.errors()[0]
+            option = next(option for option in OPTIONS if option.field == first["loc"][0])
+            raise SettingsError(
+                f"{prefix}{option.name} (or {option.variable}, or tool.prodbench.run.{option.key})",
+                found=repr(first["input"]),
+                expected=first["msg"].removeprefix("Input should be "),
+            ) from error

@@ -1,0 +1,85 @@
+"""``prodbench run``: the straight way over all pairs, one after the other, without pytest."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.cli.suite import open_suite
+from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.evaluation.bench import Bench, failure_message
+from pytest_prodbench.evaluation.planning import is_selected, plan_pairs
+from pytest_prodbench.evaluation.run import Run
+from pytest_prodbench.evidence.store import read_queries
+from pytest_prodbench.report.reporter import ReportInput
+from pytest_prodbench.report.terminal import sector_tables
+from pytest_prodbench.report.writing import write_reports
+
+if TYPE_CHECKING:
+    from pytest_prodbench.embedding import OnProgress, ProgressEvent
+
+EXIT_CODES = {"accept": 0, "reject": 1, "incomplete": 2}
+REDRAW_SECONDS = 0.2
+
+
+def run_suite(given: argparse.Namespace) -> int:
+    """Evaluate, judge, report; returns 0 accept, 1 reject, 2 incomplete."""
+    opened = open_suite(given)
+    plans = plan_pairs(opened.suite, opened.settings)
+    chosen = [plan for plan in plans if is_selected(plan, opened.settings)]
+    if not chosen:
+        raise SettingsError(
+            "prodbench run",
+            found=f"no pair to evaluate ({len(plans)} are planned)",
+            expected="at least one model and one dataset",
+            next_step="'prodbench list' shows what is defined",
+        )
+    order = {name: place for place, name in enumerate(opened.suite.models)}
+    chosen.sort(key=lambda plan: order[plan.model.name])
+    run = Run(opened.suite, opened.settings, opened.project, plans)
+    run.select([plan.name for plan in chosen])
+    bench = Bench(opened.settings, opened.project)
+    for plan in chosen:
+        outcome = bench.evaluate(plan, _progress(plan.name))
+        run.add(outcome.payload())
+        _clear()
+        problem = failure_message(outcome.record)
+        print(f"{plan.name}: {outcome.record.verdict}" if problem is None else problem)
+    record = run.finish()
+    folder = run.folder.path
+    files = [run.folder.write_evidence(record)]
+    files += write_reports(
+        ReportInput(record, read_queries(folder, record), folder, opened.project)
+    )
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")
+    return EXIT_CODES[record.verdict]
+
+
+def _progress(pair: str) -> OnProgress | None:
+    if not sys.stderr.isatty():
+        return None
+    last = 0.0
+
+    def draw(event: ProgressEvent) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < REDRAW_SECONDS and event.done < event.total:
+            return
+        last = now
+        left = event.seconds_left
+        rest = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02} left"
+        text = f"{pair} {event.done}/{event.total} images, {event.rate:.1f}/s{rest}"
+        sys.stderr.write(f"\r\x1b[2K{text}")
+        sys.stderr.flush()
+
+    return draw
+
+
+def _clear() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[2K")
+        sys.stderr.flush()

@@ -1,0 +1,55 @@
+"""Which pairs a suite asks for, and which of them the settings let run."""
+
+from __future__ import annotations
+
+from pytest_prodbench.evaluation.bench import PairPlan
+from pytest_prodbench.gate import check_policy
+from pytest_prodbench.settings.files import unknown_name
+from pytest_prodbench.settings.types import RunSettings, Suite
+
+
+def plan_pairs(suite: Suite, settings: RunSettings) -> list[PairPlan]:
+    """Return every pair of a suite, models varying fastest within a dataset.
+
+    Raises:
+        SettingsError: the policy makes no sense, or a name on the command line is not defined.
+    """
+    check_policy(suite.sectors.values())
+    datasets = [name for sector in suite.sectors.values() for name in sector.datasets]
+    for kind, asked, known in (
+        ("model", settings.models, list(suite.models)),
+        ("dataset", settings.datasets, datasets),
+        ("sector", settings.sectors, list(suite.sectors)),
+    ):
+        for name in asked:
+            if name not in known:
+                raise unknown_name(kind, name, known, f"--prodbench-{kind} {name}")
+    return [
+        PairPlan(model, dataset, sector)
+        for sector in suite.sectors.values()
+        for dataset in sector.datasets.values()
+        for model in suite.models.values()
+        if model.by_default or model.name in settings.models
+    ]
+
+
+def is_selected(plan: PairPlan, settings: RunSettings) -> bool:
+    """Whether the settings (``--prodbench-model`` and so on) let a pair run."""
+    return (
+        (not settings.models or plan.model.name in settings.models)
+        and (not settings.datasets or plan.dataset.name in settings.datasets)
+        and (not settings.sectors or plan.sector.name in settings.sectors)
+    )
+
+
+def selection_words(settings: RunSettings) -> list[str]:
+    """How settings narrow a run, in words."""
+    return [
+        f"{kind} {name}"
+        for kind, names in (
+            ("model", settings.models),
+            ("dataset", settings.datasets),
+            ("sector", settings.sectors),
+        )
+        for name in names
+    ]
