@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+MAX_LINES = 50
+"""Problems printed by one error; a broken export can have a million."""
 
 
 class ProdbenchError(Exception):
@@ -60,14 +63,17 @@ class EvidenceError(ProdbenchError):
 
 
 class ProblemList(DatasetError):
-    """Every problem of one dataset in one error, so that they can be mended in one go."""
+    """Every problem of one dataset in one error, so that they can be mended in one go.
+
+    All are in ``problems``, the first ``MAX_LINES`` of them in the message.
+    """
 
     def __init__(self, where: str, problems: Sequence[str], *, next_step: str = "") -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
         noun = "problem" if count == 1 else "problems"
-        lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(where, found=f"{count} {noun}:{lines}\n", next_step=next_step)
+        lines = "".join(f"\n  - {problem}" for problem in shorten(self.problems, MAX_LINES))
+        super().__init__(where, found=f"{count:,} {noun}:{lines}\n", next_step=next_step)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild_list, (self.where, self.problems, self.next_step))
@@ -75,6 +81,13 @@ class ProblemList(DatasetError):
 
 def _rebuild_list(where: str, problems: Sequence[str], next_step: str) -> ProblemList:
     return ProblemList(where, problems, next_step=next_step)
+
+
+def shorten(lines: Sequence[str], limit: int) -> Iterable[str]:
+    """Yield the first ``limit`` lines, then ``... and N more`` if there are more."""
+    yield from lines[:limit]
+    if len(lines) > limit:
+        yield f"... and {len(lines) - limit:,} more"
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pytest_prodbench.datasets.layout import Origin, Tables
-from pytest_prodbench.datasets.problems import shorten
+from pytest_prodbench.errors import shorten
 from pytest_prodbench.protocol import Box, ImageTable
 
 MAX_QUERIES = 20

@@ -18,8 +18,8 @@ from pydantic import Field
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.manifest_rows import read_text
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
-from pytest_prodbench.datasets.problems import DatasetProblems, product_id_problem, shown
-from pytest_prodbench.errors import DatasetError
+from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.types import DatasetSpec, Frozen
 
@@ -82,7 +82,7 @@ def open_grocery_store(spec: DatasetSpec, options: GroceryStoreOptions) -> Table
     images, ids, lines = _read_split(_file(root, f"{options.split}.txt"), classes, problems)
     if problems:
         # Without all classes the counts below would be blamed for what is wrong with single lines.
-        raise DatasetProblems(shown(root), problems)
+        raise ProblemList(shown(root), problems)
     _verify_counts(root, options, classes, len(images))
     shelf = list(classes.values())
     return Tables(

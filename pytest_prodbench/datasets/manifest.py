@@ -16,8 +16,8 @@ from pydantic import Field, field_validator
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.manifest_rows import Rows, read_rows
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
-from pytest_prodbench.datasets.problems import DatasetProblems, product_id_problem, shown
-from pytest_prodbench.errors import DatasetError, did_you_mean
+from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.errors import DatasetError, ProblemList, did_you_mean
 from pytest_prodbench.protocol import Box, ImageTable
 from pytest_prodbench.settings.types import DatasetSpec, Frozen
 
@@ -66,7 +66,7 @@ def open_manifest(spec: DatasetSpec, options: ManifestOptions) -> Tables:
     rows = read_rows(spec.path, product_column=theirs["product_id"])
     if rows.problems and not rows.numbers:
         # Not one row could be read: its problems say more than "no such column".
-        raise DatasetProblems(shown(spec.path), rows.problems)
+        raise ProblemList(shown(spec.path), rows.problems)
     columns = _our_columns(spec.path, rows, options, theirs)
     root = Path(spec.path.parent, image_path(options.root)).resolve()
     if not root.is_dir():

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench import registry
 from pytest_prodbench.datasets import checks
-from pytest_prodbench.datasets.problems import DatasetProblems, shown
-from pytest_prodbench.errors import DatasetError, ImageError, SettingsError, did_you_mean
+from pytest_prodbench.datasets.problems import shown
+from pytest_prodbench.errors import (
+    DatasetError,
+    ImageError,
+    ProblemList,
+    SettingsError,
+    did_you_mean,
+)
 from pytest_prodbench.protocol import Dataset
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
     Raises:
         SettingsError: as ``validate_options``.
         DatasetError: the source as a whole cannot be read.
-        DatasetProblems: what is wrong with rows and images, all of it in one error.
+        ProblemList: what is wrong with rows and images, all of it in one error.
     """
     layout = _layout(spec)
     options = _options(spec, layout)
@@ -64,7 +70,7 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
     if check_images:
         problems += _image_problems(tables, max_pixels)
     if problems:
-        raise DatasetProblems(where, problems)
+        raise ProblemList(where, problems)
     return Dataset(
         name=spec.name,
         sector=spec.sector,
