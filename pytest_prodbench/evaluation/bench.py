@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,11 +73,11 @@ class Bench:
 
     def evaluate(self, plan: PairPlan, on_progress: OnProgress | None = None) -> PairOutcome:
         """Evaluate and judge one pair; an error that the user can mend becomes a failed record."""
+        rules = effective_rules(plan.sector, plan.dataset.name)
         try:
-            evaluation = self._measure(plan, on_progress)
+            evaluation = self._measure(plan, [rule.metric for rule in rules], on_progress)
         except ProdbenchError as error:
             return PairOutcome(failed(plan, str(error), self._worker), None)
-        rules = effective_rules(plan.sector, plan.dataset.name)
         checks, verdict = judge_measurement(plan.name, evaluation.measurement, rules)
         record = PairRecord(
             model=plan.model.name,
@@ -92,7 +93,9 @@ class Bench:
         )
         return PairOutcome(record, evaluation)
 
-    def _measure(self, plan: PairPlan, on_progress: OnProgress | None) -> Evaluation:
+    def _measure(
+        self, plan: PairPlan, metrics: Sequence[str], on_progress: OnProgress | None
+    ) -> Evaluation:
         # One model in memory at a time: the next one may need all of it.
         if self._handle is None or self._handle.spec != plan.model:
             self._handle = None
@@ -107,6 +110,7 @@ class Bench:
             dataset,
             digests,
             self._settings,
+            metrics=metrics,
             project=self._project,
             on_progress=on_progress,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ def evaluate(
     dataset: str | Path | DatasetSpec | Dataset,
     *,
     layout: str | None = None,
+    metrics: Sequence[str] = (),
     project: Path | None = None,
     settings: RunSettings | None = None,
     on_progress: OnProgress | None = None,
@@ -41,6 +43,7 @@ def evaluate(
             loaded model from one call to the next.
         dataset: path of a manifest or folder, a spec, or an opened dataset.
         layout: of a dataset given as a path; by default ``manifest`` for a file, ``folder`` for a folder.
+        metrics: names such as ``recall@20`` to measure beside the default ones.
         project: folder that paths in the evidence are relative to; the working directory by default.
         settings: how to run; defaults otherwise.
         on_progress: told about every batch that is embedded.
@@ -57,6 +60,7 @@ def evaluate(
         opened,
         content(opened),
         settings,
+        metrics=metrics,
         project=(project or Path.cwd()).resolve(),
         on_progress=on_progress,
     )
@@ -69,6 +73,7 @@ def evaluate_opened(
     settings: RunSettings,
     *,
     project: Path,
+    metrics: Sequence[str] = (),
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Evaluate a model on a dataset whose files have been read; ``evaluate`` and the suite both do this."""
@@ -97,6 +102,7 @@ def evaluate_opened(
         device=handle.device,
         precision=handle.precision,
         settings=settings,
+        extra=metrics,
     )
     contents = [request.key.hex() for request in requests[:split]]
     timing = measured.timing.model_copy(

@@ -75,6 +75,7 @@ def measure(
     precision: str,
     settings: RunSettings,
     ks: Sequence[int] = (1, 5, 10),
+    extra: Sequence[str] = (),
 ) -> Measured:
     """Rank and count.
 
@@ -88,6 +89,7 @@ def measure(
         device, precision: recorded; ranking runs on the device.
         settings: backend, threads, resamples, seed.
         ks: of recall.
+        extra: names of metrics to measure beside the default ones.
 
     Raises:
         DatasetError: a query has no positive left and the set is not open; names the queries.
@@ -95,7 +97,7 @@ def measure(
     started = time.perf_counter()
     labels = _labels(queries, gallery, gallery_contents)
     excluded = _excluded(queries, gallery, query_keys, gallery_keys)
-    metrics = default_metrics(ks)
+    metrics = tuple(dict.fromkeys((*default_metrics(ks), *extra)))
     work = float(query_vectors.size) * len(gallery_vectors)
     backend = choose_backend(settings.backend, device, work)
     ranking = rank(

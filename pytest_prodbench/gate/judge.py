@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_prodbench.evidence.types import Check, Measurement, PairRecord, Verdict
+from pytest_prodbench.metrics import DIGITS, ROUNDING
 from pytest_prodbench.settings.types import Rule
 
 
@@ -31,23 +32,31 @@ def _check(pair: str, measurement: Measurement, rule: Rule) -> Check:
     found = measurement.metrics.get(rule.metric)
     usable = found is not None and math.isfinite(found.value) and found.n > 0
     value = found.value if found is not None and usable else None
-    passed = value is not None and value >= rule.min
+    limit = rule.min
+    passed = value is not None and value >= limit - ROUNDING
     if value is None:
-        said = f"has no value (no query of this dataset defines it), the rule demands {rule.min:g}"
-    elif passed:
-        said = f"{value:.4f} >= {rule.min:g}"
+        said = f"has no value (no query of this dataset defines it), the rule demands {limit:.12g}"
     else:
-        said = f"{value:.4f} < {rule.min:g}, short by {rule.min - value:.4f}"
-        if found is not None:
-            said += f" (95 % interval {found.low:.4f} to {found.high:.4f}, {found.n} queries)"
+        shown = _apart(value, limit)
+        said = f"{shown} >= {limit:.12g}"
+        if not passed and found is not None:
+            said = (
+                f"{shown} < {limit:.12g}, short by {_apart(limit - value, 0.0)} (95 % interval "
+                f"{found.low:.4f} to {found.high:.4f}, {found.n} queries)"
+            )
     return Check(
         metric=rule.metric,
-        limit=rule.min,
+        limit=limit,
         value=value,
         passed=passed,
         message=f"{pair}: {rule.metric} {said} [{rule.where}]",
         where=rule.where,
     )
+
+
+def _apart(value: float, limit: float) -> str:
+    """Four decimals, or as many as are recorded where four would hide a difference."""
+    return f"{value:.4f}" if abs(value - limit) >= 5e-5 or value == limit else f"{value:.{DIGITS}f}"
 
 
 def judge_pairs(
@@ -61,18 +70,27 @@ def judge_pairs(
 
     Returns:
         The verdict of the run and of each sector: ``reject`` if a pair is rejected; else ``incomplete``
-        unless every planned pair is there and accepted, and there is at least one.
+        unless every planned pair is there, measured and accepted, and there is at least one. A pair
+        that nobody planned can only make it worse.
     """
-    found = {pair.name: pair for pair in pairs}
+    found: dict[str, list[Verdict]] = {}
     by_sector: dict[str, list[Verdict]] = {}
+    for pair in pairs:
+        if pair.name in planned:
+            found.setdefault(pair.name, []).append(_proven(pair))
+        else:
+            verdict: Verdict = "reject" if pair.verdict == "reject" else "incomplete"
+            by_sector.setdefault(pair.sector, []).append(verdict)
     for name, sector in planned.items():
-        verdict = found[name].verdict if name in found else "incomplete"
-        by_sector.setdefault(sector, []).append(verdict)
-    for name, pair in found.items():
-        if name not in planned:
-            by_sector.setdefault(pair.sector, []).append(pair.verdict)
+        by_sector.setdefault(sector, []).append(_worst(found.get(name, [])))
     sectors = {sector: _worst(verdicts) for sector, verdicts in sorted(by_sector.items())}
     return _worst(list(sectors.values())), sectors
+
+
+def _proven(pair: PairRecord) -> Verdict:
+    """Verdict of a pair; a record that says accept without a measurement proves nothing."""
+    measured = pair.status == "evaluated" and pair.measurement is not None
+    return pair.verdict if measured or pair.verdict == "reject" else "incomplete"
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Verdict:

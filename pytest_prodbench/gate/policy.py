@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.metrics import parse_metric
+from pytest_prodbench.metrics import ROUNDING, parse_metric
 from pytest_prodbench.settings.types import Rule, SectorSpec
 
 
@@ -26,8 +26,15 @@ def check_policy(sectors: Iterable[SectorSpec]) -> None:
     for sector in sectors:
         for rule in sector.rules:
             metric, _ = parse_metric(rule.metric, where=rule.where)
+            if not metric.higher_is_better:
+                raise SettingsError(
+                    rule.where,
+                    found=f"a minimum on {metric.name}, of which less is better",
+                    expected="a metric of which more is better",
+                    next_step="remove the rule: it would accept the worst models",
+                )
             # NaN compares false, so it is refused here too.
-            if not metric.low < rule.min <= metric.high:
+            if not metric.low < rule.min - ROUNDING or not rule.min <= metric.high:
                 raise SettingsError(
                     rule.where,
                     found=f"a minimum of {rule.min}",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 DIGITS = 10
 """Decimals kept: far finer than any interval, coarser than the order in which floats were summed."""
 
+ROUNDING = 0.6 * 10.0**-DIGITS
+"""How far below a value its record may lie (half a decimal, and the float's own error): a limit written
+as 0.333333333333 must not fail one third, while one query less in a billion still does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
