@@ -8,9 +8,9 @@ from typing import Any
 
 from pytest_prodbench import registry
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.settings.files import model_spec
-from pytest_prodbench.settings.tables import ModelTable, check_name, validate
-from pytest_prodbench.settings.types import DatasetSpec, Rule, SectorSpec, Suite
+from pytest_prodbench.settings.files import dataset_spec, model_spec
+from pytest_prodbench.settings.tables import DatasetTable, ModelTable, check_name, validate
+from pytest_prodbench.settings.types import Rule, SectorSpec, Suite
 
 
 class Catalog:
@@ -82,7 +82,7 @@ class Catalog:
             **options: keys of the layout.
 
         Raises:
-            SettingsError: the name is taken, or there is no such sector.
+            SettingsError: the name is taken, there is no such sector, or a value is of the wrong type.
         """
         check_name("dataset", name, where)
         for other in self.suite.sectors.values():
@@ -95,24 +95,28 @@ class Catalog:
                 found=f"dataset {name!r} in sector {sector!r}, which no file defines",
                 expected="one of " + ", ".join(sorted(self.suite.sectors)),
             )
-        spec = DatasetSpec(
-            name=name,
-            sector=sector,
-            layout=layout,
-            path=(self._project / path).resolve(),
-            open_set=open_set,
-            options=options,
-            where=f"{where}: dataset {name}",
+        table = validate(
+            DatasetTable,
+            {
+                **options,
+                "path": str(path),
+                "layout": layout,
+                "open_set": open_set,
+                "thresholds": dict(thresholds or {}),
+            },
+            where,
+            f"datasets.{name}",
         )
+        spec = dataset_spec(name, sector, table, f"{where}: dataset {name}", self._project)
         rules = tuple(
             Rule(
                 metric=metric,
-                min=float(limit),
+                min=limit.min,
                 sector=sector,
                 dataset=name,
                 where=f'{where}: dataset {name}, thresholds."{metric}"',
             )
-            for metric, limit in (thresholds or {}).items()
+            for metric, limit in table.thresholds.items()
         )
         changed = SectorSpec(
             name=found.name,

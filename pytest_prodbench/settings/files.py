@@ -40,7 +40,7 @@ def load_suite(
             twice; names both places.
     """
     sector_files = find_sector_files(places, project)
-    chosen = [path.resolve() for path in models_files]
+    chosen = list(dict.fromkeys(path.resolve() for path in models_files))
     if not chosen:
         found = (nearest(path.parent, MODELS_FILE, project) for path in sector_files)
         chosen = sorted({path for path in found if path is not None})
@@ -83,7 +83,8 @@ def project_table(project: Path) -> ProjectTable | None:
     if not pyproject.is_file():
         return None
     shown = shown_path(pyproject, project)
-    data = read_toml(pyproject, shown).get("tool", {}).get("prodbench")
+    tool = read_toml(pyproject, shown).get("tool")
+    data = tool.get("prodbench") if isinstance(tool, dict) else None
     return None if data is None else validate(ProjectTable, data, shown, "tool.prodbench")
 
 
@@ -105,21 +106,34 @@ def sector_of(suite: Suite, test_file: Path) -> SectorSpec | None:
 
 
 def policy_digest(suite: Suite) -> str:
-    """Sha256 (hex) over names and bytes of every file of a suite: an edit in mid-run changes it."""
+    """Sha256 (hex) over names and bytes of every file of a suite: an edit in mid-run changes it.
+
+    Raises:
+        SettingsError: a file is gone.
+    """
     digest = hashlib.sha256()
     for path in suite.files:
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise SettingsError(
+                str(path),
+                found=f"cannot be read any more ({error.strerror})",
+                expected="the file that was there when the run began",
+            ) from error
         digest.update(f"{path.name}\0{len(data)}\0".encode())
         digest.update(data)
     return digest.hexdigest()
 
 
 def shown_path(path: Path, project: Path) -> str:
-    """Path as it is shown to people: relative to the project where it lies below it."""
-    try:
-        return path.resolve().relative_to(project.resolve()).as_posix()
-    except ValueError:
-        return str(path)
+    """Path as it is shown to people: relative to the project or, with ``~``, to the home folder."""
+    path = path.resolve()
+    # What is shown ends up in evidence, which must not carry the home folder of a machine.
+    for base, prefix in ((project.resolve(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(base):
+            return prefix + path.relative_to(base).as_posix()
+    return str(path)
 
 
 def model_spec(name: str, table: ModelTable, where: str, folder: Path) -> ModelSpec:
@@ -128,7 +142,7 @@ def model_spec(name: str, table: ModelTable, where: str, folder: Path) -> ModelS
     library, identifier = parse_source(table.source, where=where)
     checkpoint = table.checkpoint
     if checkpoint is not None and not checkpoint.startswith(("package:", "random:")):
-        checkpoint = str((folder / Path(checkpoint).expanduser()).resolve())
+        checkpoint = str(_placed(checkpoint, folder, f"{where}, checkpoint"))
     rest = table.model_dump(exclude={"source", "checkpoint"})
     return ModelSpec(
         name=name,
@@ -138,6 +152,30 @@ def model_spec(name: str, table: ModelTable, where: str, folder: Path) -> ModelS
         where=where,
         **rest,
     )
+
+
+def dataset_spec(
+    name: str, sector: str, table: DatasetTable, where: str, folder: Path
+) -> DatasetSpec:
+    """Make a spec of a table; a relative path is relative to ``folder``."""
+    options: Mapping[str, Any] = table.model_extra or {}
+    return DatasetSpec(
+        name=name,
+        sector=sector,
+        layout=table.layout,
+        path=_placed(table.path, folder, f"{where}, path"),
+        open_set=table.open_set,
+        options=dict(options),
+        where=where,
+    )
+
+
+def _placed(text: str, folder: Path, where: str) -> Path:
+    try:
+        return (folder / Path(text).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        # ~nobody, a NUL character, a loop of links.
+        raise SettingsError(where, found=f"{text!r} ({error})", expected="a path") from error
 
 
 class _Builder:
@@ -177,7 +215,7 @@ class _Builder:
             if key in self._datasets:
                 raise _twice(f"dataset {key!r}", where, self._datasets[key])
             self._datasets[key] = where
-            datasets[key] = _dataset_spec(key, name, entry, where, path.parent)
+            datasets[key] = dataset_spec(key, name, entry, where, path.parent)
             rules += _rules(entry.thresholds, name, key, f"{where}.thresholds")
         self._sectors[name] = SectorSpec(
             name=name, owner=table.owner, datasets=datasets, rules=tuple(rules), source=path
@@ -185,21 +223,6 @@ class _Builder:
 
     def suite(self) -> Suite:
         return Suite(models=self._models, sectors=self._sectors, files=tuple(sorted(self.files)))
-
-
-def _dataset_spec(
-    name: str, sector: str, table: DatasetTable, where: str, folder: Path
-) -> DatasetSpec:
-    options: Mapping[str, Any] = table.model_extra or {}
-    return DatasetSpec(
-        name=name,
-        sector=sector,
-        layout=table.layout,
-        path=(folder / Path(table.path).expanduser()).resolve(),
-        open_set=table.open_set,
-        options=dict(options),
-        where=where,
-    )
 
 
 def _rules(

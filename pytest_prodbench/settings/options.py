@@ -70,7 +70,7 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", "float32", "bfloat16", "float16"),
     ),
     Option("batch-size", "batch_size", "Images a forward pass; 0 chooses.", convert=int),
-    Option("threads", "threads", "Torch threads of a process; 0 chooses.", convert=int),
+    Option("threads", "threads", "Torch threads of a process; 0 is one.", convert=int),
     Option(
         "backend",
         "backend",
@@ -116,7 +116,8 @@ def resolve(
             merged[option.field] = _value(option, listed, option.variable, working_dir)
         elif toml.get(option.key) is not None:
             value = toml[option.key]
-            merged[option.field] = _placed(option, value, project)
+            where = f"tool.prodbench.run.{option.key}"
+            merged[option.field] = _placed(option, value, project, where)
     for field in ("cache_dir", "report_dir"):
         default = {"cache_dir": Path(".prodbench/cache"), "report_dir": Path("reports")}[field]
         merged[field] = project / merged.get(field, default)
@@ -125,8 +126,8 @@ def resolve(
 
 def _value(option: Option, raw: Any, where: str, base: Path) -> Any:
     if option.repeat:
-        return tuple(_placed(option, _one(option, text, where), base) for text in raw)
-    return _placed(option, _one(option, raw, where), base)
+        return tuple(_placed(option, _one(option, text, where), base, where) for text in raw)
+    return _placed(option, _one(option, raw, where), base, where)
 
 
 def _one(option: Option, text: Any, where: str) -> Any:
@@ -138,9 +139,12 @@ def _one(option: Option, text: Any, where: str) -> Any:
         raise SettingsError(where, found=repr(text), expected="a whole number") from error
 
 
-def _placed(option: Option, value: Any, base: Path) -> Any:
-    if option.convert is not Path:
-        return tuple(value) if isinstance(value, list) else value
+def _placed(option: Option, value: Any, base: Path, where: str) -> Any:
     if isinstance(value, list):
-        return tuple(base / Path(part).expanduser() for part in value)
-    return base / Path(value).expanduser()
+        return tuple(_placed(option, part, base, where) for part in value)
+    if option.convert is not Path:
+        return value
+    try:
+        return base / Path(value).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(where, found=f"{str(value)!r} ({error})", expected="a path") from error

@@ -25,15 +25,20 @@ def find_sector_files(places: Sequence[Path], project: Path) -> list[Path]:
         for pattern in (f"*/{SECTOR_FILE}", f"*/*/{SECTOR_FILE}"):
             for path in folder.glob(pattern):
                 inside = path.relative_to(folder).parts
-                if not any(part.startswith(".") for part in inside):
+                hidden = any(part.startswith(".") for part in inside)
+                if path.is_file() and not hidden:
                     found.add(path.resolve())
     return sorted(found)
 
 
 def nearest(folder: Path, name: str, project: Path) -> Path | None:
-    """Return the file of that name in a folder or the nearest one above it, up to ``project``."""
+    """Return the file of that name in a folder or the nearest one above it, up to ``project``.
+
+    Of a folder outside the project only the folder itself: what lies above it is somebody else's.
+    """
     folder, project = folder.resolve(), project.resolve()
-    for place in (folder, *folder.parents):
+    above = folder.parents if folder.is_relative_to(project) else ()
+    for place in (folder, *above):
         candidate = place / name
         if candidate.is_file():
             return candidate

@@ -120,19 +120,25 @@ def read_toml(path: Path, shown: str) -> dict[str, Any]:
             expected="TOML in UTF-8",
             next_step="save the file as UTF-8",
         ) from error
+    except (ValueError, RecursionError) as error:
+        # Python's own limits: an integer of thousands of digits, tables nested a thousand deep.
+        raise SettingsError(shown, found=f"cannot be parsed as TOML ({error})") from error
     except OSError as error:
         raise SettingsError(
             shown, found=f"cannot be read ({error.strerror})", expected="a TOML file"
         ) from error
 
 
-def validate(table: type[T], data: Mapping[str, Any], shown: str, prefix: str = "") -> T:
+def validate(table: type[T], data: object, shown: str, prefix: str = "") -> T:
     """Check parsed TOML against its shape.
 
     Raises:
         SettingsError: names the file (``shown``), each wrong key, what was found and expected, and for
             an unknown key the nearest known one.
     """
+    if not isinstance(data, Mapping):
+        found = f"{_brief(data)} ({type(data).__name__})"
+        raise SettingsError(shown, found=f"key '{prefix}' is {found}; expected a table")
     try:
         return table.model_validate(dict(data))
     except ValidationError as error:
@@ -160,7 +166,15 @@ def _problem(table: type[BaseModel], item: Any, prefix: str) -> str:
         return f"key '{key}' is missing"
     found = item["input"]
     message = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"key '{key}' is {found!r} ({type(found).__name__}); expected {message}"
+    return f"key '{key}' is {_brief(found)} ({type(found).__name__}); expected {message}"
+
+
+def _brief(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer with more digits than Python is willing to print
+        text = "a very large number"
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _fields_at(table: type[BaseModel], location: list[str]) -> list[str]:

@@ -139,7 +139,7 @@ class RunSettings(Frozen):
         precision: ``auto`` (float32 on the CPU, bfloat16 or float16 autocast on a GPU that has it),
             ``float32``, ``bfloat16``, ``float16``.
         batch_size: images a forward pass; 0 chooses one that fits.
-        threads: torch threads of this process; 0 chooses.
+        threads: torch threads of each process; 0 is one (work is spread over processes).
         backend: ``auto``, ``torch`` or ``faiss``: same ranks, other speed.
         max_pixels: images with more pixels are refused before they are decoded.
         resamples: bootstrap resamples behind each interval.
