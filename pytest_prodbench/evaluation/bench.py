@@ -77,7 +77,8 @@ class Bench:
         try:
             evaluation = self._measure(plan, [rule.metric for rule in rules], on_progress)
         except ProdbenchError as error:
-            return PairOutcome(failed(plan, str(error), self._worker), None)
+            message = _without_folders(str(error), self._project)
+            return PairOutcome(failed(plan, message, self._worker), None)
         checks, verdict = judge_measurement(plan.name, evaluation.measurement, rules)
         record = PairRecord(
             model=plan.model.name,
@@ -114,6 +115,14 @@ class Bench:
             project=self._project,
             on_progress=on_progress,
         )
+
+
+def _without_folders(text: str, project: Path) -> str:
+    """Evidence must not carry where on a machine the project or somebody's home lies."""
+    for folder, shown in ((project.resolve(), ""), (Path.home(), "~/")):
+        if folder != Path(folder.anchor):
+            text = text.replace(f"{folder}/", shown)
+    return text
 
 
 def failed(plan: PairPlan, error: str, worker: str = "") -> PairRecord:

@@ -148,12 +148,16 @@ def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> 
     conditions = {
         name: sorted(set(values) - {""}) for name, values in dataset.queries.conditions.items()
     }
+    root, home = dataset.root, Path.home()
+    away = root.is_relative_to(home) and not project.is_relative_to(home)
     return DatasetRecord(
         name=dataset.name,
         sector=dataset.sector,
         layout=dataset.layout,
         content_digest=digests.digest,
-        root=Path(os.path.relpath(dataset.root, project)).as_posix(),
+        root=f"~/{root.relative_to(home).as_posix()}"
+        if away
+        else Path(os.path.relpath(root, project)).as_posix(),
         queries=len(dataset.queries),
         gallery=len(dataset.gallery),
         products=len(offered),

@@ -21,6 +21,7 @@ from pytest_prodbench.atomic import atomic_write_bytes, atomic_write_text
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evidence.queries import read_parquet
 from pytest_prodbench.evidence.types import SCHEMA_VERSION, PairRecord, RunRecord
+from pytest_prodbench.settings.tables import check_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,8 +44,10 @@ class RunFolder:
         """Make the folder.
 
         Raises:
-            EvidenceError: a run of that name is there already.
+            SettingsError: the name cannot be that of a folder.
+            EvidenceError: a run of that name is there already, or the folder cannot be made.
         """
+        check_name("run", run, "--prodbench-run")
         self.path = report_dir / run
         try:
             self.path.mkdir(parents=True)
@@ -55,10 +58,17 @@ class RunFolder:
                 expected="a new name",
                 next_step="choose another with --prodbench-run, or remove the folder",
             ) from error
+        except OSError as error:
+            raise EvidenceError(
+                str(self.path),
+                found=f"cannot be made ({error.strerror})",
+                expected="a folder that this process may write",
+                next_step="choose another with --prodbench-report-dir",
+            ) from error
 
     def note(self, kind: str, content: Mapping[str, Any]) -> None:
         """Append one line to the journal and wait until it is on disk."""
-        line = json.dumps({"kind": kind, **content}, sort_keys=True) + "\n"
+        line = json.dumps({"kind": kind, **content}, sort_keys=True, allow_nan=False) + "\n"
         with (self.path / JOURNAL).open("a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
@@ -86,8 +96,8 @@ class RunFolder:
 
 
 def queries_file(model: str, dataset: str) -> str:
-    """Name of a pair's Parquet file, relative to the run."""
-    return f"queries/{model}--{dataset}.parquet"
+    """Name of a pair's Parquet file, relative to the run; no name may hold the ``@``."""
+    return f"queries/{model}@{dataset}.parquet"
 
 
 def evidence_json(record: RunRecord) -> str:
@@ -114,7 +124,7 @@ def read_evidence(run: Path) -> RunRecord:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         version = data["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EvidenceError(
             str(path), found=f"no readable evidence ({error})", expected="the record of a run"
         ) from error
@@ -156,11 +166,11 @@ def read_journal(run: Path) -> list[dict[str, Any]]:
     """Read the journal of a run; a last line cut off by a crash is left out.
 
     Raises:
-        EvidenceError: there is no journal.
+        EvidenceError: there is no journal, or a line before the last is damaged.
     """
     path = run / JOURNAL
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().splitlines()
     except OSError as error:
         raise EvidenceError(
             str(path),
@@ -169,9 +179,15 @@ def read_journal(run: Path) -> list[dict[str, Any]]:
             next_step="name a folder below the report directory",
         ) from error
     entries: list[dict[str, Any]] = []
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         try:
             entries.append(json.loads(line))
-        except ValueError:
-            break
+        except ValueError as error:
+            if number < len(lines):
+                raise EvidenceError(
+                    f"{path}, line {number}",
+                    found=f"damaged ({error})",
+                    expected="one JSON object a line",
+                    next_step="run again; embeddings are in the cache",
+                ) from error
     return entries

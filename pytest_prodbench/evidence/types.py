@@ -1,16 +1,17 @@
 """The run record. Everything measured is here; every report is made from it.
 
 What differs between two runs of the same inputs (times, host, paths of this machine) lives under the keys
-``host`` and ``timing`` and nowhere else; ``stable`` drops them.
+``host``, ``run`` and ``timing`` and nowhere else; ``stable`` drops them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 Verdict = Literal["accept", "reject", "incomplete"]
 
@@ -63,7 +64,9 @@ class DatasetRecord(Record):
     sector: str
     layout: str
     content_digest: str = Field(description="sha256 over rows and image bytes, free of row order")
-    root: str = Field(description="folder of the images, posix, relative to the project")
+    root: str = Field(
+        description="folder of the images, posix, relative to the project or to the home folder (~/…)"
+    )
     queries: int
     gallery: int
     products: int = Field(description="distinct products in the gallery")
@@ -140,7 +143,7 @@ class Host(Record):
 class RunRecord(Record):
     """One run: ``evidence.json``."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[1] = SCHEMA_VERSION
     protocol_version: int
     prodbench_version: str
     run: str
@@ -168,15 +171,13 @@ class RunRecord(Record):
         raise KeyError(name)
 
 
-VOLATILE_KEYS = frozenset({"host", "timing", "run"})
+def stable(record: RunRecord | Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run as JSON primitives without what differs between two runs of the same inputs.
 
-
-def stable(record: Any) -> Any:
-    """Return a JSON-like copy of a record without what differs between two runs of the same inputs."""
-    if isinstance(record, BaseModel):
-        record = record.model_dump(mode="json")
-    if isinstance(record, dict):
-        return {key: stable(value) for key, value in record.items() if key not in VOLATILE_KEYS}
-    if isinstance(record, list):
-        return [stable(value) for value in record]
-    return record
+    By place and not by name: a sector, dataset or condition may be called ``host`` or ``run``.
+    """
+    if not isinstance(record, RunRecord):
+        record = RunRecord.model_validate(record)
+    return record.model_dump(
+        mode="json", exclude={"host": True, "run": True, "pairs": {"__all__": {"timing"}}}
+    )

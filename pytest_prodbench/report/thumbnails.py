@@ -31,8 +31,8 @@ class Thumbnails:
     def uri(self, root: str, image: str) -> str | None:
         """Return ``data:image/jpeg;base64,…`` of an image, or None if it cannot be shown.
 
-        ``root`` is the dataset's folder relative to the project, ``image`` relative to ``root``. Never
-        raises: a page with a hole in it is better than no page.
+        ``root`` is the dataset's folder relative to the project or to ``~``, ``image`` relative to
+        ``root``. Never raises: a page with a hole in it is better than no page.
         """
         key = hashlib.sha256(f"{root}\0{image}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
         if key not in self._made:
@@ -55,7 +55,7 @@ class Thumbnails:
         if not _is_relative(image):
             return None
         try:
-            data = encode(self._project / root / image)
+            data = encode(self._project / Path(root).expanduser() / image)
         except Exception:  # Pillow's decoders raise whatever a damaged file makes them raise
             return None
         with contextlib.suppress(OSError):  # a read-only folder costs the copy, not the picture
