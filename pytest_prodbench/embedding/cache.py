@@ -100,12 +100,13 @@ class VectorCache:
             return None  # another process found it damaged first
         except (SafetensorError, KeyError, ValueError) as error:
             reason = str(error)
+        # Before the warning: where warnings are errors, the next run must not meet it again.
+        path.unlink(missing_ok=True)
         warnings.warn(
             f"{path}: damaged cache block ({reason}); it is deleted and its images are embedded again",
             CacheWarning,
             stacklevel=3,
         )
-        path.unlink(missing_ok=True)
         return None
 
 

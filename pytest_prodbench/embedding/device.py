@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +49,9 @@ def visible_gpus() -> list[str]:
     """Return what ``CUDA_VISIBLE_DEVICES`` may name in this process, without importing torch."""
     outer = os.environ.get("CUDA_VISIBLE_DEVICES")
     if outer is not None:
-        return [part.strip() for part in outer.split(",") if part.strip() not in {"", "-1"}]
+        # The driver's own rule: what stands behind the first invalid entry is not visible.
+        parts = [part.strip() for part in outer.split(",")]
+        return list(takewhile(lambda part: part not in {"", "-1"}, parts))
     driver = Path("/proc/driver/nvidia/gpus")
     count = len(list(driver.iterdir())) if driver.is_dir() else 0
     return [str(index) for index in range(count)]
@@ -66,13 +70,12 @@ def choose_device(wanted: str) -> str:
     available = torch.cuda.is_available()
     if wanted == "auto":
         return "cuda" if available else "cpu"
-    kind, _, index = wanted.partition(":")
-    if kind != "cuda" or (index and not index.isdigit()):
+    if not re.fullmatch(r"cuda(:[0-9]{1,3})?", wanted):
         raise SettingsError(
             "device", found=repr(wanted), expected="auto, cpu, cuda or cuda:N with N a number"
         )
     count = torch.cuda.device_count() if available else 0
-    if int(index or 0) >= count:
+    if int(wanted.partition(":")[2] or 0) >= count:
         raise SettingsError(
             "device",
             found=f"{wanted!r} where torch {torch.__version__} sees {count} GPUs",
@@ -122,7 +125,9 @@ def prepare_process(settings: RunSettings, device: str) -> None:
     """Set torch threads and keep the heap; called before the first forward pass of a process."""
     import torch
 
-    torch.set_num_threads(settings.threads or cpu_count())
+    # One thread unless told otherwise: work is spread over processes, two threads beside a busy neighbour
+    # are slower than one, and the last digits of a convolution depend on how it is split over threads.
+    torch.set_num_threads(settings.threads or 1)
     # Convolutions in TF32 keep 10 bits; float32 must mean float32 on a GPU too.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

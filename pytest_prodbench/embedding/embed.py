@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode, pixel_digest
 from pytest_prodbench.embedding.cache import VectorCache
 from pytest_prodbench.embedding.device import autocast, choose_batch_size, to_device
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
+from pytest_prodbench.embedding.request import ImageRequest
 from pytest_prodbench.errors import EmbeddingError, ImageError, ProblemList
 from pytest_prodbench.protocol.vectors import refuse_unusable
 
@@ -34,29 +33,6 @@ BLOCK_SECONDS = 10.0
 
 AHEAD = 16
 """Images decoded ahead of the forward pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRequest:
-    """One image to embed.
-
-    Attributes:
-        name: what a message calls it.
-        path: absolute.
-        file_digest: sha256 (hex) of its bytes.
-        box: part of it, or None for the whole.
-    """
-
-    name: str
-    path: Path
-    file_digest: str
-    box: Box | None
-
-    @property
-    def key(self) -> bytes:
-        """32 bytes that stand for bytes and box of the image."""
-        box = None if self.box is None else [float(edge) for edge in self.box]
-        return hashlib.sha256(f"{self.file_digest} {box}".encode()).digest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +88,11 @@ def embed_images(
             job = _Job(model, settings, cache, missing, cached, on_progress)
             job.known = {(pixels, distinct[k].box): v for k, (pixels, v) in found.items()}
             found |= job.run()
+    # Blocks of different runs may hold the same pixels under two files, embedded in different company.
+    first: dict[tuple[bytes, Box | None], NDArray[np.float32]] = {}
+    for key in sorted(found):
+        pixels, vector = found[key]
+        found[key] = pixels, first.setdefault((pixels, distinct[key].box), vector)
     keys = [request.key for request in requests]
     return EmbeddedImages(
         np.stack([found[key][1] for key in keys]),
@@ -148,8 +129,9 @@ class _Job:
         batch: list[tuple[ImageRequest, bytes, torch.Tensor]] = []
         waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
         self._report()
+        decoded = self._decoded(embedder)
         try:
-            for request, result in self._decoded(embedder):
+            for request, result in decoded:
                 if isinstance(result, ImageError):
                     problems.append(str(result))
                     continue
@@ -169,6 +151,7 @@ class _Job:
             self._embed(embedder, batch, waiting)
         finally:
             self._write()
+            decoded.close()
         if problems:
             raise ProblemList(
                 f"model {self._model.spec.name!r}",
@@ -179,13 +162,13 @@ class _Job:
 
     def _decoded(
         self, embedder: Embedder
-    ) -> Iterator[tuple[ImageRequest, tuple[bytes, torch.Tensor] | ImageError]]:
+    ) -> Generator[tuple[ImageRequest, tuple[bytes, torch.Tensor] | ImageError]]:
         """Decode and preprocess ahead of the forward pass, in order."""
 
         def work(request: ImageRequest) -> tuple[bytes, torch.Tensor] | ImageError:
             try:
                 image = decode(
-                    request.path, where=request.name, max_pixels=self._settings.max_pixels
+                    request.read(), where=request.name, max_pixels=self._settings.max_pixels
                 )
                 part = crop(image, request.box, where=request.name)
             except ImageError as error:

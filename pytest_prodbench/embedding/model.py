@@ -8,6 +8,7 @@ files that decided it with their size and times; while those are unchanged, it h
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import asdict
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.embedding.device import choose_device, choose_precision, prepare_process
+from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models import Embedder, ModelIdentity, library_for
 
 if TYPE_CHECKING:
@@ -70,9 +72,19 @@ class ModelHandle:
 
             # Before loading: an edit of the weights meanwhile must not be remembered as the old ones.
             stamps = self._stamps()
-            self._embedder = self._library.load(self.spec, torch.device(self.device))
+            embedder = self._library.load(self.spec, torch.device(self.device))
+            known = self.__dict__.get("identity")
+            if known is not None and known != embedder.identity:
+                # Its vectors would be kept under the key of the model that it was.
+                raise ModelError(
+                    f"model {self.spec.name!r}",
+                    found="other weights or preprocessing than a moment ago",
+                    expected="a model that stays as it is throughout a run",
+                    next_step="run again",
+                )
+            self._embedder = embedder
             if stamps is not None:
-                self._remember(self._embedder.identity, stamps)
+                self._remember(embedder.identity, stamps)
         return self._embedder
 
     def cache_key(self) -> dict[str, Any]:
@@ -103,7 +115,12 @@ class ModelHandle:
         if files is None:
             return None
         stamps = []
-        for path in sorted(files):
+        # A library of somebody else has no version that we know of; its own file tells when it changes.
+        try:
+            code = Path(inspect.getfile(type(self._library)))
+        except (OSError, TypeError):
+            return None  # written at a prompt or in a notebook
+        for path in sorted({*files, code}):
             stat = path.stat()
             # The change time cannot be set back by copying tools, unlike the modification time.
             stamps.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])
