@@ -68,15 +68,15 @@ def evaluate_embeddings(
     query_families, gallery_families = _families(families, query_products, gallery_products)
     queries = _table("query", len(query_unit), query_products, query_families, conditions or {})
     gallery = _table("gallery", len(gallery_unit), gallery_products, gallery_families, {})
-    contents = [str(key) for key in gallery_keys] if gallery_keys else [""] * len(gallery)
+    gallery_identities = _keys("gallery_keys", gallery_keys, len(gallery))
     measured = measure(
         query_unit,
         gallery_unit,
         queries,
         gallery,
         query_keys=_keys("query_keys", query_keys, len(queries)),
-        gallery_keys=_keys("gallery_keys", gallery_keys, len(gallery)),
-        gallery_contents=contents,
+        gallery_keys=gallery_identities,
+        gallery_contents=[str(key) for key in gallery_identities],
         open_set=open_set,
         name="embeddings",
         device="cpu",
@@ -105,6 +105,8 @@ def _table(
 ) -> ImageTable:
     if len(products) != count:
         raise ValueError(f"{len(products)} {role} products for {count} {role} vectors")
+    if isinstance(products, str):
+        raise TypeError(f"{role} products are one string; expected a sequence of strings")
     for row, product in enumerate(products):
         # numpy strings are str; a float would have lost digits before it came here.
         if not isinstance(product, str):
@@ -112,10 +114,17 @@ def _table(
                 f"{role} product {row} is {product!r} ({type(product).__name__}); expected a string: "
                 "ids that went through a number may have lost zeros or digits"
             )
+    columns = {
+        "families": families,
+        **{f"conditions {name!r}": c for name, c in conditions.items()},
+    }
+    for name, values in columns.items():
+        if isinstance(values, str) or len(values) != count:
+            raise ValueError(f"{role} {name}: expected {count} values, one a {role} vector")
     return ImageTable(
         images=tuple(f"{role}-{row}" for row in range(count)),
         product_ids=tuple(map(str, products)),
-        families=tuple(families),
+        families=tuple(map(str, families)),
         groups=("",) * count,
         boxes=(None,) * count,
         conditions={name: tuple(map(str, values)) for name, values in conditions.items()},
@@ -141,5 +150,10 @@ def _families(
         return (
             [families.get(product, "") for product in query_products],
             [families.get(product, "") for product in gallery_products],
+        )
+    if len(families) != 2:
+        raise ValueError(
+            f"families has {len(families)} parts; expected two sequences (of queries, of gallery "
+            "images) or a mapping of product id to family"
         )
     return families

@@ -19,6 +19,7 @@ from pytest_prodbench.evidence.types import DatasetRecord, ModelRecord
 from pytest_prodbench.protocol import Dataset, ImageTable
 from pytest_prodbench.retrieval import normalise
 from pytest_prodbench.settings.sources import parse_source
+from pytest_prodbench.settings.tables import validate
 from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings
 
 if TYPE_CHECKING:
@@ -176,8 +177,11 @@ def _settings(settings: RunSettings | None, options: dict[str, Any]) -> RunSetti
             f"evaluate() got unknown options {', '.join(unknown)}; known: "
             f"{', '.join(sorted(RunSettings.model_fields))}"
         )
+    for name in ("cache_dir", "report_dir"):
+        if isinstance(options.get(name), str):
+            options[name] = Path(options[name]).expanduser()
     base = settings.model_dump() if settings is not None else {}
-    return RunSettings(**{**base, **options})
+    return validate(RunSettings, {**base, **options}, "evaluate(…)")
 
 
 def _handle(model: str | ModelSpec | ModelHandle, settings: RunSettings) -> ModelHandle:
