@@ -37,20 +37,17 @@ class Distribution:
         return max(1, min(hardware, pairs))
 
     def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker the settings of the controller, its share of the threads, and its GPU."""
+        """Tell a worker the settings of the controller and its GPU."""
         state = session_of(node.config)
         if state is None:
             return
-        from pytest_prodbench.embedding.device import cpu_count, visible_gpus
+        from pytest_prodbench.embedding.device import visible_gpus
         from pytest_prodbench.plugin.progress import board_address
 
-        workers = int(node.workerinput["workercount"])
         gpus = [] if state.settings.device != "auto" else visible_gpus()
         index = int("".join(filter(str.isdigit, node.gateway.id)) or 0)
-        threads = state.settings.threads or max(1, cpu_count() // workers)
-        settings = state.settings.model_copy(update={"threads": threads})
         node.workerinput[WORKER_INPUT] = {
-            "settings": settings.model_dump_json(),
+            "settings": state.settings.model_dump_json(),
             "policy_digest": state.policy_digest,
             # An index into what this process may see, which need not be all GPUs of the machine.
             "gpu": gpus[index % len(gpus)] if gpus else None,

@@ -6,7 +6,9 @@ The board draws one line below the cursor and takes it away before pytest writes
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import secrets
 import socket
 import threading
@@ -18,11 +20,9 @@ import pytest
 from pytest_prodbench.plugin.session import WORKER_INPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_prodbench.embedding import OnProgress, ProgressEvent
 
-BOARD_KEY: pytest.StashKey[Board | None] = pytest.StashKey()
+BOARD_KEY: pytest.StashKey[Board] = pytest.StashKey()
 REDRAW_SECONDS = 0.2
 FORGET_SECONDS = 30.0
 """A worker that has said nothing for so long is not drawn: it may be dead."""
@@ -32,7 +32,7 @@ def progress_of(config: pytest.Config, pair: str) -> OnProgress | None:
     """Return what an embedding calls to show its progress; None where nothing is drawn."""
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is None:
-        board = _board(config)
+        board = config.stash.get(BOARD_KEY, None)
         return None if board is None else lambda event: board.update(pair, event_fields(event))
     address = workerinput.get(WORKER_INPUT, {}).get("progress")
     return None if address is None else _sender(address, pair)
@@ -40,16 +40,15 @@ def progress_of(config: pytest.Config, pair: str) -> OnProgress | None:
 
 def board_address(config: pytest.Config) -> list[Any] | None:
     """Return host, port and token for the workers; None where nothing is drawn."""
-    board = _board(config)
+    board = config.stash.get(BOARD_KEY, None)
     return None if board is None else board.listen()
 
 
 def close_board(config: pytest.Config) -> None:
     """Stop drawing."""
-    board = config.stash.get(BOARD_KEY, None)
-    if board is not None:
-        board.close()
-    config.stash[BOARD_KEY] = None
+    if BOARD_KEY in config.stash:
+        config.stash[BOARD_KEY].close()
+        del config.stash[BOARD_KEY]
 
 
 def event_fields(event: ProgressEvent) -> dict[str, float]:
@@ -78,21 +77,16 @@ def _sender(address: list[Any], pair: str) -> OnProgress:
     return send
 
 
-def _board(config: pytest.Config) -> Board | None:
-    if BOARD_KEY not in config.stash:
-        terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-        file: Any = getattr(getattr(terminal, "_tw", None), "_file", None)
-        drawn = (
-            file is not None
-            and file.isatty()
-            and config.getoption("verbose", 0) >= 0
-            and config.getoption("capture", "fd") != "no"
-        )
-        config.stash[BOARD_KEY] = Board(file.write, file.flush, terminal._tw) if drawn else None
-        board = config.stash[BOARD_KEY]
-        if board is not None:
-            config.pluginmanager.register(_Wiper(board), "prodbench-progress")
-    return config.stash[BOARD_KEY]
+def open_board(config: pytest.Config) -> None:
+    """Get ready to draw, if the output is a terminal; called before any test captures it."""
+    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+    file: Any = getattr(getattr(terminal, "_tw", None), "_file", None)
+    if file is None or not file.isatty() or config.getoption("verbose", 0) < 0:
+        return
+    # A descriptor of our own: while a test runs, pytest lets the usual one lead into a file.
+    board = Board(os.dup(file.fileno()), terminal._tw)
+    config.stash[BOARD_KEY] = board
+    config.pluginmanager.register(_Wiper(board), "prodbench-progress")
 
 
 class _Wiper:
@@ -117,10 +111,9 @@ class _Wiper:
 class Board:
     """Draws the embeddings in progress in one line below the cursor."""
 
-    def __init__(
-        self, write: Callable[[str], object], flush: Callable[[], object], writer: Any
-    ) -> None:
-        self._write, self._flush, self._writer = write, flush, writer
+    def __init__(self, terminal: int, writer: Any) -> None:
+        """``terminal``: file descriptor to draw on, closed at the end; ``writer`` knows the width."""
+        self._terminal, self._writer = terminal, writer
         self._states: dict[str, dict[str, float]] = {}
         self._seen: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -162,6 +155,9 @@ class Board:
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
+            if self._terminal >= 0:
+                os.close(self._terminal)
+                self._terminal = -1
 
     def _receive(self) -> None:
         channel = self._socket
@@ -195,11 +191,8 @@ class Board:
             self._drawn = False
 
     def _put(self, text: str) -> None:
-        try:
-            self._write(text)
-            self._flush()
-        except (OSError, ValueError):
-            self._drawn = False  # the terminal is gone; the run goes on
+        with contextlib.suppress(OSError):  # the terminal may be gone; the run goes on
+            os.write(self._terminal, text.encode())
 
 
 def _words(pair: str, state: dict[str, float]) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 PAYLOAD = "prodbench"
+TAKE_UP = "what was embedded is in the cache, run again to take it up"
 
 
 def attach_result(
@@ -28,7 +29,7 @@ def attach_result(
         if unproven is not None:
             report.outcome = "failed"
             report.longrepr = unproven
-        outcome = pair.result(report.longreprtext if report.failed else None)
+        outcome = pair.result(_said(report) if report.failed else None)
         setattr(report, PAYLOAD, outcome.payload())
 
 
@@ -41,6 +42,13 @@ class Controller:
     @property
     def _state(self) -> ProdbenchSession | None:
         return self._config.stash.get(SESSION_KEY, None)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Get ready to draw progress, before any test captures the output."""
+        from pytest_prodbench.plugin.progress import open_board
+
+        if self._state is not None:
+            open_board(session.config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -58,9 +66,11 @@ class Controller:
                 # Taken: junitxml and the like need not carry the queries of the whole run.
                 delattr(report, PAYLOAD)
             elif report.failed and not state.run.reported(name):
-                state.run.lose(name, report.longreprtext)
+                reason = f"{_said(report)}; {TAKE_UP}"
+                report.longrepr = f"{name}: lost: {reason}"
+                state.run.lose(name, reason)
             if report.failed:
-                state.run.refuse(name, report.longreprtext)
+                state.run.refuse(name, _said(report))
         except (ValueError, KeyError, OSError) as error:
             state.problems.append(f"{name}: its result could not be kept: {error}")
             state.run.lose(name, f"its result could not be kept: {error}")
@@ -90,8 +100,8 @@ class Controller:
             return
         for name in state.missing():
             reason = (
-                "it was selected and no worker reported it: the worker died or was stopped before; what it "
-                "embedded is in the cache, run again to take it up"
+                "it was selected and no worker reported it: the worker died or was stopped before; "
+                + TAKE_UP
             )
             state.run.lose(name, reason)
             path = state.plans[name].sector.source.parent
@@ -131,3 +141,9 @@ def show_summary(terminal: TerminalReporter, config: pytest.Config) -> None:
         terminal.write_line(f"  {path}")
     for problem in state.problems:
         terminal.write_line(f"prodbench: {problem}", red=True, bold=True)
+
+
+def _said(report: pytest.TestReport) -> str:
+    """Return why a test failed, in short: without traceback, and without paths of this machine."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message) if crash is not None else str(report.longrepr)
