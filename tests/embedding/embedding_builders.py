@@ -111,7 +111,9 @@ class FaultyLibrary:
         return []
 
 
-registry.add("prodbench.models", "faulty", FaultyLibrary)
+def register_faulty() -> None:
+    registry.add("prodbench.models", "faulty", FaultyLibrary)
+
 
 CHILD = """
 import sys, warnings

@@ -178,8 +178,9 @@ def test_a_cache_hit_loads_no_model_and_imports_no_torch(tmp_path):
 
 WORK = """
 import time
-from embedding_builders import embed, request
+from embedding_builders import embed, register_faulty, request
 from pytest_prodbench.embedding import embed as room
+register_faulty()
 room.BLOCK_IMAGES = 16
 folder, cache, stop = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 

@@ -46,7 +46,8 @@ def test_metrics_that_do_not_exist(metric, said):
     assert caught.value.where == WHERE
 
 
-def test_a_minimum_on_a_metric_of_which_less_is_better():
+def test_a_minimum_on_a_metric_of_which_less_is_better(monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
     wrong = Metric("median_rank", lambda r, _: r.ranks, False, False, False, 0.0, 1e9, "test")
     registry.add("prodbench.metrics", "median_rank", wrong)
     with pytest.raises(SettingsError, match="less is better"):

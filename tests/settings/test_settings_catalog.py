@@ -92,7 +92,9 @@ def test_a_wrong_dataset(catalog, name, keys, said):
     assert catalog.suite is before
 
 
-def test_add_library(catalog):
+def test_add_library(catalog, monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
+
     class Library:
         pass
 
