@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 from gate_builders import measured, rule
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_prodbench.gate import judge_measurement
@@ -62,6 +62,7 @@ def test_equality_holds_and_the_next_number_below_does_not():
     assert verdict(round(0.7 - 10.0**-DIGITS, DIGITS), 0.7) == "reject"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.data())
 def test_a_fraction_meets_its_own_limit_however_it_is_written(n, data):
     hits = data.draw(st.integers(1, n))
@@ -73,24 +74,28 @@ def test_a_fraction_meets_its_own_limit_however_it_is_written(n, data):
         assert verdict(value, limit) == "accept", limit
 
 
+@settings(deadline=None)
 @given(st.integers(2, 2000), st.data())
 def test_one_query_less_misses_it(n, data):
     hits = data.draw(st.integers(1, n))
     assert verdict(round((hits - 1) / n, DIGITS), hits / n) == "reject"
 
 
+@settings(deadline=None)
 @given(unit, unit, unit)
 def test_lowering_a_value_never_improves_the_verdict(limit, one, other):
     low, high = sorted((one, other))
     assert ORDER[verdict(low, limit)] <= ORDER[verdict(high, limit)]
 
 
+@settings(deadline=None)
 @given(unit, unit, unit)
 def test_raising_a_limit_never_improves_the_verdict(value, one, other):
     low, high = sorted((one, other))
     assert ORDER[verdict(value, high)] <= ORDER[verdict(value, low)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["recall@1", "mrr", "map@20"]), unit), max_size=5))
 def test_another_rule_never_improves_a_rejection_and_order_does_not_count(limits):
     measurement = measured(recall_at_1=0.5, mrr=0.5)

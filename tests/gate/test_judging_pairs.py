@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from gate_builders import measured, pair
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_prodbench.gate import judge_pairs
@@ -66,6 +66,7 @@ def test_the_worse_of_two_reports_on_one_pair_counts():
 reports = st.lists(st.builds(pair, names, verdicts), max_size=6)
 
 
+@settings(deadline=None)
 @given(reports, st.randoms())
 def test_order_does_not_count(reported, random):
     shuffled = list(reported)
@@ -73,6 +74,7 @@ def test_order_does_not_count(reported, random):
     assert judge_pairs(PLANNED, reported) == judge_pairs(PLANNED, shuffled)
 
 
+@settings(deadline=None)
 @given(reports)
 def test_acceptance_is_proven(reported):
     found, sectors = judge_pairs(PLANNED, reported)
@@ -82,6 +84,7 @@ def test_acceptance_is_proven(reported):
     assert ORDER[found] == min(ORDER[each] for each in sectors.values())
 
 
+@settings(deadline=None)
 @given(reports, st.data())
 def test_a_worse_pair_never_improves_the_run(reported, data):
     if not reported:
