@@ -28,7 +28,7 @@ MODELS = {
 
 
 def load(name: str) -> torch.nn.Module:
-    """timm's network with the package's tensors, in their order, with its classifier cut off."""
+    """Timm's network with the package's tensors, in their order, with its classifier cut off."""
     folder = Path(importlib.import_module(MODELS[name][0]).__file__).parent / "models"
     (path,) = folder.glob("*.pth")
     tensors = torch.load(path, weights_only=True)
@@ -82,6 +82,7 @@ def read(root: Path) -> tuple[list[str], np.ndarray, list[str], list[str]]:
 
 
 def main() -> int:
+    """Measure, print, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path)
     parser.add_argument("--compare", type=Path, metavar="RUN", help="folder of a run of the suite")
