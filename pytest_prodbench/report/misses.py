@@ -68,13 +68,14 @@ def misses(table: pa.Table, limit: int = MISSES_SHOWN) -> Misses:
     """Choose what to show of one pair, the same every time.
 
     The nearest misses say which products look alike; the farthest ones say what is broken: a wrong label,
-    a photo of something else, a condition that the model cannot take. Equal ranks go by image path.
+    a photo of something else, a condition that the model cannot take. Equal ranks go by the
+    digest of the photo: always the same choice, and not all of them the first product of the alphabet.
     """
     import pyarrow.compute as pc
 
     missed = table.filter(pc.greater(table["rank"], 1))
-    # Two crops of one photo share its path; their content differs.
-    keys = [("rank", "ascending"), ("query", "ascending"), ("content", "ascending")]
+    # Photos that are listed twice share their digest, which leaves the path to decide.
+    keys = [("rank", "ascending"), ("content", "ascending"), ("query", "ascending")]
     order = pc.sort_indices(missed, keys)
     total = len(missed)
     near = total if total <= limit else (limit + 1) // 2
