@@ -13,7 +13,7 @@ from pytest_prodbench.settings.files import shown_path
 def list_suite(given: argparse.Namespace) -> int:
     """Print models, then each sector with its datasets and rules, then how many pairs that makes."""
     opened = open_suite(given)
-    plans = plan_pairs(opened.suite, opened.settings)
+    plans = plan_pairs(opened.suite, opened.settings, prefix="--")
     chosen = [plan for plan in plans if is_selected(plan, opened.settings)]
     print("models")
     for model in opened.suite.models.values():

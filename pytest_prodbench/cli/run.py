@@ -28,7 +28,7 @@ REDRAW_SECONDS = 0.2
 def run_suite(given: argparse.Namespace) -> int:
     """Evaluate, judge, report; returns 0 accept, 1 reject, 2 incomplete."""
     opened = open_suite(given)
-    plans = plan_pairs(opened.suite, opened.settings)
+    plans = plan_pairs(opened.suite, opened.settings, prefix="--")
     chosen = [plan for plan in plans if is_selected(plan, opened.settings)]
     if not chosen:
         raise SettingsError(

@@ -8,8 +8,12 @@ from pytest_prodbench.settings.files import unknown_name
 from pytest_prodbench.settings.types import RunSettings, Suite
 
 
-def plan_pairs(suite: Suite, settings: RunSettings) -> list[PairPlan]:
+def plan_pairs(
+    suite: Suite, settings: RunSettings, *, prefix: str = "--prodbench-"
+) -> list[PairPlan]:
     """Return every pair of a suite, models varying fastest within a dataset.
+
+    ``prefix``: of the options, for messages.
 
     Raises:
         SettingsError: the policy makes no sense, or a name on the command line is not defined.
@@ -23,7 +27,7 @@ def plan_pairs(suite: Suite, settings: RunSettings) -> list[PairPlan]:
     ):
         for name in asked:
             if name not in known:
-                raise unknown_name(kind, name, known, f"--prodbench-{kind} {name}")
+                raise unknown_name(kind, name, known, f"{prefix}{kind} {name}")
     return [
         PairPlan(model, dataset, sector)
         for sector in suite.sectors.values()

@@ -1,0 +1,141 @@
+"""A small real suite: rendered-by-hand photos, real (small, random) networks, every pytest a subprocess."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+MODELS = """
+[models]
+one = { source = "timm:test_efficientnet", checkpoint = "random:1" }
+two = { source = "timm:test_efficientnet", checkpoint = "random:2" }
+"""
+
+TEST = """
+def test_retrieval(prodbench):
+    prodbench.evaluate().check()
+"""
+
+
+def draw_catalog(folder: Path, products: int = 6, queries: int = 2, seed: int = 0) -> None:
+    """Write photos of coloured shapes, with a manifest; each product has a shape and colour of its own."""
+    rng = np.random.default_rng(seed)
+    rows = ["image,product_id,role,family,light"]
+    folder.mkdir(parents=True)
+    for product in range(products):
+        colour = tuple(int(c) for c in rng.integers(40, 220, 3))
+        corners = rng.integers(8, 88, (5, 2))
+        for shot in range(queries + 1):
+            noise = rng.integers(0, 40, (96, 96, 3), dtype=np.uint8)
+            image = Image.fromarray(noise)
+            shape = [tuple(int(v) for v in point + shot * 2) for point in corners]
+            ImageDraw.Draw(image).polygon(shape, fill=colour)
+            name = f"{product:03}-{shot}.png"
+            image.save(folder / name)
+            role = "query" if shot else "gallery"
+            light = ("", "dim", "warm")[shot % 3]
+            rows.append(f"{name},{product:03},{role},family-{product // 2},{light}")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def catalogs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two catalogs, drawn once."""
+    root = tmp_path_factory.mktemp("catalogs")
+    draw_catalog(root / "bolts", seed=1)
+    draw_catalog(root / "boxes", seed=2)
+    return root
+
+
+class Repository:
+    """A team's repository with two sectors of one dataset each, and a way to run pytest in it."""
+
+    def __init__(self, pytester: pytest.Pytester, catalogs: Path, cache: Path) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        self.catalogs, self.cache = catalogs, cache
+        self.write("suites/models.toml", MODELS)
+        self.write("pytest.ini", "[pytest]\naddopts = --strict-markers\n")
+        for sector, dataset in (("diy", "bolts"), ("retail", "boxes")):
+            self.sector(sector, dataset)
+
+    def sector(self, sector: str, dataset: str, minimum: float = 0.01, test: str = TEST) -> None:
+        """Write (again) a sector with one dataset and one threshold."""
+        manifest = self.catalogs / dataset / "manifest.csv"
+        self.write(
+            f"suites/{sector}/sector.toml",
+            f'[datasets.{dataset}]\npath = "{manifest}"\n[thresholds]\n"recall@1" = {minimum}\n',
+        )
+        self.write(f"suites/{sector}/test_{sector}.py", test)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def run(self, *arguments: str, cache: Path | None = None, name: str = "run") -> Any:
+        """Run pytest on the suites; the reports are then in ``reports/<name>``."""
+        shutil.rmtree(self.path / "reports" / name, ignore_errors=True)
+        return self.pytester.runpytest_subprocess(
+            *(arguments or ("suites",)),
+            *([] if any(a.startswith("suites") for a in arguments) else ["suites"]),
+            f"--prodbench-cache-dir={cache or self.cache}",
+            f"--prodbench-run={name}",
+            timeout=240,
+        )
+
+    def evidence(self, name: str = "run") -> dict[str, Any]:
+        """Return the evidence of a run."""
+        text = (self.path / "reports" / name / "evidence.json").read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def pairs(self, name: str = "run") -> dict[str, dict[str, Any]]:
+        """Return ``model:dataset`` → its record."""
+        return {f"{p['model']}:{p['dataset']}": p for p in self.evidence(name)["pairs"]}
+
+
+@pytest.fixture
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the environment of whoever runs the tests out of them."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("PRODBENCH_", "PYTEST_XDIST")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def warm_cache(catalogs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which both models have embedded both catalogs: what follows loads no torch."""
+    from pytest_prodbench import evaluate
+    from pytest_prodbench.settings.types import ModelSpec
+
+    cache = tmp_path_factory.mktemp("cache")
+    for name, seed in (("one", 1), ("two", 2)):
+        spec = ModelSpec(
+            name=name, library="timm", identifier="test_efficientnet", checkpoint=f"random:{seed}"
+        )
+        for dataset in ("bolts", "boxes"):
+            evaluate(spec, catalogs / dataset / "manifest.csv", cache_dir=cache)
+    return cache
+
+
+@pytest.fixture
+def repository(pytester: pytest.Pytester, catalogs: Path, warm_cache: Path) -> Repository:
+    """A repository whose embeddings are all in the cache."""
+    return Repository(pytester, catalogs, warm_cache)
+
+
+@pytest.fixture
+def cold_repository(pytester: pytest.Pytester, catalogs: Path, tmp_path: Path) -> Repository:
+    """A repository with an empty cache."""
+    return Repository(pytester, catalogs, tmp_path / "cold-cache")
