@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.plugin.pair import PairTest
 
+DISTRIBUTION = "prodbench-distribution"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer every option of a run as ``--prodbench-NAME``."""
@@ -41,11 +43,11 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_plugin_registered(plugin_name: str, manager: pytest.PytestPluginManager) -> None:
-    """Bring the xdist part only where xdist is."""
-    if plugin_name == "xdist":
+    """Bring the xdist part only where xdist is: by its entry point, or as ``-p xdist.plugin``."""
+    if plugin_name in {"xdist", "xdist.plugin"} and not manager.has_plugin(DISTRIBUTION):
         from pytest_prodbench.plugin.distribution import Distribution
 
-        manager.register(Distribution(), "prodbench-distribution")
+        manager.register(Distribution(), DISTRIBUTION)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,9 +7,10 @@ import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from docs_reading import GUIDES, ROOT, Block, blocks, checked
+from docs_reading import GUIDES, README, ROOT, Block, blocks, checked
 from PIL import Image
 
 from pytest_prodbench.cli import _parser
@@ -122,22 +123,49 @@ def test_the_failure_message_is_the_one_that_the_gate_writes(block: Block) -> No
     assert block.text == check.message + "\n"
 
 
-@pytest.mark.parametrize("block", [b for b in blocks(*GUIDES) if b.language == "sh"], ids=str)
+@pytest.mark.parametrize(
+    "block", [b for b in blocks(*GUIDES, README) if b.language in {"", "sh"}], ids=str
+)
 def test_commands_parse(block: Block) -> None:
     options = {f"--prodbench-{option.name}" for option in OPTIONS}
     for line in block.text.splitlines():
-        command, *arguments = shlex.split(line, comments=True)
-        if command == "prodbench":
-            _parser().parse_args(arguments)
-        else:
-            assert command in {"pytest", "pip"}
-            assert {a for a in arguments if a.startswith("--prodbench")} <= options
+        for part in line.removeprefix("$ ").split(" && "):
+            if not part.startswith(("prodbench ", "pytest ")):
+                continue
+            command, *arguments = shlex.split(part, comments=True)
+            if command == "prodbench":
+                _parser().parse_args(arguments)
+            else:
+                assert {a for a in arguments if a.startswith("--prodbench")} <= options
+
+
+@pytest.mark.parametrize("block", [b for b in blocks(README) if b.language == "toml"], ids=str)
+def test_tables_of_the_first_page(block: Block, tmp_path: Path) -> None:
+    """There the first line says which file it is."""
+    path = write(tmp_path / block.text.splitlines()[0].removeprefix("# "), block.text)
+    if path.name == "models.toml":
+        assert load_suite([], tmp_path, models_files=[path]).models
+    else:
+        assert load_suite([path], tmp_path).sectors
+
+
+@pytest.mark.parametrize("block", [b for b in blocks(README) if b.language == "python"], ids=str)
+def test_python_of_the_first_page(
+    block: Block, repository: Path, python: Callable[..., Any]
+) -> None:
+    (repository / "fixtures").symlink_to(ROOT / "fixtures")
+    write(repository / "snippet.py", block.text)
+    ran = python(repository, "snippet.py")
+    assert ran.returncode == 0, ran.stderr
+
+
+tions
 
 
 @pytest.mark.parametrize(
     "page", [p for p in GUIDES if checked("run", p)], ids=lambda page: page.name
 )
-def test_python_runs(page: Path, repository: Path, python: Callable[..., object]) -> None:
+def test_python_runs(page: Path, repository: Path, python: Callable[..., Any]) -> None:
     if page.name == "evidence.md":
         made = python(repository, "-m", "pytest", "suites", "-q", "--prodbench-run=first")
         assert made.returncode == 0, made.stdout
@@ -147,7 +175,7 @@ def test_python_runs(page: Path, repository: Path, python: Callable[..., object]
 
 
 @each("conftest.py")
-def test_conftests_are_taken(block: Block, repository: Path, python: Callable[..., object]) -> None:
+def test_conftests_are_taken(block: Block, repository: Path, python: Callable[..., Any]) -> None:
     """What a page's conftest.py adds is planned, and runs where its data are there."""
     for module in blocks(block.page):
         if module.check.startswith("run ") and module.check != "run":

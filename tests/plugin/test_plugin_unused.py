@@ -58,3 +58,10 @@ def test_a_warm_run_loads_no_model_library(repository):
     result = repository.run("-p", "no:xdist")
     assert result.ret == 0, result.stdout.str()
     assert repository.pairs()["one:bolts"]["timing"]["images_embedded"] == 0
+
+
+def test_plugins_named_by_hand_work_as_by_entry_point(repository, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = repository.run("-p", "pytest_prodbench.plugin", "-p", "xdist.plugin", "-n2", "-v")
+    assert result.ret == 0, result.stdout.str()
+    result.stdout.fnmatch_lines(["scheduling tests via ModelScheduling"])
