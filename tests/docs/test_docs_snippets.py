@@ -159,9 +159,6 @@ def test_python_of_the_first_page(
     assert ran.returncode == 0, ran.stderr
 
 
-tions
-
-
 @pytest.mark.parametrize(
     "page", [p for p in GUIDES if checked("run", p)], ids=lambda page: page.name
 )
