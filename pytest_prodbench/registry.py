@@ -1,7 +1,7 @@
 """Find what is registered under an entry-point group: libraries, layouts, metrics, reporters.
 
 ``prodbench.models``     name → class with the ``ModelLibrary`` protocol
-``prodbench.datasets``   name → function that opens a layout
+``prodbench.datasets``   name → ``Layout``
 ``prodbench.metrics``    name → ``Metric``
 ``prodbench.reporters``  name → function that writes one kind of report
 

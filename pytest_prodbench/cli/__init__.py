@@ -64,9 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(command=_report)
 
-    download = commands.add_parser("download", help="fetch the weights of a model")
-    download.add_argument("name", help="model of the suite, or library:identifier")
-    _add_places(download)
+    download = commands.add_parser("download", help="fetch the weights of models")
+    download.add_argument(
+        "names",
+        nargs="*",
+        help="models of the suite, or library:identifier (default: all of the suite)",
+    )
+    _add_options(download)
     download.set_defaults(command=_download)
     return parser
 
@@ -78,6 +82,10 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="suite folders, or one TOML file with [models] and [sectors.NAME] (default: suites, else .)",
     )
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     for option in OPTIONS:
         parser.add_argument(
             f"--{option.name}",

@@ -12,15 +12,22 @@ from pytest_prodbench.settings.types import ModelSpec
 
 
 def download(given: argparse.Namespace) -> int:
-    """Fetch the weights of a model of the suite, or of ``library:identifier``."""
-    if ":" in given.name:
-        library, identifier = parse_source(given.name, where="prodbench download")
-        spec = ModelSpec(name=given.name, library=library, identifier=identifier)
-    else:
+    """Fetch the weights of models of the suite, or of ``library:identifier``; of all if none is named."""
+    given.places = []
+    named = [name for name in given.names if ":" not in name]
+    specs = [_direct(name) for name in given.names if ":" in name]
+    if named or not given.names:
         models = open_suite(given).suite.models
-        if given.name not in models:
-            raise unknown_name("model", given.name, list(models), "prodbench download")
-        spec = models[given.name]
-    for path in library_for(spec).download(spec):
-        print(path)
+        for name in named:
+            if name not in models:
+                raise unknown_name("model", name, list(models), "prodbench download")
+        specs += [models[name] for name in named or models]
+    for spec in specs:
+        for path in library_for(spec).download(spec):
+            print(f"{spec.name}: {path}")
     return 0
+
+
+def _direct(name: str) -> ModelSpec:
+    library, identifier = parse_source(name, where="prodbench download")
+    return ModelSpec(name=name, library=library, identifier=identifier)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.cli.suite import open_suite
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.bench import Bench, failure_message
-from pytest_prodbench.evaluation.planning import is_selected, plan_pairs
+from pytest_prodbench.evaluation.planning import check_hardware, is_selected, plan_pairs
 from pytest_prodbench.evaluation.run import Run
 from pytest_prodbench.evidence.store import read_queries
 from pytest_prodbench.report.reporter import ReportInput
@@ -28,6 +28,7 @@ REDRAW_SECONDS = 0.2
 def run_suite(given: argparse.Namespace) -> int:
     """Evaluate, judge, report; returns 0 accept, 1 reject, 2 incomplete."""
     opened = open_suite(given)
+    check_hardware(opened.settings)
     plans = plan_pairs(opened.suite, opened.settings, prefix="--")
     chosen = [plan for plan in plans if is_selected(plan, opened.settings)]
     if not chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_prodbench.embedding.device import choose_device, choose_precision
 from pytest_prodbench.evaluation.bench import PairPlan
 from pytest_prodbench.gate import check_policy
 from pytest_prodbench.settings.files import unknown_name
@@ -57,3 +58,13 @@ def selection_words(settings: RunSettings) -> list[str]:
         )
         for name in names
     ]
+
+
+def check_hardware(settings: RunSettings) -> None:
+    """Look for a device or precision that was asked for by name, before anything is opened.
+
+    Raises:
+        SettingsError: it is not here.
+    """
+    if settings.device not in {"auto", "cpu"} or settings.precision not in {"auto", "float32"}:
+        choose_precision(settings.precision, choose_device(settings.device))

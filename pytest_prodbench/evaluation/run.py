@@ -23,11 +23,14 @@ from pytest_prodbench.evidence.types import (
     ModelRecord,
     PairRecord,
     RunRecord,
+    Verdict,
 )
 from pytest_prodbench.gate import judge_pairs
 from pytest_prodbench.protocol import DEFINITIONS, PROTOCOL_VERSION
 from pytest_prodbench.settings.files import policy_digest, shown_path
 from pytest_prodbench.settings.types import RunSettings, Suite
+
+WORST_FIRST: tuple[Verdict, ...] = ("reject", "incomplete", "accept")
 
 
 class Run:
@@ -39,7 +42,7 @@ class Run:
         self._plans = {plan.name: plan for plan in plans}
         self._clock = time.monotonic()
         self._results = Results()
-        self._selection = selection_words(settings)
+        self.selection = selection_words(settings)
         self.selected: list[str] = []
         self.workers = 0
         self.folder = RunFolder(settings.report_dir, settings.run or new_run_name())
@@ -59,8 +62,8 @@ class Run:
     def select(self, names: Sequence[str], words: Sequence[str] = ()) -> None:
         """Say which pairs this run sets out to evaluate, and how else it was narrowed (``-k`` …)."""
         self.selected = sorted(set(names))
-        self._selection += [word for word in words if word not in self._selection]
-        self.folder.note("selected", {"pairs": self.selected, "selection": self._selection})
+        self.selection += [word for word in words if word not in self.selection]
+        self.folder.note("selected", {"pairs": self.selected, "selection": self.selection})
 
     def add(self, payload: Mapping[str, Any]) -> PairRecord:
         """Take one pair's payload; keeps it on disk before anything else.
@@ -98,7 +101,7 @@ class Run:
             "workers": self.workers,
         }
         frame = {**self._frame, "host": host}
-        return assemble(frame, self.selected, self._selection, self._results)
+        return assemble(frame, self.selected, self.selection, self._results)
 
     def _take(self, entry: Mapping[str, Any]) -> None:
         self.folder.note("pair", entry)
@@ -106,7 +109,7 @@ class Run:
 
 
 class Results:
-    """What was reported so far; the last word on a pair counts."""
+    """What was reported so far; the worst word on a pair counts."""
 
     def __init__(self) -> None:
         self.pairs: dict[str, PairRecord] = {}
@@ -114,9 +117,14 @@ class Results:
         self.datasets: dict[str, DatasetRecord] = {}
 
     def take(self, entry: Mapping[str, Any]) -> None:
-        """Take one journal entry of kind ``pair``."""
+        """Take one journal entry of kind ``pair``; of two on one pair the worse one stays.
+
+        Two tests may evaluate one pair: what one of them refused, the other cannot accept.
+        """
         pair = PairRecord.model_validate(entry["pair"])
-        self.pairs[pair.name] = pair
+        before = self.pairs.get(pair.name)
+        if before is None or WORST_FIRST.index(pair.verdict) <= WORST_FIRST.index(before.verdict):
+            self.pairs[pair.name] = pair
         if entry["model"] is not None:
             self.models[pair.model] = ModelRecord.model_validate(entry["model"])
         if entry["dataset"] is not None:

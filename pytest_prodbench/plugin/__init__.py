@@ -6,11 +6,12 @@ and it does nothing where no ``sector.toml`` is near what is collected.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_prodbench.plugin.in_use import SESSION_KEY, session_of
 from pytest_prodbench.settings.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -53,9 +54,13 @@ def pytest_plugin_registered(plugin_name: str, manager: pytest.PytestPluginManag
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Read the configuration before anything else, so that a mistake in it costs no time."""
-    from pytest_prodbench.plugin.session import session_of
+    config = session.config
+    if session_of(config) is not None and not hasattr(config, "workerinput"):
+        from pytest_prodbench.plugin.progress import open_board
+        from pytest_prodbench.plugin.reporting import Controller
 
-    session_of(session.config)
+        config.pluginmanager.register(Controller(config), "prodbench-controller")
+        open_board(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -69,16 +74,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what ``--prodbench-model`` and so on leave out; bring each model's pairs together."""
-    from pytest_prodbench.plugin.collection import narrow_and_group
+    if config.stash.get(SESSION_KEY, None) is not None:
+        from pytest_prodbench.plugin.collection import narrow_and_group
 
-    narrow_and_group(config, items)
+        narrow_and_group(config, items)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Remember pairs that were taken out: they are left out on purpose, not missing."""
+    if items and items[0].config.stash.get(SESSION_KEY, None) is not None:
+        from pytest_prodbench.plugin.collection import remember_deselected
+
+        remember_deselected(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Without xdist: the selection is known, so the run begins."""
-    from pytest_prodbench.plugin.collection import begin_run
+    if session.config.stash.get(SESSION_KEY, None) is not None:
+        from pytest_prodbench.plugin.collection import begin_run
 
-    begin_run(session.config, [item.nodeid for item in session.items])
+        begin_run(session.config, [item.nodeid for item in session.items])
 
 
 @pytest.fixture
@@ -95,22 +110,16 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the result ride on the test report, as JSON primitives."""
     report = yield
-    from pytest_prodbench.plugin.reporting import attach_result
+    if item.config.stash.get(SESSION_KEY, None) is not None:
+        from pytest_prodbench.plugin.reporting import attach_result
 
-    attach_result(item, call, report)
+        attach_result(item, call, report)
     return report
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the controller's part: what takes reports and writes them."""
-    if not hasattr(config, "workerinput"):
-        from pytest_prodbench.plugin.reporting import Controller
-
-        config.pluginmanager.register(Controller(config), "prodbench-controller")
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> Any:
     """Show a table a sector, the verdict, and where the report lies."""
-    from pytest_prodbench.plugin.reporting import show_summary
+    if config.stash.get(SESSION_KEY, None) is not None:
+        from pytest_prodbench.plugin.reporting import show_summary
 
-    show_summary(terminalreporter, config)
+        show_summary(terminalreporter, config)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_prodbench.plugin.session import require_session, session_of
+from pytest_prodbench.plugin.in_use import places, require_session, session_of
 
 if TYPE_CHECKING:
     from pytest_prodbench.evaluation.bench import PairPlan
     from pytest_prodbench.plugin.pair import PairTest
+    from pytest_prodbench.plugin.session import ProdbenchSession
 
 FIXTURE = "prodbench"
+DESELECTED = "prodbench_deselected"
 PAIR_KEY: pytest.StashKey[PairTest] = pytest.StashKey()
 
 
@@ -75,18 +77,40 @@ def begin_run(config: pytest.Config, nodeids: Sequence[str]) -> None:
         return
     state = session_of(config)
     if state is not None:
-        state.start_run(nodeids, _narrowing(config))
+        state.start_run(nodeids, _narrowing(config, state))
 
 
-def _narrowing(config: pytest.Config) -> list[str]:
-    """How pytest's own options narrow a run, in words."""
+def remember_deselected(items: Sequence[pytest.Item]) -> None:
+    """Keep the names of deselected pairs; a worker sends them to the controller when it ends."""
+    config = items[0].config
+    names = sorted(plan.name for item in items if (plan := plan_of(item)) is not None)
+    state = session_of(config)
+    if state is not None:
+        state.deselected.update(names)
+    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
+    if output is not None:
+        output[DESELECTED] = sorted({*output.get(DESELECTED, ()), *names})
+
+
+def _narrowing(config: pytest.Config, state: ProdbenchSession) -> list[str]:
+    """How pytest's own options and arguments narrow a run, in words."""
     words = []
-    if config.getoption("keyword", ""):
-        words.append(f"-k {config.getoption('keyword')}")
-    if config.getoption("markexpr", ""):
-        words.append(f"-m {config.getoption('markexpr')}")
-    if config.getoption("lf", False):
-        words.append("--last-failed")
+    for option, word in (("keyword", "-k"), ("markexpr", "-m")):
+        if config.getoption(option, ""):
+            words.append(f"{word} {config.getoption(option)}")
+    for option, word in (("lf", "--last-failed"), ("stepwise", "--stepwise")):
+        if config.getoption(option, False):
+            words.append(word)
+    for option in ("deselect", "ignore", "ignore_glob"):
+        words += [
+            f"--{option.replace('_', '-')} {value}" for value in config.getoption(option) or ()
+        ]
+    folders = [sector.source.parent for sector in state.suite.sectors.values()]
+    for argument, place in zip(config.args, places(config), strict=True):
+        # A folder that holds whole sectors narrows nothing: the sectors in it are what is planned.
+        whole = place.is_dir() and any(f.is_relative_to(place.resolve()) for f in folders)
+        if "::" in argument or not whole:
+            words.append(f"path {argument}")
     return words
 
 

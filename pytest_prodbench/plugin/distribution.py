@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_prodbench.plugin.session import WORKER_INPUT, session_of
+from pytest_prodbench.plugin.in_use import WORKER_INPUT, session_of
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -64,6 +64,14 @@ class Distribution:
         state = session_of(node.config)
         if state is not None and state.run is not None:
             state.run.workers = int(node.workerinput["workercount"])
+
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Hear from a worker that ends which pairs were deselected."""
+        from pytest_prodbench.plugin.collection import DESELECTED
+
+        state = session_of(node.config)
+        if state is not None:
+            state.deselected.update(getattr(node, "workeroutput", {}).get(DESELECTED, ()))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_xdist_make_scheduler(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_prodbench.plugin.session import WORKER_INPUT
+from pytest_prodbench.plugin.in_use import WORKER_INPUT
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress, ProgressEvent

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_prodbench.plugin.collection import PAIR_KEY, plan_of
-from pytest_prodbench.plugin.session import SESSION_KEY, ProdbenchSession
+from pytest_prodbench.plugin.in_use import SESSION_KEY
+from pytest_prodbench.plugin.session import TAKE_UP, ProdbenchSession
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 PAYLOAD = "prodbench"
-TAKE_UP = "what was embedded is in the cache, run again to take it up"
 
 
 def attach_result(
@@ -43,13 +43,6 @@ class Controller:
     def _state(self) -> ProdbenchSession | None:
         return self._config.stash.get(SESSION_KEY, None)
 
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Get ready to draw progress, before any test captures the output."""
-        from pytest_prodbench.plugin.progress import open_board
-
-        if self._state is not None:
-            open_board(session.config)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the result off a report and put it on disk."""
@@ -71,6 +64,8 @@ class Controller:
                 state.run.lose(name, reason)
             if report.failed:
                 state.run.refuse(name, _said(report))
+            if report.skipped:
+                state.skipped[name] = _why_skipped(report)
         except (ValueError, KeyError, OSError) as error:
             state.problems.append(f"{name}: its result could not be kept: {error}")
             state.run.lose(name, f"its result could not be kept: {error}")
@@ -98,11 +93,7 @@ class Controller:
         state = self._state
         if state is None or state.run is None:
             return
-        for name in state.missing():
-            reason = (
-                "it was selected and no worker reported it: the worker died or was stopped before; "
-                + TAKE_UP
-            )
+        for name, reason in state.missing().items():
             state.run.lose(name, reason)
             path = state.plans[name].sector.source.parent
             report = pytest.TestReport(
@@ -147,3 +138,10 @@ def _said(report: pytest.TestReport) -> str:
     """Return why a test failed, in short: without traceback, and without paths of this machine."""
     crash = getattr(report.longrepr, "reprcrash", None)
     return str(crash.message) if crash is not None else str(report.longrepr)
+
+
+def _why_skipped(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return f"expected to fail ({report.wasxfail})" if report.wasxfail else "expected to fail"
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return f"skipped ({reason.removeprefix('Skipped: ')})"

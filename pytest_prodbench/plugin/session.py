@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_prodbench.errors import ProdbenchError, SettingsError
+from pytest_prodbench.plugin.in_use import WORKER_INPUT, places
 from pytest_prodbench.settings.options import OPTIONS, resolve
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import RunRecord
     from pytest_prodbench.settings.types import RunSettings, SectorSpec, Suite
 
-SESSION_KEY: pytest.StashKey[ProdbenchSession | None] = pytest.StashKey()
-WORKER_INPUT = "prodbench"
+TAKE_UP = "what was embedded is in the cache, run again to take it up"
 
 
 class ProdbenchSession:
@@ -34,11 +34,13 @@ class ProdbenchSession:
         run: the run being written; None in a worker and before a pair is collected.
         record: the finished run.
         nodeids: ``model:dataset`` → node id of its test, once collected.
+        deselected: pairs that a plugin or an option took out of the collection.
+        skipped: ``model:dataset`` → why its test did not run.
         problems: what went wrong on the way to the report: it must not pass unseen.
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_prodbench.evaluation.planning import plan_pairs
+        from pytest_prodbench.evaluation.planning import check_hardware, plan_pairs
         from pytest_prodbench.settings.catalog import Catalog
         from pytest_prodbench.settings.files import load_suite, policy_digest
 
@@ -56,6 +58,8 @@ class ProdbenchSession:
                 plan.name: plan for plan in plan_pairs(self.suite, self.settings)
             }
             self.policy_digest = policy_digest(self.suite)
+            if not self.worker:
+                check_hardware(self.settings)
         except SettingsError as error:
             raise pytest.UsageError(f"prodbench: {error}") from error
         expected = given.get(WORKER_INPUT, {}).get("policy_digest", self.policy_digest)
@@ -65,6 +69,9 @@ class ProdbenchSession:
                 "starting, so this worker would judge by other rules than the others; start again"
             )
         self.nodeids: dict[str, str] = {}
+        self.deselected: set[str] = set()
+        self.skipped: dict[str, str] = {}
+        self._narrowed = False
         self.run: Run | None = None
         self.record: RunRecord | None = None
         self.report_files: list[Path] = []
@@ -142,13 +149,35 @@ class ProdbenchSession:
             self.run = Run(self.suite, self.settings, self.project, list(self.plans.values()))
         except (ProdbenchError, OSError) as error:
             raise pytest.UsageError(f"prodbench: {error}") from error
-        self.run.select(list(self.nodeids), words)
+        self._narrowed = bool(words or self.run.selection)
+        # Where nobody narrowed the run, a pair that no test collects is missing, not left out.
+        self.run.select(list(self.nodeids if self._narrowed else self.plans), words)
 
-    def missing(self) -> list[str]:
-        """Return the selected pairs that nobody has reported."""
+    def missing(self) -> dict[str, str]:
+        """Return the selected pairs that nobody has reported, and why."""
         if self.run is None:
-            return []
-        return [name for name in self.run.selected if not self.run.reported(name)]
+            return {}
+        if self.deselected and not self._narrowed:
+            left = [name for name in self.plans if name not in self.deselected]
+            self.run.select(left, ["deselected by a plugin"])
+        unreported = [name for name in self.run.selected if not self.run.reported(name)]
+        return {name: self._why_missing(name) for name in unreported}
+
+    def _why_missing(self, name: str) -> str:
+        if name in self.skipped:
+            return (
+                f"its test was {self.skipped[name]}; a planned pair without a result is not a pass: narrow "
+                "the run with -k or --prodbench-model instead, or take the pair out of the suite"
+            )
+        if name not in self.nodeids:
+            folder = self.plans[name].sector.source.parent
+            return (
+                f"no test collects it; {folder.name}/ needs a test that uses the prodbench fixture"
+            )
+        return (
+            "it was selected and no worker reported it: the worker died or was stopped before; "
+            + TAKE_UP
+        )
 
     def finish(self) -> None:
         """Make the record and write everything; a report that fails is a problem, not a crash."""
@@ -172,43 +201,3 @@ class ProdbenchSession:
             )
         except (ProdbenchError, OSError, ExceptionGroup) as error:
             self.problems.append(f"the reports could not all be written: {error}")
-
-
-def places(config: pytest.Config) -> list[Path]:
-    """Return the files and folders that pytest was asked to collect from."""
-    base = config.invocation_params.dir
-    return [base / argument.partition("::")[0] for argument in config.args]
-
-
-def session_of(config: pytest.Config) -> ProdbenchSession | None:
-    """Return the state of this process; None where no ``sector.toml`` is near what is collected.
-
-    Raises:
-        pytest.UsageError: the configuration is wrong.
-    """
-    if SESSION_KEY not in config.stash:
-        config.stash[SESSION_KEY] = ProdbenchSession(config) if _in_use(config) else None
-    return config.stash[SESSION_KEY]
-
-
-def require_session(config: pytest.Config) -> ProdbenchSession:
-    """Return the state of this process, made even where no ``sector.toml`` was found."""
-    found = session_of(config)
-    if found is None:
-        found = config.stash[SESSION_KEY] = ProdbenchSession(config)
-    return found
-
-
-def _in_use(config: pytest.Config) -> bool:
-    """Cheap: a few looks at the disk, no import of anything heavy, no TOML parsed."""
-    if WORKER_INPUT in getattr(config, "workerinput", {}):
-        return True
-    from pytest_prodbench.settings.places import find_sector_files
-
-    if find_sector_files(places(config), config.rootpath):
-        return True
-    pyproject = config.rootpath / "pyproject.toml"
-    try:
-        return b"[tool.prodbench.sectors" in pyproject.read_bytes()
-    except OSError:
-        return False

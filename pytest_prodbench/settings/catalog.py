@@ -28,6 +28,10 @@ class Catalog:
         """Register a model library (a class with the ``ModelLibrary`` protocol) for this process."""
         registry.add("prodbench.models", name, library)
 
+    def add_layout(self, name: str, layout: Any) -> None:
+        """Register a dataset layout (a ``Layout``) for this process."""
+        registry.add("prodbench.datasets", name, layout)
+
     def add_model(
         self,
         name: str,

@@ -106,7 +106,9 @@ def sector_of(suite: Suite, test_file: Path) -> SectorSpec | None:
 
 
 def policy_digest(suite: Suite) -> str:
-    """Sha256 (hex) over names and bytes of every file of a suite: an edit in mid-run changes it.
+    """Sha256 (hex) over every file of a suite and every rule: an edit in mid-run changes it.
+
+    The rules are in the files already, but for those that a ``conftest.py`` adds.
 
     Raises:
         SettingsError: a file is gone.
@@ -123,6 +125,9 @@ def policy_digest(suite: Suite) -> str:
             ) from error
         digest.update(f"{path.name}\0{len(data)}\0".encode())
         digest.update(data)
+    for sector in suite.sectors.values():
+        for rule in sector.rules:
+            digest.update(rule.model_dump_json(exclude={"where"}).encode())
     return digest.hexdigest()
 
 

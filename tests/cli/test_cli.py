@@ -155,14 +155,19 @@ def test_init_overwrites_nothing(pytester, monkeypatch, capsys):
 def test_mistakes_are_named_and_exit_with_4(here, capsys, arguments, said):
     (here.path / "reports").mkdir()
     code = main(arguments)
-    captured = capsys.readouterr()
-    if arguments[-1] == "cuda:9":
-        # Found when the model is opened: the pair fails, and the run is not a pass.
-        assert code == 2
-        assert said in captured.out
-    else:
-        assert code == 4
-        assert said in captured.err
+    assert code == 4
+    assert said in capsys.readouterr().err
+
+
+def test_download_takes_all_models_of_a_file(here, capsys):
+    """Without a network the first one says so; packaged weights need none."""
+    here.write("more.toml", '[models]\nlite0 = "timm:tf_efficientnet_lite0"\n')
+    assert main(["download", "--models-file", "more.toml"]) == 0
+    assert "lite0: " in capsys.readouterr().out
+    assert (
+        main(["download", "lite0", "timm:tf_efficientnet_lite1", "--models-file", "more.toml"]) == 0
+    )
+    assert capsys.readouterr().out.count(".pth") == 2
 
 
 def test_the_help_of_the_command_loads_nothing_heavy():

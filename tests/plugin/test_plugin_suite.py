@@ -142,20 +142,82 @@ def test_a_test_that_breaks_before_it_evaluates_is_a_failed_pair(repository):
     assert "ValueError" in pair["error"]
 
 
-def test_a_skipped_pair_is_not_a_pass_of_the_run(repository):
-    test = "import pytest\n@pytest.mark.skip\ndef test_it(prodbench):\n    pass\n"
+@pytest.mark.parametrize("xdist", [["-p", "no:xdist"], ["-n2"]])
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("skip(reason='later')", "its test was skipped (later)"),
+        ("xfail(reason='known')", "its test was expected to fail (known)"),
+    ],
+)
+def test_a_pair_whose_test_is_skipped_or_expected_to_fail_is_no_pass(repository, xdist, mark, said):
+    test = f"import pytest\n@pytest.mark.{mark}\ndef test_it(prodbench):\n    assert 0\n"
     repository.sector("diy", "bolts", test=test)
-    repository.run("-p", "no:xdist")
+    result = repository.run(*xdist)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"*one:bolts: lost: {said.replace('(', '?').replace(')', '?')}*"])
     assert repository.evidence()["verdict"] == "incomplete"
 
 
-def test_a_dataset_without_a_test_is_planned_and_missing(repository):
+@pytest.mark.parametrize("xdist", [["-p", "no:xdist"], ["-n2"]])
+def test_a_dataset_without_a_test_is_planned_and_missing(repository, xdist):
     (repository.path / "suites/diy/test_diy.py").unlink()
-    repository.run("-p", "no:xdist")
+    result = repository.run(*xdist)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["one:bolts: lost: no test collects it; diy/ needs a test that uses*"]
+    )
     evidence = repository.evidence()
-    assert evidence["partial"] is True
+    assert evidence["partial"] is False
     assert evidence["verdict"] == "incomplete"
-    assert repository.pairs()["one:bolts"]["status"] == "not run"
+    assert repository.pairs()["one:bolts"]["status"] == "lost"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "partial"),
+    [
+        (["suites/diy"], False),
+        (["suites/diy/test_diy.py"], True),
+        (["suites/diy/test_diy.py::test_retrieval[one:bolts]"], True),
+        (["suites", "--deselect=suites/diy/test_diy.py::test_retrieval[one:bolts]"], True),
+        (["suites", "--ignore=suites/diy"], True),
+    ],
+)
+@pytest.mark.parametrize("xdist", [["-p", "no:xdist"], ["-n2"]])
+def test_paths_and_deselection_narrow_a_run(repository, arguments, partial, xdist):
+    """A folder with whole sectors is a run of those sectors; anything smaller is partial."""
+    result = repository.run(*arguments, *xdist)
+    assert result.ret == 0, result.stdout.str()
+    evidence = repository.evidence()
+    assert bool(evidence["selection"]) is partial
+    assert (evidence["verdict"] == "incomplete") is (evidence["selected"] != evidence["planned"])
+
+
+@pytest.mark.parametrize("xdist", [["-p", "no:xdist"], ["-n2"]])
+def test_what_another_plugin_deselects_is_left_out_and_not_lost(repository, xdist):
+    repository.write(
+        "conftest.py",
+        """
+def pytest_collection_modifyitems(config, items):
+    out = [item for item in items if "two:" in item.nodeid]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
+""",
+    )
+    result = repository.run(*xdist)
+    assert result.ret == 0, result.stdout.str()
+    evidence = repository.evidence()
+    assert evidence["selected"] == evidence["evaluated"] == ["one:bolts", "one:boxes"]
+    assert evidence["selection"] == ["deselected by a plugin"]
+    assert evidence["verdict"] == "incomplete"
+
+
+def test_a_device_that_is_not_here_is_found_before_anything_is_opened(repository):
+    result = repository.run(
+        "-p", "no:xdist", "--prodbench-precision=float16", "--prodbench-device=cpu"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*precision: 'float16' on the CPU*"])
 
 
 def test_models_and_datasets_from_a_conftest(repository):
@@ -177,12 +239,13 @@ def pytest_prodbench_register(catalog):
     assert repository.pairs()["three:more"]["checks"][0]["limit"] == 1.0
 
 
-def test_two_tests_of_one_sector_share_the_pairs(repository):
-    """Each reports the pair; a failure of either refuses it."""
-    test = (
-        "def test_a(prodbench):\n    prodbench.evaluate().check()\n"
-        "def test_b(prodbench):\n    assert prodbench.evaluate().metrics['mrr'].value > 2\n"
-    )
+@pytest.mark.parametrize("good_first", [True, False])
+def test_of_two_tests_on_one_pair_the_worse_counts(repository, good_first):
+    good = "    prodbench.evaluate().check()\n"
+    bad = "    assert prodbench.evaluate().metrics['mrr'].value > 2\n"
+    first, second = (good, bad) if good_first else (bad, good)
+    test = f"def test_a(prodbench):\n{first}def test_b(prodbench):\n{second}"
     repository.sector("diy", "bolts", test=test)
     assert repository.run("-p", "no:xdist").ret == 1
     assert repository.pairs()["one:bolts"]["verdict"] == "reject"
+    assert repository.evidence()["verdict"] == "reject"
