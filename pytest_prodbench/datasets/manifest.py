@@ -14,7 +14,8 @@ from typing import Literal, get_args
 from pydantic import Field, field_validator
 
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
-from pytest_prodbench.datasets.manifest_rows import Rows, read_rows
+from pytest_prodbench.datasets.manifest_formats import read_rows
+from pytest_prodbench.datasets.manifest_rows import Rows
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
 from pytest_prodbench.errors import DatasetError, ProblemList, did_you_mean

@@ -1,6 +1,6 @@
-"""CSV, JSON Lines or Parquet → columns of text with the number of each row.
+"""What every manifest becomes: columns of text with the number of each row.
 
-All three end in the same text, so that a manifest means the same in each: a missing value is ``""``, an
+CSV, JSON Lines and Parquet end in the same text, so that a manifest means the same in each: a missing value is ``""``, an
 integer its literal digits, a list of numbers (a box) its numbers with a space between.
 
 A product id is text. Pandas is not used, because it guesses types (``007`` becomes 7), and a product id
@@ -9,8 +9,6 @@ that a file holds as a floating-point number is refused: a 16-digit code has alr
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -41,39 +39,6 @@ class Rows:
     problems: list[str] = field(default_factory=list)
 
 
-def read_rows(path: Path, *, product_column: str) -> Rows:
-    """Read a manifest by its suffix: ``.csv``, ``.jsonl``/``.ndjson`` or ``.parquet``/``.pq``.
-
-    Args:
-        path: the manifest.
-        product_column: the column that must not hold floating-point numbers.
-
-    Raises:
-        DatasetError: another suffix, not UTF-8, no header, not the format its suffix promises.
-    """
-    suffix = path.suffix.lower()
-    if not path.is_file():
-        raise DatasetError(
-            shown(path), found="a folder", expected="a manifest file", next_step="name the file"
-        )
-    if suffix == ".csv":
-        return _read_csv(path)
-    if suffix in {".jsonl", ".ndjson"}:
-        from pytest_prodbench.datasets.manifest_json import read_json_lines
-
-        return read_json_lines(path, product_column=product_column)
-    if suffix in {".parquet", ".pq"}:
-        from pytest_prodbench.datasets.manifest_parquet import read_parquet
-
-        return read_parquet(path, product_column=product_column)
-    raise DatasetError(
-        shown(path),
-        found=f"a manifest with the suffix {path.suffix!r}",
-        expected=".csv, .jsonl, .ndjson, .parquet or .pq",
-        next_step="save it in one of these formats",
-    )
-
-
 def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file, with or without byte order mark.
 
@@ -95,55 +60,3 @@ def read_text(path: Path) -> str:
             expected="UTF-8 text",
             next_step="save the file as UTF-8",
         ) from None
-
-
-def _read_csv(path: Path) -> Rows:
-    # newline="" leaves line ends inside quoted fields as they are; strict refuses stray quotes.
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    rows = Rows(unit="line")
-    header: list[str] = []
-    columns: list[list[str]] = []
-    end = 0
-    try:
-        for record in reader:
-            start, end = end + 1, reader.line_num
-            if not record:
-                continue  # an empty line
-            if not header:
-                header = record
-                _check_header(path, header)
-                rows.columns = {name: [] for name in header}
-                columns = list(rows.columns.values())
-            elif len(record) != len(header):
-                rows.problems.append(
-                    f"{path.name} line {start}: {len(record)} fields, the header has {len(header)}; "
-                    "put fields that hold commas or line ends in double quotes"
-                )
-            else:
-                rows.numbers.append(start)
-                for column, value in zip(columns, record, strict=True):
-                    column.append(value)
-    except csv.Error as error:
-        raise DatasetError(
-            f"{shown(path)} line {end + 1}",
-            found=f"not CSV: {error}",
-            expected="fields with quotes in double quotes, quotes inside doubled",
-        ) from error
-    if not header:
-        raise DatasetError(
-            shown(path), found="an empty file", expected="a header line with column names"
-        )
-    return rows
-
-
-def _check_header(path: Path, header: list[str]) -> None:
-    for i, name in enumerate(header):
-        if not name:
-            found = f"column {i + 1} has no name"
-        elif name in header[:i]:
-            found = f"two columns are called {name!r}"
-        else:
-            continue
-        raise DatasetError(
-            f"{shown(path)} line 1", found=found, expected="every column with a name of its own"
-        )
