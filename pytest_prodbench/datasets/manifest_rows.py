@@ -1,7 +1,7 @@
 """What every manifest becomes: columns of text with the number of each row.
 
-CSV, JSON Lines and Parquet end in the same text, so that a manifest means the same in each: a missing value is ``""``, an
-integer its literal digits, a list of numbers (a box) its numbers with a space between.
+CSV, JSON Lines and Parquet end in the same text, so that a manifest means the same in each: a missing value
+is ``""``, an integer its literal digits, a list of numbers (a box) its numbers with a space between.
 
 A product id is text. Pandas is not used, because it guesses types (``007`` becomes 7), and a product id
 that a file holds as a floating-point number is refused: a 16-digit code has already lost its last digit.
