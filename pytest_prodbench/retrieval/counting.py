@@ -24,7 +24,7 @@ class Counter:
     Attributes:
         positives: the pairs that count as positive, after exclusion.
         best: float32 (q,), score of the best positive; NaN where a query has none.
-        near: int64 (q,), negatives within the float32 error of the best positive, settled in float64.
+        near: int64 (q,), negatives whose exact score is within ``score_error`` of the best positive's.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class Counter:
         if some.any():
             values = exact_scores(queries, gallery, positives.rows, positives.columns)
             self.best[some] = np.maximum.reduceat(values, positives.starts[:-1][some])
-        error = score_error(queries.shape[1])
-        # Outwards to the next float32, so that rounding the limits never narrows the band.
+        self._error = score_error(queries.shape[1])
+        # Twice the error: an approximate score in the band for every exact one within the error, so that
+        # ``near`` too is the same from every backend. Outwards to the next float32, so that rounding the
+        # limits never narrows the band.
         wide = self.best.astype(np.float64)
-        self._low = np.nextafter((wide - error).astype(np.float32), np.float32(-np.inf))
-        self._high = np.nextafter((wide + error).astype(np.float32), np.float32(np.inf))
+        self._low = np.nextafter((wide - 2 * self._error).astype(np.float32), np.float32(-np.inf))
+        self._high = np.nextafter((wide + 2 * self._error).astype(np.float32), np.float32(np.inf))
         self._greater = np.zeros(count, np.int64)
         self._equal = np.zeros(count, np.int64)
         self.near = np.zeros(count, np.int64)
@@ -83,10 +85,11 @@ class Counter:
         self._greater[span] += scores.count_above(block, self._high[span])
         rows, columns = scores.between(block, self._low[span], self._high[span])
         values = exact_scores(self._queries, self._gallery, rows + first, columns + start)
-        greater = values > self.best[span][rows]
-        equal = values == self.best[span][rows]
+        best = self.best[span][rows]
+        greater, equal = values > best, values == best
+        near = np.abs(values.astype(np.float64) - best) <= self._error
         size = last - first
-        self.near[span] += np.bincount(rows, minlength=size)
+        self.near[span] += np.bincount(rows[near], minlength=size)
         self._greater[span] += np.bincount(rows[greater], minlength=size)
         self._equal[span] += np.bincount(rows[equal], minlength=size)
         if self._products is None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_prodbench.errors import EmbeddingError
 from pytest_prodbench.protocol import NO_RANK
 from pytest_prodbench.retrieval import Labels, matching_pairs, normalise, rank, union
+from pytest_prodbench.retrieval.backends import score_error
 from pytest_prodbench.retrieval.exclusion import difference
 
 
@@ -231,3 +232,32 @@ def test_pairs_are_sets(left, right, other):
     assert as_set(first) == wanted
     assert as_set(union(first, second)) == as_set(first) | as_set(second)
     assert as_set(difference(first, second)) == as_set(first) - as_set(second)
+
+
+def test_near_ties_are_the_same_from_every_backend_and_block():
+    """A score at the edge of the float32 error is on either side of it, as the backend rounds."""
+    rng = np.random.default_rng(5)
+    error = score_error(3)
+    for _ in range(20):
+        near = np.tile(rng.normal(size=3), (60, 1)) + rng.normal(size=(60, 3)) * 1e-7
+        unit = normalise(near, str)
+        queries, gallery = unit[:10], unit[10:]
+        products = rng.integers(0, 6, 60)
+        labels = Labels(products[:10], products[10:], None, None, np.arange(50))
+        nothing = matching_pairs(np.full(10, -1), np.full(50, -1))
+        exact = (queries.astype(np.float64) @ gallery.astype(np.float64).T).astype(np.float32)
+        positive = products[:10, None] == products[None, 10:]
+        best = np.where(positive, exact, -np.inf).max(axis=1, keepdims=True).astype(np.float64)
+        expected = ((np.abs(exact - best) <= error) & ~positive).sum(axis=1)
+        for backend in ("faiss", "torch"):
+            for blocks in ((1, 2), (3, 7), (256, 1000)):
+                found = rank(
+                    queries,
+                    gallery,
+                    labels,
+                    nothing,
+                    backend=backend,
+                    query_block=blocks[0],
+                    gallery_block=blocks[1],
+                )
+                np.testing.assert_array_equal(found.near_ties, expected)
