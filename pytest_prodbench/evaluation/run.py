@@ -69,9 +69,11 @@ class Run:
         """Take one pair's payload; keeps it on disk before anything else.
 
         Raises:
-            EvidenceError: the queries are not those that were measured.
+            EvidenceError: the queries are not those that were measured, or the model or the dataset is not
+                what another pair of this run measured.
         """
         pair = PairRecord.model_validate(payload["pair"])
+        self._results.require_same(payload)
         if payload["queries"] is not None:
             self.folder.write_queries(pair, base64.b64decode(payload["queries"]))
         self._take({key: payload[key] for key in ("pair", "model", "dataset")})
@@ -115,6 +117,25 @@ class Results:
         self.pairs: dict[str, PairRecord] = {}
         self.models: dict[str, ModelRecord] = {}
         self.datasets: dict[str, DatasetRecord] = {}
+
+    def require_same(self, entry: Mapping[str, Any]) -> None:
+        """Refuse a model or dataset that was edited between two workers' looks at it.
+
+        Raises:
+            EvidenceError: it is not the one of an earlier pair.
+        """
+        models, datasets = self.models, self.datasets
+        for kind, found in (("model", entry["model"]), ("dataset", entry["dataset"])):
+            if found is None:
+                continue
+            before = models.get(found["name"]) if kind == "model" else datasets.get(found["name"])
+            if before is not None and before.model_dump(mode="json") != found:
+                raise EvidenceError(
+                    f"{kind} {found['name']!r}",
+                    found="another one than an earlier pair of this run measured",
+                    expected=f"a {kind} that stays as it is throughout a run",
+                    next_step="run again",
+                )
 
     def take(self, entry: Mapping[str, Any]) -> None:
         """Take one journal entry of kind ``pair``; of two on one pair the worse one stays.

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from evaluation_builders import catalog, manifest
 
-from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.errors import EvidenceError, SettingsError
 from pytest_prodbench.evaluation.bench import Bench, failure_message
 from pytest_prodbench.evaluation.planning import is_selected, plan_pairs, selection_words
 from pytest_prodbench.evaluation.run import Run
@@ -215,3 +215,24 @@ def test_a_catalog_that_is_edited_while_the_suite_runs(project):
     record = bench.evaluate(replace(plan, model=other)).record
     assert (record.status, record.verdict) == ("failed", "incomplete")
     assert "p0-0.png: a file that was changed" in record.error
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [("dataset", "content_digest", "0" * 64), ("model", "weights_digest", "0" * 64)],
+)
+def test_a_dataset_or_model_that_changes_between_two_workers(project, kind, key, value):
+    """Two pairs of one run must not have been measured on two states of one catalog."""
+    settings = RunSettings(
+        cache_dir=project / "cache", report_dir=project / "reports", run="split", device="cpu"
+    )
+    suite = load_suite([project], project)
+    plans = plan_pairs(suite, settings)
+    (plan,) = [plan for plan in plans if plan.name == "tiny:parts"]
+    run = Run(suite, settings, project, plans)
+    payload = Bench(settings, project).evaluate(plan).payload()
+    run.add(payload)
+    run.add(payload)
+    changed = {**payload, kind: {**payload[kind], key: value}}
+    with pytest.raises(EvidenceError, match=f"{kind} '(tiny|parts)': another one than an earlier"):
+        run.add(changed)
