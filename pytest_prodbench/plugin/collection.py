@@ -119,6 +119,14 @@ def pair_test(request: pytest.FixtureRequest) -> PairTest:
     from pytest_prodbench.plugin.pair import PairTest
     from pytest_prodbench.plugin.progress import progress_of
 
+    others = sorted(set(request.node.callspec.params) - {FIXTURE})
+    if others:
+        # They would be part of the test's id, which says nothing but the pair: nobody could take its result.
+        pytest.fail(
+            f"{request.param.name}: the test has parameters of its own ({', '.join(others)}); expected the "
+            "prodbench fixture alone, one test a pair; loop inside the test, or write a second one",
+            pytrace=False,
+        )
     config = request.config
     state = require_session(config)
     pair = PairTest(request.param, state.bench, progress_of(config, request.param.name))

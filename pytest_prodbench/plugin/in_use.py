@@ -46,13 +46,26 @@ def require_session(config: pytest.Config) -> ProdbenchSession:
 
 
 def _in_use(config: pytest.Config) -> bool:
-    """Cheap: a few looks at the disk, nothing heavy imported, no TOML parsed."""
+    """Cheap: a few looks at the disk, nothing heavy imported, TOML parsed only where it may matter."""
     if WORKER_INPUT in getattr(config, "workerinput", {}):
         return True
     if find_sector_files(places(config), config.rootpath):
         return True
     pyproject = config.rootpath / "pyproject.toml"
     try:
-        return b"[tool.prodbench.sectors" in pyproject.read_bytes()
+        text = pyproject.read_bytes()
     except OSError:
+        return False
+    if b"[tool.prodbench.sectors" in text:
+        return True
+    # The same table in another spelling: dotted keys, inline, quoted.
+    return b"prodbench" in text and b"sectors" in text and _defines_sectors(text)
+
+
+def _defines_sectors(text: bytes) -> bool:
+    import tomllib
+
+    try:
+        return "sectors" in tomllib.loads(text.decode("utf-8"))["tool"]["prodbench"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.plugin.collection import PAIR_KEY, plan_of
 from pytest_prodbench.plugin.in_use import SESSION_KEY
 from pytest_prodbench.plugin.session import TAKE_UP, ProdbenchSession
@@ -53,6 +55,10 @@ class Controller:
         if name is None:
             return
         payload: dict[str, Any] | None = getattr(report, PAYLOAD, None)
+        if report.outcome not in {"passed", "failed", "skipped"}:
+            # "rerun" of pytest-rerunfailures: the word that counts is the last attempt's.
+            vars(report).pop(PAYLOAD, None)
+            return
         try:
             if payload is not None:
                 state.run.add(payload)
@@ -66,9 +72,11 @@ class Controller:
                 state.run.refuse(name, _said(report))
             if report.skipped:
                 state.skipped[name] = _why_skipped(report)
-        except (ValueError, KeyError, OSError) as error:
+        except (ProdbenchError, ValueError, KeyError, OSError) as error:
             state.problems.append(f"{name}: its result could not be kept: {error}")
-            state.run.lose(name, f"its result could not be kept: {error}")
+            # The disk may be full: then the journal cannot take this either, but the record still can.
+            with contextlib.suppress(OSError):
+                state.run.lose(name, f"its result could not be kept: {error}")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -113,8 +121,8 @@ class Controller:
         if state is None or state.run is None:
             return
         state.finish()
-        refused = state.record is not None and state.record.verdict == "reject"
-        if (state.problems or refused) and session.exitstatus == pytest.ExitCode.OK:
+        # Also after pytest.exit(returncode=0), or a plugin that turned failures into something else.
+        if (state.problems or state.unproven()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

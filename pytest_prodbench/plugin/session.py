@@ -123,7 +123,10 @@ class ProdbenchSession:
         """
         from pytest_prodbench.settings.files import sector_of
 
-        sector = sector_of(self.suite, test_file)
+        try:
+            sector = sector_of(self.suite, test_file)
+        except SettingsError as error:
+            raise pytest.UsageError(f"prodbench: {error}") from error
         if sector is None:
             raise pytest.UsageError(
                 f"prodbench: {test_file} uses the prodbench fixture, but there is no sector.toml in its "
@@ -134,8 +137,18 @@ class ProdbenchSession:
 
     def pair_of(self, nodeid: str) -> str | None:
         """Return ``model:dataset`` if a node id is that of a planned pair."""
-        name = nodeid.rpartition("[")[2].removesuffix("]")
-        return name if nodeid.endswith("]") and name in self.plans else None
+        name, bracket, rest = nodeid.rpartition("[")[2].partition("]")
+        # Some releases of xdist append "@group" to an id under --dist loadgroup.
+        ours = bracket and (not rest or rest.startswith("@")) and name in self.plans
+        return name if ours else None
+
+    def unproven(self) -> bool:
+        """Whether the finished run leaves a pair that it set out to evaluate without an accept."""
+        if self.record is None:
+            return self.run is not None
+        selected = set(self.record.selected)
+        accepted = {pair.name for pair in self.record.pairs if pair.verdict == "accept"}
+        return self.record.verdict == "reject" or not selected <= accepted
 
     def start_run(self, nodeids: Sequence[str], words: Sequence[str]) -> None:
         """Begin writing, once it is known which pairs are selected; does nothing if there are none."""

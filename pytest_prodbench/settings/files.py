@@ -93,6 +93,9 @@ def sector_of(suite: Suite, test_file: Path) -> SectorSpec | None:
 
     The nearest folder above the test with a ``sector.toml``, else the sector that bears the name of the
     test's folder.
+
+    Raises:
+        SettingsError: the nearest ``sector.toml`` was not read, so that another one's rules would hold.
     """
     by_folder = {
         spec.source.parent: spec
@@ -102,6 +105,13 @@ def sector_of(suite: Suite, test_file: Path) -> SectorSpec | None:
     for folder in test_file.resolve().parents:
         if folder in by_folder:
             return by_folder[folder]
+        if (folder / SECTOR_FILE).is_file():
+            raise SettingsError(
+                str(folder / SECTOR_FILE),
+                found=f"the sector of {test_file.name}, but too far below what was named to be found",
+                expected="a sector.toml at most two folders below it",
+                next_step=f"name {folder} itself on the command line",
+            )
     return suite.sectors.get(test_file.resolve().parent.name)
 
 

@@ -12,8 +12,8 @@ MODELS_FILE = "models.toml"
 def find_sector_files(places: Sequence[Path], project: Path) -> list[Path]:
     """Return the ``sector.toml`` files that belong to some paths, sorted, each once.
 
-    For each place: the nearest one in its folder or above it (up to ``project``), else those one or two
-    folders below it. Not deeper, so that looking costs nothing in a large repository.
+    For each place: the nearest one in its folder or above it (up to ``project``), and for a folder those
+    one or two folders below it. Not deeper, so that looking costs nothing in a large repository.
     """
     found: set[Path] = set()
     for place in places:
@@ -21,7 +21,8 @@ def find_sector_files(places: Sequence[Path], project: Path) -> list[Path]:
         above = nearest(folder, SECTOR_FILE, project)
         if above is not None:
             found.add(above)
-            continue
+            if not place.is_dir():
+                continue
         for pattern in (f"*/{SECTOR_FILE}", f"*/*/{SECTOR_FILE}"):
             for path in folder.glob(pattern):
                 inside = path.relative_to(folder).parts

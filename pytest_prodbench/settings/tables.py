@@ -16,6 +16,11 @@ from pytest_prodbench.settings.types import Family, Frozen, Pooling
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names become test ids (``model:dataset``) and file names; so no colon, space or slash."""
 
+PYTEST_MARKS = frozenset(
+    ("filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xdist_group", "xfail")
+)
+"""A sector's tests bear its name as a mark: these would make pytest skip them, or forgive failures."""
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -153,6 +158,12 @@ def check_name(kind: str, name: str, where: str) -> None:
             where,
             found=f"{kind} name {name!r}",
             expected="letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+    if kind == "sector" and name in PYTEST_MARKS:
+        raise SettingsError(
+            where,
+            found=f"sector name {name!r}, a mark of pytest that changes how its tests run",
+            expected="another name",
         )
 
 

@@ -37,6 +37,18 @@ def test_one_or_two_folders_below_and_not_three(project):
     assert names(project, "a") == ["a/b/c/sector.toml"]
 
 
+def test_the_one_above_does_not_hide_those_below(project):
+    write(project / "suites/sector.toml", "")
+    write(project / "suites/test_it.py", "")
+    assert names(project, "suites") == [
+        "suites/diy/sector.toml",
+        "suites/retail/sector.toml",
+        "suites/sector.toml",
+    ]
+    assert names(project, "suites/test_it.py") == ["suites/sector.toml"]
+    assert names(project, "suites/diy") == ["suites/diy/sector.toml"]
+
+
 def test_hidden_folders_are_left_alone(project):
     assert not any(".old" in name or ".git" in name for name in names(project, ".", "suites"))
 
