@@ -73,10 +73,14 @@ class Controller:
             if report.skipped:
                 state.skipped[name] = _why_skipped(report)
         except (ProdbenchError, ValueError, KeyError, OSError) as error:
-            state.problems.append(f"{name}: its result could not be kept: {error}")
-            # The disk may be full: then the journal cannot take this either, but the record still can.
+            vars(report).pop(PAYLOAD, None)
+            reason = f"its result could not be kept: {error}"
+            # Red in every report of pytest, not in the exit code alone.
+            report.outcome, report.longrepr = "failed", f"{name}: {reason}"
+            state.problems.append(f"{name}: {reason}")
+            # The disk may be full: then the journal cannot take this either.
             with contextlib.suppress(OSError):
-                state.run.lose(name, f"its result could not be kept: {error}")
+                state.run.lose(name, reason)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -102,7 +106,8 @@ class Controller:
         if state is None or state.run is None:
             return
         for name, reason in state.missing().items():
-            state.run.lose(name, reason)
+            with contextlib.suppress(OSError):
+                state.run.lose(name, reason)
             path = state.plans[name].sector.source.parent
             report = pytest.TestReport(
                 nodeid=state.nodeids.get(name, f"prodbench::lost[{name}]"),

@@ -161,3 +161,32 @@ def pytest_runtest_protocol(item, nextitem):
 
 def repository_test():
     return "def test_retrieval(prodbench):\n    prodbench.evaluate().check()\n"
+
+
+def test_a_catalog_that_is_edited_between_two_workers(repository):
+    """The second pair would be measured on another catalog: it is red, by name, and not kept."""
+    manifest = repository.catalogs / "bolts/manifest.csv"
+    repository.write("edited.csv", manifest.read_text())
+    for image in manifest.parent.glob("*.png"):
+        (repository.path / image.name).symlink_to(image)
+    path = repository.path / "suites/diy/sector.toml"
+    path.write_text(path.read_text().replace(str(manifest), str(repository.path / "edited.csv")))
+    repository.write(
+        "conftest.py",
+        """
+from pathlib import Path
+
+def pytest_runtest_teardown(item):
+    # Without xdist one process opens it once: make it open the catalog anew, as a second worker would.
+    from pytest_prodbench.plugin.in_use import SESSION_KEY
+
+    item.config.stash[SESSION_KEY].bench._datasets.clear()
+    path = Path("edited.csv")
+    path.write_text(path.read_text().replace("warm", "cold"))
+""",
+    )
+    result = repository.run("-p", "no:xdist", "--prodbench-sector=diy")
+    result.assert_outcomes(passed=1, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["two:bolts: its result could not be kept: dataset 'bolts'*"])
+    assert repository.pairs()["two:bolts"]["status"] == "lost"
