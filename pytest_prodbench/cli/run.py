@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.cli.suite import open_suite
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.evaluation.bench import Bench, failure_message
+from pytest_prodbench.evaluation.bench import (
+    Bench,
+    PairOutcome,
+    failed,
+    failure_message,
+    without_folders,
+)
 from pytest_prodbench.evaluation.planning import check_hardware, is_selected, plan_pairs
 from pytest_prodbench.evaluation.run import Run
 from pytest_prodbench.evidence.store import read_queries
@@ -44,7 +50,13 @@ def run_suite(given: argparse.Namespace) -> int:
     run.select([plan.name for plan in chosen])
     bench = Bench(opened.settings, opened.project)
     for plan in chosen:
-        outcome = bench.evaluate(plan, _progress(plan.name))
+        try:
+            outcome = bench.evaluate(plan, _progress(plan.name))
+        except (
+            Exception
+        ) as error:  # a full disk, a bug in a library: it costs the pair, never the run
+            reason = without_folders(f"{type(error).__name__}: {error}", opened.project)
+            outcome = PairOutcome(failed(plan, reason), None)
         run.add(outcome.payload())
         _clear()
         problem = failure_message(outcome.record)

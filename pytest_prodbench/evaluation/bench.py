@@ -77,7 +77,7 @@ class Bench:
         try:
             evaluation = self._measure(plan, [rule.metric for rule in rules], on_progress)
         except ProdbenchError as error:
-            message = _without_folders(str(error), self._project)
+            message = without_folders(str(error), self._project)
             return PairOutcome(failed(plan, message, self._worker), None)
         checks, verdict = judge_measurement(plan.name, evaluation.measurement, rules)
         record = PairRecord(
@@ -117,7 +117,7 @@ class Bench:
         )
 
 
-def _without_folders(text: str, project: Path) -> str:
+def without_folders(text: str, project: Path) -> str:
     """Evidence must not carry where on a machine the project or somebody's home lies."""
     for folder, shown in ((project.resolve(), ""), (Path.home(), "~/")):
         if folder != Path(folder.anchor):

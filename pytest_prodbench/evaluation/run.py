@@ -190,6 +190,18 @@ def recover(run: Path) -> RunRecord:
             expected="the folder of a run",
             next_step="run again; embeddings are in the cache",
         )
+    try:
+        return _recovered(entries)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvidenceError(
+            str(run),
+            found=f"a journal that no run of this release wrote ({type(error).__name__}: {error})",
+            expected="the folder of a run",
+            next_step="read it with the release that wrote it, or run again",
+        ) from error
+
+
+def _recovered(entries: Sequence[Mapping[str, Any]]) -> RunRecord:
     frame = {key: value for key, value in entries[0].items() if key != "kind"}
     results, selected, selection = Results(), list[str](), list[str]()
     for entry in entries[1:]:

@@ -151,6 +151,13 @@ def read_queries(run: Path, record: RunRecord) -> dict[str, pa.Table]:
     for pair in record.pairs:
         if pair.queries_file is None:
             continue
+        if pair.queries_file != queries_file(pair.model, pair.dataset) or "/" in pair.name:
+            # Evidence may come from a stranger: it must not say what else is read here.
+            raise EvidenceError(
+                f"pair {pair.name}",
+                found=f"queries in {pair.queries_file!r}",
+                expected=queries_file("MODEL", "DATASET"),
+            )
         path = run / pair.queries_file
         tables[pair.name] = read_parquet(path)
         if hashlib.sha256(path.read_bytes()).hexdigest() != pair.queries_digest:
@@ -181,8 +188,8 @@ def read_journal(run: Path) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         try:
-            entries.append(json.loads(line))
-        except ValueError as error:
+            entries.append(_entry(line))
+        except (ValueError, RecursionError) as error:
             if number < len(lines):
                 raise EvidenceError(
                     f"{path}, line {number}",
@@ -191,3 +198,10 @@ def read_journal(run: Path) -> list[dict[str, Any]]:
                     next_step="run again; embeddings are in the cache",
                 ) from error
     return entries
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    entry = json.loads(line)
+    if not isinstance(entry, dict) or "kind" not in entry:
+        raise ValueError("no object that says of which kind it is")
+    return entry

@@ -186,3 +186,28 @@ def test_evidence_of_a_command_is_json_with_sorted_keys(here):
     text = (here.path / "reports/x/evidence.json").read_text(encoding="utf-8")
     data = json.loads(text)
     assert list(data) == sorted(data)
+
+
+@pytest.mark.parametrize("text", ['{"kind": "plan"}', '{"kind": "plan", "planned": 3}'])
+def test_a_journal_that_nobody_wrote_is_a_message_and_no_traceback(tmp_path, capsys, text):
+    (tmp_path / "journal.jsonl").write_text(text + "\n")
+    assert main(["report", str(tmp_path)]) == 4
+    assert "no run of this release wrote" in capsys.readouterr().err
+
+
+def test_what_breaks_one_pair_costs_that_pair(here, monkeypatch, capsys):
+    """A traceback would leave with 1, which means reject, and with no evidence of the others."""
+    from pytest_prodbench.evaluation.bench import Bench
+
+    real = Bench.evaluate
+
+    def broken(self, plan, *rest):
+        if plan.name == "one:bolts":
+            raise OSError(28, "No space left on device", str(here.path / "x"))
+        return real(self, plan, *rest)
+
+    monkeypatch.setattr(Bench, "evaluate", broken)
+    assert main(["run", "suites", "--cache-dir", str(here.cache), "--run", "run"]) == 2
+    pairs = here.pairs()
+    assert pairs["one:bolts"]["error"] == "OSError: [Errno 28] No space left on device: 'x'"
+    assert {p["verdict"] for name, p in pairs.items() if name != "one:bolts"} == {"accept"}

@@ -194,3 +194,20 @@ def test_notes_are_json_lines(folder):
     assert (folder.path / JOURNAL).read_text() == json.dumps(
         {"a": 2, "b": 1, "kind": "plan"}
     ) + "\n"
+
+
+@pytest.mark.parametrize("file", ["../../secret.parquet", "/etc/passwd", "queries/other@x.parquet"])
+def test_evidence_of_a_stranger_does_not_say_what_is_read(folder, file):
+    record = run(pairs=[pair("one", "bolts").model_copy(update={"queries_file": file})])
+    with pytest.raises(EvidenceError, match="queries in"):
+        read_queries(folder.path, record)
+
+
+@pytest.mark.parametrize("line", ["[1]", "7", '{"pair": 1}'])
+def test_a_journal_line_of_another_shape_is_named(folder, line):
+    folder.note("plan", {})
+    with (folder.path / "journal.jsonl").open("a") as file:
+        file.write(line + "\n")
+    folder.note("selected", {})
+    with pytest.raises(EvidenceError, match="line 2"):
+        read_journal(folder.path)
