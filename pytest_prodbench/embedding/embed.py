@@ -80,14 +80,20 @@ def embed_images(
 
     cache = VectorCache(settings.cache_dir, model.cache_key())
     distinct = {request.key: request for request in requests}
-    with cache.lock(dataset):
-        found = cache.find(list(distinct))
-        cached = len(found)
-        missing = [request for key, request in distinct.items() if key not in found]
-        if missing:
-            job = _Job(model, settings, cache, missing, cached, on_progress)
-            job.known = {(pixels, distinct[k].box): v for k, (pixels, v) in found.items()}
-            found |= job.run()
+    found = cache.find(list(distinct))
+    embedded = 0
+    # A cache that has everything may lie on a read-only disk: no lock, then.
+    if len(found) < len(distinct):
+        with cache.lock(dataset):
+            # Another process may have embedded the rest while this one waited.
+            found |= cache.find([key for key in distinct if key not in found])
+            missing = [request for key, request in distinct.items() if key not in found]
+            if missing:
+                embedded = len(missing)
+                job = _Job(model, settings, cache, missing, len(found), on_progress)
+                job.known = {(pixels, distinct[k].box): v for k, (pixels, v) in found.items()}
+                found |= job.run()
+    cached = len(distinct) - embedded
     # Blocks of different runs may hold the same pixels under two files, embedded in different company.
     first: dict[tuple[bytes, Box | None], NDArray[np.float32]] = {}
     for key in sorted(found):
@@ -97,7 +103,7 @@ def embed_images(
     return EmbeddedImages(
         np.stack([found[key][1] for key in keys]),
         tuple(found[key][0] for key in keys),
-        len(missing),
+        embedded,
         cached,
     )
 

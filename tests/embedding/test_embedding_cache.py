@@ -285,3 +285,14 @@ def test_the_code_of_a_library_is_part_of_what_is_remembered(tmp_path):
     assert any(
         name.endswith("models/timm.py") for name, *_ in json.loads(memo.read_text())["files"]
     )
+
+
+def test_a_cache_that_has_everything_is_read_without_a_lock(filled, monkeypatch):
+    """It may lie on a read-only disk, where no lock file can be made."""
+
+    def refuse(*_):
+        raise OSError("read-only file system")
+
+    requests, cache, vectors = filled
+    monkeypatch.setattr(VectorCache, "lock", refuse)
+    np.testing.assert_array_equal(embed(requests, cache).vectors, vectors)
