@@ -151,20 +151,25 @@ class ProdbenchSession:
         return self.record.verdict == "reject" or not selected <= accepted
 
     def start_run(self, nodeids: Sequence[str], words: Sequence[str]) -> None:
-        """Begin writing, once it is known which pairs are selected; does nothing if there are none."""
+        """Begin writing, once it is known which pairs are selected.
+
+        Does nothing where a narrowed run selects none. Where nobody narrowed it, planned pairs that no
+        test collects are missing, not left out: the run begins all the same, and they fail by name.
+        """
+        from pytest_prodbench.evaluation.planning import selection_words
         from pytest_prodbench.evaluation.run import Run
 
         found = ((self.pair_of(nodeid), nodeid) for nodeid in nodeids)
         self.nodeids = {name: nodeid for name, nodeid in found if name is not None}
-        if self.is_worker or self.run is not None or not self.nodeids:
+        self._narrowed = bool(words or selection_words(self.settings))
+        wanted = self.nodeids if self._narrowed else self.plans
+        if self.is_worker or self.run is not None or not wanted:
             return
         try:
             self.run = Run(self.suite, self.settings, self.project, list(self.plans.values()))
         except (ProdbenchError, OSError) as error:
             raise pytest.UsageError(f"prodbench: {error}") from error
-        self._narrowed = bool(words or self.run.selection)
-        # Where nobody narrowed the run, a pair that no test collects is missing, not left out.
-        self.run.select(list(self.nodeids if self._narrowed else self.plans), words)
+        self.run.select(list(wanted), words)
 
     def missing(self) -> dict[str, str]:
         """Return the selected pairs that nobody has reported, and why."""

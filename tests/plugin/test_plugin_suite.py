@@ -173,6 +173,19 @@ def test_a_dataset_without_a_test_is_planned_and_missing(repository, xdist):
     assert repository.pairs()["one:bolts"]["status"] == "lost"
 
 
+@pytest.mark.parametrize("xdist", [["-p", "no:xdist"], ["-n2"]])
+def test_a_suite_whose_tests_are_all_gone_is_not_green(repository, xdist):
+    for sector in ("diy", "retail"):
+        (repository.path / f"suites/{sector}/test_{sector}.py").unlink()
+    repository.write("suites/test_other.py", "def test_other(): pass\n")
+    result = repository.run(*xdist)
+    assert result.ret == 1
+    assert {pair["status"] for pair in repository.pairs().values()} == {"lost"}
+    # Narrowed to what is no pair, there is nothing to say.
+    assert repository.run(*xdist, "-k", "other", name="narrowed").ret == 0
+    assert not (repository.path / "reports/narrowed").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "partial"),
     [
