@@ -190,7 +190,8 @@ class ProdbenchSession:
         if name not in self.nodeids:
             folder = self.plans[name].sector.source.parent
             return (
-                f"no test collects it; {folder.name}/ needs a test that uses the prodbench fixture"
+                f"no test collects it; {folder.name}/ needs a test that uses the prodbench fixture and has "
+                "no other parameters"
             )
         return (
             "it was selected and no worker reported it: the worker died or was stopped before; "
