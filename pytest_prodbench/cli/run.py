@@ -52,9 +52,8 @@ def run_suite(given: argparse.Namespace) -> int:
     for plan in chosen:
         try:
             outcome = bench.evaluate(plan, _progress(plan.name))
-        except (
-            Exception
-        ) as error:  # a full disk, a bug in a library: it costs the pair, never the run
+        # A full disk, a bug in a library: it costs the pair, never the run.
+        except Exception as error:
             reason = without_folders(f"{type(error).__name__}: {error}", opened.project)
             outcome = PairOutcome(failed(plan, reason), None)
         run.add(outcome.payload())
@@ -83,10 +82,7 @@ def _progress(pair: str) -> OnProgress | None:
         if now - last < REDRAW_SECONDS and event.done < event.total:
             return
         last = now
-        left = event.seconds_left
-        rest = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02} left"
-        text = f"{pair} {event.done}/{event.total} images, {event.rate:.1f}/s{rest}"
-        sys.stderr.write(f"\r\x1b[2K{text}")
+        sys.stderr.write(f"\r\x1b[2K{event.words(pair)}")
         sys.stderr.flush()
 
     return draw

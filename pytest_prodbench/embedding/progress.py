@@ -32,5 +32,16 @@ class ProgressEvent:
         """Estimate at the rate so far; None before the first image."""
         return (self.total - self.done) / self.rate if self.done and self.seconds > 0 else None
 
+    def words(self, pair: str) -> str:
+        """Return what people read: images done, rate, and time left once it is known."""
+        text = f"{pair} {self.done}/{self.total} images, {self.rate:.1f}/s"
+        left = self.seconds_left
+        if left is None:
+            return text
+        minutes, seconds = divmod(round(left), 60)
+        hours, minutes = divmod(minutes, 60)
+        clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+        return f"{text}, {clock} left"
+
 
 OnProgress = Callable[[ProgressEvent], None]

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +34,7 @@ def progress_of(config: pytest.Config, pair: str) -> OnProgress | None:
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is None:
         board = config.stash.get(BOARD_KEY, None)
-        return None if board is None else lambda event: board.update(pair, event_fields(event))
+        return None if board is None else lambda event: board.update(pair, event)
     address = workerinput.get(WORKER_INPUT, {}).get("progress")
     return None if address is None else _sender(address, pair)
 
@@ -51,24 +52,13 @@ def close_board(config: pytest.Config) -> None:
         del config.stash[BOARD_KEY]
 
 
-def event_fields(event: ProgressEvent) -> dict[str, float]:
-    """Return what a datagram carries."""
-    left = event.seconds_left
-    return {
-        "done": event.done,
-        "total": event.total,
-        "rate": event.rate,
-        "left": -1.0 if left is None else left,
-    }
-
-
 def _sender(address: list[Any], pair: str) -> OnProgress:
     host, port, token = address
     channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     channel.setblocking(False)
 
     def send(event: ProgressEvent) -> None:
-        message = {"token": token, "pair": pair, **event_fields(event)}
+        message = {"token": token, "pair": pair, "event": asdict(event)}
         try:
             channel.sendto(json.dumps(message).encode(), (host, port))
         except OSError:
@@ -114,7 +104,7 @@ class Board:
     def __init__(self, terminal: int, writer: Any) -> None:
         """``terminal``: file descriptor to draw on, closed at the end; ``writer`` knows the width."""
         self._terminal, self._writer = terminal, writer
-        self._states: dict[str, dict[str, float]] = {}
+        self._states: dict[str, ProgressEvent] = {}
         self._seen: dict[str, float] = {}
         self._lock = threading.Lock()
         self._drawn = False
@@ -131,13 +121,13 @@ class Board:
         host, port = self._socket.getsockname()
         return [host, port, self._token]
 
-    def update(self, pair: str, fields: dict[str, float]) -> None:
+    def update(self, pair: str, event: ProgressEvent) -> None:
         """Take the state of one pair and redraw if the last drawing is old enough."""
         with self._lock:
-            if fields["done"] >= fields["total"]:
+            if event.done >= event.total:
                 self._states.pop(pair, None)
             else:
-                self._states[pair] = fields
+                self._states[pair] = event
                 self._seen[pair] = time.monotonic()
             if time.monotonic() - self._last >= REDRAW_SECONDS:
                 self._draw()
@@ -160,12 +150,14 @@ class Board:
                 self._terminal = -1
 
     def _receive(self) -> None:
+        from pytest_prodbench.embedding import ProgressEvent
+
         channel = self._socket
         while channel is not None:
             try:
                 message = json.loads(channel.recv(4096))
-                if message.pop("token", None) == self._token:
-                    self.update(str(message.pop("pair")), message)
+                if message["token"] == self._token:
+                    self.update(str(message["pair"]), ProgressEvent(**message["event"]))
             except OSError:
                 return  # closed
             except (ValueError, KeyError, TypeError, AttributeError):
@@ -177,7 +169,7 @@ class Board:
         if not live:
             self._erase()
             return
-        text = "  ".join(_words(pair, self._states[pair]) for pair in sorted(live))
+        text = "  ".join(f"[{self._states[pair].words(pair)}]" for pair in sorted(live))
         text = text[: max(10, self._writer.fullwidth - 1)]
         # ESC D, ESC [A: make sure that there is a line below, without losing the column. ESC 7 and 8 keep
         # the cursor, so that pytest's own line goes on where it was.
@@ -193,18 +185,3 @@ class Board:
     def _put(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone; the run goes on
             os.write(self._terminal, text.encode())
-
-
-def _words(pair: str, state: dict[str, float]) -> str:
-    left = state["left"]
-    time_left = "" if left < 0 else f", {_clock(left)} left"
-    return (
-        f"[{pair} {int(state['done'])}/{int(state['total'])} images, "
-        f"{state['rate']:.1f}/s{time_left}]"
-    )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
