@@ -20,48 +20,71 @@ MAX_K = 1000
 """Largest k of a metric that reads the result list; the list is never longer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric: the mean over queries of a value a query.
+    """A metric that is the mean over queries of a value a query.
 
     Attributes:
         name: without its k: ``recall``.
         per_query: (ranking, k) → float64 (q,); NaN for queries that the metric is not defined on
             (their product is absent), which are counted apart. k is None for a metric without one.
+        higher_is_better: direction.
+        low, high: range of its value; may be infinite.
+        source: where the definition is published.
         takes_k: whether its name carries ``@k``.
         needs_list: whether it reads the first k of the result list (else ranks alone).
-        higher_is_better: direction.
-        low, high: range of its value.
-        source: where the definition is published.
+        binary: whether every value a query is 0 or 1, so that the mean is a proportion.
     """
 
     name: str
     per_query: Callable[[Ranking, int | None], NDArray[np.float64]]
-    takes_k: bool
-    needs_list: bool
+    higher_is_better: bool
+    low: float
+    high: float
+    source: str
+    takes_k: bool = False
+    needs_list: bool = False
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """A metric that is not a mean over queries: a median, an area under a curve, a threshold.
+
+    Attributes:
+        name: what it is called in a policy.
+        of: (ranking, weights) → float64 (b,): the statistic of b weighted samples of the q queries,
+            ``weights`` float64 (b, q), >= 0, whole numbers. A weight of 2 counts a query twice, one of
+            0 leaves it out. NaN for a sample that does not define it.
+        higher_is_better, low, high, source: as in :class:`Metric`.
+    """
+
+    name: str
+    of: Callable[[Ranking, NDArray[np.float64]], NDArray[np.float64]]
     higher_is_better: bool
     low: float
     high: float
     source: str
 
 
-def parse_metric(text: str, *, where: str) -> tuple[Metric, int | None]:
+def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | None]:
     """Return the metric and k that a name such as ``recall@5`` or ``mrr`` means.
 
     Raises:
-        SettingsError: unknown metric, a k that is missing, not wanted, or outside 1 … 1000; ``where``
-            says who asked.
+        SettingsError: unknown metric, a k that is missing, not wanted, below 1, or above 1000 for a
+            metric that reads the result list; ``where`` says who asked.
     """
     name, at, digits = text.partition("@")
-    metric: Metric = registry.load("prodbench.metrics", name, where=where)
-    if not metric.takes_k:
+    metric: Metric | Statistic = registry.load("prodbench.metrics", name, where=where)
+    if isinstance(metric, Statistic) or not metric.takes_k:
         if at:
             raise SettingsError(where, found=f"metric {text!r}", expected=f"{name!r}, without a k")
         return metric, None
-    if not re.fullmatch(r"[1-9][0-9]*", digits) or int(digits) > MAX_K:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", digits) or (metric.needs_list and int(digits) > MAX_K):
+        most = MAX_K if metric.needs_list else 999_999_999
         raise SettingsError(
             where,
             found=f"metric {text!r}",
-            expected=f"{name}@k with k from 1 to {MAX_K}, as {name}@5",
+            expected=f"{name}@k with k from 1 to {most}, as {name}@5",
         )
     return metric, int(digits)

@@ -2,7 +2,12 @@
 
 from pytest_prodbench.protocol.definitions import DEFINITIONS, PROTOCOL_VERSION
 from pytest_prodbench.protocol.images import Box, Dataset, ImageTable
-from pytest_prodbench.protocol.ranking import NO_RANK, Ranking
+from pytest_prodbench.protocol.ranking import (
+    NO_RANK,
+    PositiveRanks,
+    Ranking,
+    VerificationPairs,
+)
 
 __all__ = [
     "DEFINITIONS",
@@ -11,5 +16,7 @@ __all__ = [
     "Box",
     "Dataset",
     "ImageTable",
+    "PositiveRanks",
     "Ranking",
+    "VerificationPairs",
 ]
