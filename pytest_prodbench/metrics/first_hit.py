@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Metric
+from pytest_prodbench.metrics.metric import Metric, Statistic
+from pytest_prodbench.metrics.thresholds import FallingThreshold
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
+
+EVERY_RANK_UP_TO = 20
+"""The cumulative match curve has every k up to here, then ``POINTS_A_DECADE``."""
+
+POINTS_A_DECADE = 10
 
 
 def _within(ranks: NDArray[np.int64], k: int | None) -> NDArray[np.float64]:
@@ -57,25 +63,87 @@ def mrr(ranking: Ranking, k: int | None) -> NDArray[np.float64]:  # noqa: ARG001
     return np.where(ranking.ranks == NO_RANK, np.nan, 1.0 / ranking.ranks)
 
 
-RECALL = Metric("recall", recall, True, False, True, 0.0, 1.0, "Jégou et al. 2011, §V")
+def median_rank(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of the ranks of b weighted samples (b, q), float64 (b,).
+
+    The lower median: the smallest rank that at least half of the queries do not exceed, so that it is
+    a rank some query has ("MedR" of cross-modal retrieval, as in Karpathy & Fei-Fei, CVPR 2015).
+    Queries whose product is absent are left out; NaN where none is left. Range 1 … ∞, lower is better.
+    """
+    rows = np.flatnonzero(ranking.ranks != NO_RANK)
+    ranks = ranking.ranks[rows]
+    falling = FallingThreshold(-ranks, rows, np.ones(len(rows), np.bool_), len(ranking.ranks))
+    found = falling.first(weights, lambda c: 2 * c.hits >= c.all_hits)
+    values = -np.append(falling.thresholds, np.nan)[found.place]
+    return np.where(found.counts.all_hits > 0, values, np.nan)
+
+
+def cumulative_match(ranking: Ranking) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return k, int64 (m,), and the share of queries with rank <= k, float64 (m,).
+
+    The cumulative match characteristic (Phillips et al., The FERET evaluation methodology, 2000):
+    recall@k as a function of k. Every k up to ``EVERY_RANK_UP_TO``, then ``POINTS_A_DECADE``, and the
+    size of the gallery last, where the curve is 1. Queries whose product is absent are left out; NaN
+    where none is left.
+    """
+    size = int(ranking.candidates.max(initial=1))
+    decades = np.log10(max(size, EVERY_RANK_UP_TO) / EVERY_RANK_UP_TO)
+    spaced = EVERY_RANK_UP_TO * 10.0 ** (
+        np.arange(int(decades * POINTS_A_DECADE) + 1) / POINTS_A_DECADE
+    )
+    ks = np.concatenate([np.arange(1, EVERY_RANK_UP_TO + 1), np.rint(spaced), [size]]).astype(
+        np.int64
+    )
+    ks = np.unique(ks[ks <= size])
+    ranks = np.sort(ranking.ranks[ranking.ranks != NO_RANK])
+    if not len(ranks):
+        return ks, np.full(len(ks), np.nan)
+    return ks, np.searchsorted(ranks, ks, side="right") / len(ranks)
+
+
+RECALL = Metric(
+    name="recall",
+    per_query=recall,
+    takes_k=True,
+    binary=True,
+    higher_is_better=True,
+    low=0.0,
+    high=1.0,
+    source="Jégou et al. 2011, §V",
+)
 PRODUCT_RECALL = Metric(
-    "product_recall",
-    product_recall,
-    True,
-    False,
-    True,
-    0.0,
-    1.0,
-    "docs/protocol.md, product recall",
+    name="product_recall",
+    per_query=product_recall,
+    takes_k=True,
+    binary=True,
+    higher_is_better=True,
+    low=0.0,
+    high=1.0,
+    source="docs/protocol.md, product recall",
 )
 CATEGORY_RECALL = Metric(
-    "category_recall",
-    category_recall,
-    True,
-    False,
-    True,
-    0.0,
-    1.0,
-    "docs/protocol.md, category recall",
+    name="category_recall",
+    per_query=category_recall,
+    takes_k=True,
+    binary=True,
+    higher_is_better=True,
+    low=0.0,
+    high=1.0,
+    source="docs/protocol.md, category recall",
 )
-MRR = Metric("mrr", mrr, False, False, True, 0.0, 1.0, "Voorhees 1999")
+MRR = Metric(
+    name="mrr",
+    per_query=mrr,
+    higher_is_better=True,
+    low=0.0,
+    high=1.0,
+    source="Voorhees 1999",
+)
+MEDIAN_RANK = Statistic(
+    name="median_rank",
+    of=median_rank,
+    higher_is_better=False,
+    low=1.0,
+    high=float("inf"),
+    source="Karpathy & Fei-Fei 2015",
+)
