@@ -151,3 +151,10 @@ class FallingThreshold:
             columns.append(np.cumsum(np.concatenate([base[:, None], steps], axis=1), axis=1))
         hits, misses = columns
         return Counts(hits, misses, coarse.all_hits[samples], coarse.all_misses[samples])
+
+
+def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return part / whole, float64 (b,); NaN where whole is 0."""
+    quotient = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient

@@ -1,0 +1,160 @@
+"""Open set: does the top score tell queries whose product is in the gallery from the others.
+
+A query is *known* if the gallery holds its product, *unknown* if it does not (``ranks`` is NO_RANK).
+Its score is the similarity of its first result; one that may match no image at all is never accepted.
+All statistics are NaN unless both kinds have weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_prodbench.metrics.metric import Statistic
+from pytest_prodbench.metrics.thresholds import CHUNK, FallingThreshold, share
+from pytest_prodbench.protocol import NO_RANK
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.protocol import Ranking
+
+
+def top_score(ranking: Ranking) -> NDArray[np.float64]:
+    """Return the similarity of each query's first result, float64 (q,); -inf where it has none."""
+    best = np.fmax(ranking.positive_scores, ranking.negative_scores).astype(np.float64)
+    return np.where(np.isnan(best), -np.inf, best)
+
+
+def auroc(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return P(top score of a known query > of an unknown one), ties half; float64 (b,).
+
+    Area under the ROC curve of "is it in the catalog?" (Hanley & McNeil 1982; for open sets Hendrycks
+    & Gimpel, ICLR 2017). Of b weighted samples (b, q). Range 0 … 1, 0.5 is chance, higher is better.
+    """
+    scores, known = top_score(ranking), ranking.ranks != NO_RANK
+    order = np.argsort(scores, kind="stable")
+    new = np.ones(len(order), np.bool_)
+    new[1:] = scores[order[1:]] != scores[order[:-1]]
+    firsts = np.flatnonzero(new)
+    found = np.full(len(weights), np.nan)
+    step = max(1, CHUNK // max(1, len(order)))
+    for start in range(0, len(weights) if len(order) else 0, step):
+        drawn = weights[start : start + step, order]
+        mine = np.add.reduceat(drawn * known[order], firsts, axis=1)
+        strangers = np.add.reduceat(drawn * ~known[order], firsts, axis=1)
+        below = np.cumsum(strangers, axis=1) - strangers / 2.0
+        pairs = mine.sum(axis=1) * strangers.sum(axis=1)
+        part = found[start : start + step]
+        np.divide((mine * below).sum(axis=1), pairs, out=part, where=pairs > 0)
+    return found
+
+
+def fpr95(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of unknown queries accepted where 95 % of known ones are; float64 (b,).
+
+    A query is accepted if its top score is at least the threshold: the highest one that accepts at
+    least 95 % of the known queries, whatever they find (FPR at 95 % TPR; Liang, Li & Srikant, ICLR
+    2018). Of b weighted samples (b, q). Range 0 … 1, lower is better.
+    """
+    known = ranking.ranks != NO_RANK
+    falling = FallingThreshold(top_score(ranking), np.arange(len(known)), known, len(known))
+    accepted = falling.first(weights, lambda c: 100 * c.hits >= 95 * c.all_hits).counts
+    both = (accepted.all_hits > 0) & (accepted.all_misses > 0)
+    return share(accepted.misses, np.where(both, accepted.all_misses, 0.0))
+
+
+def detection_and_identification(
+    ranking: Ranking, weights: NDArray[np.float64], one_in: int
+) -> NDArray[np.float64]:
+    """Return DIR at a false accept rate of 1 / ``one_in`` (100: 1 %), float64 (b,).
+
+    The share of known queries whose first result is right (rank 1, ties pessimistic) and whose top
+    score reaches the threshold (Phillips, Grother & Micheals, Evaluation methods in face recognition,
+    Handbook of Face Recognition, 2nd ed. 2011). The threshold is the lowest that at most one in
+    ``one_in`` of the unknown queries reaches, counted and never interpolated: it lies just above the
+    score of the first unknown query that would be one too many, and known queries tied with that one
+    are rejected. With fewer than ``one_in`` unknown queries none may be accepted, so that the value is
+    defined, and too low rather than too high. Of b weighted samples (b, q). Range 0 … 1, higher is
+    better.
+    """
+    scores, known = top_score(ranking), ranking.ranks != NO_RANK
+    rows = np.flatnonzero(~known | (ranking.ranks == 1))
+    falling = FallingThreshold(scores[rows], rows, known[rows], len(known))
+    crossing = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)
+    all_known = weights @ known.astype(np.float64)
+    both = (all_known > 0) & (crossing.counts.all_misses > 0)
+    return share(crossing.before.hits, np.where(both, all_known, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSetCurve:
+    """What each threshold does, from accepting no query (+inf) to accepting all; float64 (u,) each.
+
+    Attributes:
+        thresholds: falling; a query is accepted if its top score is at least that.
+        false_accepts: share of unknown queries accepted (FAR, the ROC's false positive rate).
+        accepts: share of known queries accepted (the ROC's true positive rate).
+        identified: share of known queries accepted and right at rank 1 (DIR).
+    """
+
+    thresholds: NDArray[np.float64]
+    false_accepts: NDArray[np.float64]
+    accepts: NDArray[np.float64]
+    identified: NDArray[np.float64]
+
+
+def open_set_curve(ranking: Ranking) -> OpenSetCurve | None:
+    """Return the curve of FAR against DIR, and the ROC; None unless there are both kinds of queries."""
+    scores, known = top_score(ranking), ranking.ranks != NO_RANK
+    if not len(scores) or known.all() or not known.any():
+        return None
+    thresholds = np.append(np.inf, np.unique(scores[scores > -np.inf])[::-1])
+
+    def reached(which: NDArray[np.bool_], of: NDArray[np.bool_]) -> NDArray[np.float64]:
+        above = np.searchsorted(np.sort(-scores[which]), -thresholds, side="right")
+        return above / np.count_nonzero(of)
+
+    return OpenSetCurve(
+        thresholds,
+        reached(~known, ~known),
+        reached(known, known),
+        reached(ranking.ranks == 1, known),
+    )
+
+
+AUROC = Statistic(
+    name="auroc",
+    of=auroc,
+    higher_is_better=True,
+    low=0.0,
+    high=1.0,
+    source="Hanley & McNeil 1982; Hendrycks & Gimpel 2017",
+)
+FPR95 = Statistic(
+    name="fpr95",
+    of=fpr95,
+    higher_is_better=False,
+    low=0.0,
+    high=1.0,
+    source="Liang, Li & Srikant 2018",
+)
+DIR_FAR_1PCT = Statistic(
+    name="dir_far_1pct",
+    of=partial(detection_and_identification, one_in=100),
+    higher_is_better=True,
+    low=0.0,
+    high=1.0,
+    source="Phillips, Grother & Micheals 2011",
+)
+DIR_FAR_01PCT = Statistic(
+    name="dir_far_01pct",
+    of=partial(detection_and_identification, one_in=1000),
+    higher_is_better=True,
+    low=0.0,
+    high=1.0,
+    source="Phillips, Grother & Micheals 2011",
+)
