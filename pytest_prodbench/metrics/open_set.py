@@ -36,20 +36,20 @@ def auroc(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]
     & Gimpel, ICLR 2017). Of b weighted samples (b, q). Range 0 … 1, 0.5 is chance, higher is better.
     """
     scores, known = top_score(ranking), ranking.ranks != NO_RANK
-    order = np.argsort(scores, kind="stable")
-    new = np.ones(len(order), np.bool_)
-    new[1:] = scores[order[1:]] != scores[order[:-1]]
-    firsts = np.flatnonzero(new)
+    mine, strangers = np.flatnonzero(known), np.flatnonzero(~known)
+    mine = mine[np.argsort(scores[mine], kind="stable")]
+    below = np.searchsorted(scores[mine], scores[strangers], side="left")
+    level = np.searchsorted(scores[mine], scores[strangers], side="right")
     found = np.full(len(weights), np.nan)
-    step = max(1, CHUNK // max(1, len(order)))
-    for start in range(0, len(weights) if len(order) else 0, step):
-        drawn = weights[start : start + step, order]
-        mine = np.add.reduceat(drawn * known[order], firsts, axis=1)
-        strangers = np.add.reduceat(drawn * ~known[order], firsts, axis=1)
-        below = np.cumsum(strangers, axis=1) - strangers / 2.0
-        pairs = mine.sum(axis=1) * strangers.sum(axis=1)
-        part = found[start : start + step]
-        np.divide((mine * below).sum(axis=1), pairs, out=part, where=pairs > 0)
+    step = max(1, CHUNK // max(1, len(known)))
+    for start in range(0, len(weights), step):
+        drawn = weights[start : start + step]
+        passed = np.zeros((len(drawn), len(mine) + 1))
+        np.cumsum(drawn[:, mine], axis=1, out=passed[:, 1:])
+        beaten = passed[:, -1:] - (passed[:, below] + passed[:, level]) / 2.0
+        unknown = drawn[:, strangers]
+        pairs = passed[:, -1] * unknown.sum(axis=1)
+        found[start : start + step] = share((unknown * beaten).sum(axis=1), pairs)
     return found
 
 
