@@ -1,153 +1,157 @@
-"""Blocks of float32 inner products, and the few questions that ranking asks of a block.
+"""Backends: in which arithmetic a block of scores is computed, and how far it may be off.
 
-A backend may round as it likes within ``score_error``: whatever that leaves open is settled in float64
-by the caller, so that every backend gives the same ranks.
+A backend may round as it likes within the error that it states; whatever that leaves open is settled by
+exact scores, so that every backend gives the same ranks.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from pytest_prodbench.retrieval.blocks import ArrayBlock, ScoreBlock
+from pytest_prodbench.retrieval.exact import RESOLUTION, round_once
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_prodbench.retrieval.gallery import Gallery
+
     Floats = NDArray[np.float32]
-    Ints = NDArray[np.int64]
+    Doubles = NDArray[np.float64]
 
 UNIT_ROUNDOFF = 2.0**-24
 """Half the distance from 1 to the next float32."""
 
+BFLOAT16_ROUNDOFF = 2.0**-8
+"""The same of bfloat16, which keeps 8 bits."""
+
+WORTH_REDUCING = 2e9
+"""q · n · d from which a first pass in bfloat16 wins back what its copy of the gallery costs."""
+
+
+def gamma(terms: int) -> float:
+    """γ_n = n·u / (1 − n·u): relative error of a float32 sum of n terms, in any order (Higham §3.1)."""
+    return terms * UNIT_ROUNDOFF / (1.0 - terms * UNIT_ROUNDOFF)
+
 
 def score_error(dimension: int) -> float:
-    """Bound on |float32 inner product − exact one| of two unit vectors of this dimension.
+    """Bound on |float32 inner product − similarity| of two unit vectors of this dimension.
 
-    γ_d = d·u / (1 − d·u) holds for any order of summation, with or without fused multiply-add (Higham,
-    Accuracy and Stability of Numerical Algorithms, 2nd ed., §3.1), times ‖x‖·‖y‖, which the rounding of
-    the components may leave at 1 + 2u; one more u for rounding the exact score to float32.
+    γ_d holds for any order of summation, with or without fused multiply-add (Higham, Accuracy and
+    Stability of Numerical Algorithms, 2nd ed., §3.1), times ‖x‖·‖y‖, which the rounding of the
+    components may leave at 1 + 2u; one more u and 2⁻³¹ for rounding the exact score.
     """
-    gamma = dimension * UNIT_ROUNDOFF / (1.0 - dimension * UNIT_ROUNDOFF)
-    return gamma * (1.0 + 8.0 * UNIT_ROUNDOFF) + UNIT_ROUNDOFF
+    return gamma(dimension) * (1.0 + 8.0 * UNIT_ROUNDOFF) + UNIT_ROUNDOFF + RESOLUTION / 2.0
 
 
-class ScoreBlocks(Protocol):
-    """Approximate scores by blocks; ``block`` is whatever array type the backend computes in."""
+class Backend(Protocol):
+    """One arithmetic over one gallery.
 
-    def block(self, first: int, last: int, start: int, stop: int) -> Any:
-        """Scores of queries first:last against gallery start:stop, (last − first, stop − start)."""
-        ...
+    Attributes:
+        name: for the record.
+        rounding: relative rounding of a block's numbers after their error (0 where the error holds it).
+        query_block, gallery_block: how many rows and columns of a block suit it.
+    """
 
-    def put(self, block: Any, rows: Ints, columns: Ints, values: Any) -> Any:
-        """Set ``block[rows, columns] = values`` in place and return what stood there."""
-        ...
+    name: str
+    rounding: float
+    query_block: int
+    gallery_block: int
 
-    def count_above(self, block: Any, limits: Floats) -> Ints:
-        """How many scores of each row are > its limit."""
-        ...
-
-    def between(self, block: Any, low: Floats, high: Floats) -> tuple[Ints, Ints]:
-        """Rows and columns of the scores with low <= score <= high of their row."""
-        ...
-
-    def largest(self, block: Any, m: int) -> Floats:
-        """The m-th largest score of each row (−inf if the row is shorter), (rows,)."""
-        ...
+    def open(self, queries: Floats) -> OpenQueries:
+        """Take up to ``query_block`` unit vectors (r, d)."""
 
 
-class NumpyBlocks:
-    """The questions, answered by numpy; shared by backends whose blocks are numpy arrays."""
+class OpenQueries(Protocol):
+    """Some queries against the gallery.
 
-    def put(self, block: Any, rows: Ints, columns: Ints, values: Any) -> Any:
-        old = block[rows, columns]
-        block[rows, columns] = values
-        return old
+    Attributes:
+        error: float64 (r,), bound on |score before rounding − similarity| of each query.
+        exact: whether the scores are the similarities themselves; then ``error`` is 0.
+    """
 
-    def count_above(self, block: Any, limits: Floats) -> Ints:
-        import numpy as np
+    error: Doubles
+    exact: bool
 
-        counts: Ints = np.count_nonzero(block > limits[:, None], axis=1).astype(np.int64)
-        return counts
-
-    def between(self, block: Any, low: Floats, high: Floats) -> tuple[Ints, Ints]:
-        rows, columns = ((block >= low[:, None]) & (block <= high[:, None])).nonzero()
-        return rows, columns
-
-    def largest(self, block: Any, m: int) -> Floats:
-        import numpy as np
-
-        if block.shape[1] < m:
-            return np.full(len(block), -np.inf, np.float32)
-        values: Floats = np.partition(block, block.shape[1] - m, axis=1)[:, block.shape[1] - m]
-        return values
+    def block(self, start: int, stop: int, group: int) -> ScoreBlock:
+        """Scores against the places start:stop, with maxima of ``group`` columns."""
 
 
-class FaissBlocks(NumpyBlocks):
+class _Queries:
+    """Float32 queries with one error for all; ``_block`` does the product."""
+
+    exact = False
+
+    def __init__(self, queries: Floats) -> None:
+        self._queries = queries
+        self.error = np.full(len(queries), score_error(queries.shape[1]))
+
+
+class FaissBackend:
     """faiss on the CPU; starts in a tenth of the time that torch needs to be imported."""
 
-    def __init__(self, queries: Floats, gallery: Floats, threads: int) -> None:
+    name = "faiss"
+    rounding = 0.0
+    query_block = 256
+    gallery_block = 16_384
+
+    def __init__(self, gallery: Gallery, threads: int) -> None:
         import faiss
 
         faiss.omp_set_num_threads(max(1, threads))
-        self._faiss = faiss
-        self._queries, self._gallery = queries, gallery
+        self._gallery = gallery
 
-    def block(self, first: int, last: int, start: int, stop: int) -> Any:
-        return self._faiss.pairwise_distances(
-            self._queries[first:last],
-            self._gallery[start:stop],
-            self._faiss.METRIC_INNER_PRODUCT,
-        )
+    def open(self, queries: Floats) -> OpenQueries:
+        return _FaissQueries(self._gallery, queries)
 
 
-class TorchBlocks:
-    """torch on the model's device; the gallery is moved there once."""
+class _FaissQueries(_Queries):
+    def __init__(self, gallery: Gallery, queries: Floats) -> None:
+        super().__init__(queries)
+        self._gallery = gallery
 
-    def __init__(self, queries: Floats, gallery: Floats, device: str) -> None:
-        import torch
+    def block(self, start: int, stop: int, group: int) -> ScoreBlock:
+        import faiss
 
-        self._torch = torch
-        self._device = torch.device(device)
-        self._queries = torch.from_numpy(queries).to(self._device)
-        self._gallery = torch.from_numpy(gallery).to(self._device)
+        part = self._gallery.part(start, stop)
+        scores = faiss.pairwise_distances(self._queries, part, faiss.METRIC_INNER_PRODUCT)
+        return ArrayBlock(scores, group)
 
-    def block(self, first: int, last: int, start: int, stop: int) -> Any:
-        torch = self._torch
-        # TF32 keeps 10 bits of the mantissa: outside the bound of score_error.
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-        try:
-            return self._queries[first:last] @ self._gallery[start:stop].T
-        finally:
-            torch.set_float32_matmul_precision(before)
 
-    def put(self, block: Any, rows: Ints, columns: Ints, values: Any) -> Any:
-        index = (self._index(rows), self._index(columns))
-        old = block[index].clone()
-        block[index] = values
-        return old
+class ExactBackend:
+    """float64 products, rounded once to similarities; for what float32 leaves open too often."""
 
-    def count_above(self, block: Any, limits: Floats) -> Ints:
-        counts: Ints = (block > self._column(limits)).sum(dim=1).cpu().numpy()
-        return counts
+    name = "exact"
+    rounding = 0.0
+    query_block = 128
+    gallery_block = 8192
 
-    def between(self, block: Any, low: Floats, high: Floats) -> tuple[Ints, Ints]:
-        found = (block >= self._column(low)) & (block <= self._column(high))
-        rows, columns = found.nonzero(as_tuple=True)
-        return rows.cpu().numpy(), columns.cpu().numpy()
+    def __init__(self, gallery: Gallery) -> None:
+        self._gallery = gallery
 
-    def largest(self, block: Any, m: int) -> Floats:
-        import numpy as np
+    def open(self, queries: Floats) -> OpenQueries:
+        return _ExactQueries(self._gallery, queries)
 
-        if block.shape[1] < m:
-            return np.full(len(block), -np.inf, np.float32)
-        values: Floats = block.topk(m, dim=1, sorted=True).values[:, -1].cpu().numpy()
-        return values
 
-    def _index(self, values: Ints) -> Any:
-        return self._torch.from_numpy(values).to(self._device)
+class _ExactQueries:
+    exact = True
 
-    def _column(self, values: Floats) -> Any:
-        return self._torch.from_numpy(values).to(self._device)[:, None]
+    def __init__(self, gallery: Gallery, queries: Floats) -> None:
+        self._gallery, self._queries = gallery, queries
+        self._wide = queries.astype(np.float64)
+        self.error = np.zeros(len(queries))
+
+    def block(self, start: int, stop: int, group: int) -> ScoreBlock:
+        from pytest_prodbench.retrieval.exact import exact_scores
+
+        part = self._gallery.part(start, stop)
+        values, doubtful = round_once(self._wide @ part.astype(np.float64).T, part.shape[1])
+        rows, columns = doubtful.nonzero()
+        values[rows, columns] = exact_scores(self._queries, part, rows, columns)
+        return ArrayBlock(values, group)
 
 
 def choose_backend(backend: str, device: str, work: float) -> str:
@@ -156,19 +160,32 @@ def choose_backend(backend: str, device: str, work: float) -> str:
     The ranks are the same; only the time differs. ``work`` is q · n · d: above 10¹¹ (seconds of
     arithmetic) the two seconds that importing torch costs are won back.
     """
-    import sys
-
     if backend != "auto":
         return backend
     return "torch" if device != "cpu" or "torch" in sys.modules or work > 1e11 else "faiss"
 
 
-def open_backend(
-    backend: str, queries: Floats, gallery: Floats, *, device: str, threads: int
-) -> ScoreBlocks:
-    """Open ``torch`` (on ``device``) or ``faiss`` over unit vectors (q, d) and (n, d), contiguous."""
+def open_backends(
+    backend: str, gallery: Gallery, queries: int, *, device: str, threads: int
+) -> list[Backend]:
+    """Return the backends to try in turn: the fastest first, the exact one last.
+
+    Args:
+        backend: ``torch`` or ``faiss``.
+        gallery: what is searched.
+        queries: how many will come; few are not worth a reduced copy of the gallery.
+        device: torch device.
+        threads: for faiss.
+    """
+    last: Backend = ExactBackend(gallery)
     if backend == "faiss":
-        return FaissBlocks(queries, gallery, threads)
+        return [FaissBackend(gallery, threads), last]
     if backend == "torch":
-        return TorchBlocks(queries, gallery, device)
+        from pytest_prodbench.retrieval.torch_backends import ReducedBackend, TorchBackend
+
+        plain: Backend = TorchBackend(gallery, device)
+        work = float(queries) * len(gallery) * gallery.dimension
+        if work >= WORTH_REDUCING and ReducedBackend.suits(device):
+            return [ReducedBackend(gallery, device), plain, last]
+        return [plain, last]
     raise ValueError(f"unknown backend {backend!r}; expected 'torch' or 'faiss'")

@@ -39,13 +39,14 @@ class Pairs:
 
         return np.diff(self.starts)
 
-    def of(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (query − first, gallery) of the pairs of queries ``first <= i < last``."""
+    def of_rows(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (position in ``rows``, gallery) of the pairs of some queries."""
         import numpy as np
 
-        starts = self.starts[first : last + 1]
-        rows = np.repeat(np.arange(last - first), np.diff(starts))
-        return rows, self.columns[starts[0] : starts[-1]]
+        counts = self.counts[rows]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        at = np.repeat(self.starts[rows], counts) + within
+        return np.repeat(np.arange(len(rows)), counts), self.columns[at]
 
 
 def matching_pairs(query_codes: NDArray[np.int64], gallery_codes: NDArray[np.int64]) -> Pairs:
@@ -95,3 +96,22 @@ def _build(queries: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) ->
     rows, columns = np.divmod(keys, width)
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=queries))])
     return Pairs(starts.astype(np.int64), columns.astype(np.int64))
+
+
+def select(pairs: Pairs, rows: NDArray[np.int64]) -> Pairs:
+    """Return the pairs of some queries, numbered anew from 0."""
+    _, columns = pairs.of_rows(rows)
+    return _starting(pairs.counts[rows], columns)
+
+
+def none(queries: int) -> Pairs:
+    """Return no pair for so many queries."""
+    import numpy as np
+
+    return _starting(np.zeros(queries, np.int64), np.empty(0, np.int64))
+
+
+def _starting(counts: NDArray[np.int64], columns: NDArray[np.int64]) -> Pairs:
+    import numpy as np
+
+    return Pairs(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns)

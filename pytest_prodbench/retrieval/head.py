@@ -2,71 +2,130 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.retrieval.backends import ScoreBlocks, score_error
-from pytest_prodbench.retrieval.labels import Labels, exact_scores
+from pytest_prodbench.retrieval.bounds import NEVER, Bounds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pytest_prodbench.retrieval.blocks import ScoreBlock
+    from pytest_prodbench.retrieval.labels import Labels
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.int64]
+
 LOWEST_SCORE = np.float32(-2.0)
-"""Below every inner product of unit vectors, above the −inf that stands for 'must not meet'."""
+"""Below every inner product of unit vectors, above the −∞ that stands for 'must not meet'."""
+
+NEEDED = 32
+"""Candidates a result that no bound could have spared."""
 
 
 class Head:
-    """Collects candidates block by block and settles their order in float64.
+    """Collects candidates of r queries block by block.
+
+    The m-th largest score seen so far, less what the error allows, is a floor below which nothing can be
+    among the first m.
+
+    Attributes:
+        bounds: of the scores.
+        open_scores: int64 (r,), candidates of each query beyond what a list of this length needs.
+    """
+
+    def __init__(self, m: int, bounds: Bounds) -> None:
+        count = len(bounds.error)
+        self._m, self.bounds = m, bounds
+        self._best = np.full((count, m), -np.inf, np.float32)
+        self._rows: list[Ints] = []
+        self._places: list[Ints] = []
+        self._scores: list[Floats] = []
+        self.open_scores = np.full(count, -NEEDED * m, np.int64)
+        self._dropped = np.zeros(count, np.bool_)
+
+    def add(self, block: ScoreBlock, start: int) -> None:
+        """Keep every score of a block that may be among the first m; ``start`` is its first place."""
+        largest = block.largest(self._m)
+        both = np.concatenate([self._best, largest], axis=1)
+        cut = both.shape[1] - self._m
+        self._best = np.partition(both, cut, axis=1)[:, cut:]
+        rows, columns, scores = block.at_least(self._floor())
+        self._rows.append(rows)
+        self._places.append(columns + start)
+        self._scores.append(scores)
+        self.open_scores += np.bincount(rows, minlength=len(self._best))
+
+    def drop(self, rows: NDArray[np.bool_]) -> None:
+        """Collect no more for these queries."""
+        self._dropped |= rows
+
+    def _floor(self) -> Floats:
+        floor = np.maximum(self.bounds.floor(self._best.min(axis=1)), LOWEST_SCORE)
+        return np.where(self._dropped, NEVER, floor)
+
+    def candidates(self) -> tuple[Ints, Ints, Floats]:
+        """Rows, places and approximate scores of what may be among the first m, all blocks added."""
+        rows, places = np.concatenate(self._rows), np.concatenate(self._places)
+        scores = np.concatenate(self._scores)
+        keep = scores >= self._floor()[rows]
+        return rows[keep], places[keep], scores[keep]
+
+
+class ResultLists:
+    """Settled lists of q queries.
 
     Order: higher score first; among equal scores negatives before positives (pessimistic), then
     ``Labels.gallery_order``.
 
     Attributes:
-        indices: int64 (q, m), −1 where there are fewer than m.
+        indices: int64 (q, m), gallery rows, −1 where there are fewer than m.
         scores: float32 (q, m), NaN where there are fewer than m.
         relevant: bool (q, m).
     """
 
-    def __init__(
-        self,
-        queries: NDArray[np.float32],
-        gallery: NDArray[np.float32],
-        labels: Labels,
-        m: int,
-    ) -> None:
-        self._queries, self._gallery, self._labels, self._m = queries, gallery, labels, m
-        self._margin = np.float32(2.0 * score_error(queries.shape[1]) + 1e-6)
-        self.indices = np.full((len(queries), m), -1, np.int64)
-        self.scores = np.full((len(queries), m), np.nan, np.float32)
-        self.relevant = np.zeros((len(queries), m), np.bool_)
-        self._rows: list[NDArray[np.int64]] = []
-        self._columns: list[NDArray[np.int64]] = []
-        self._floor: NDArray[np.float32] | None = None
+    def __init__(self, count: int, labels: Labels | None, m: int) -> None:
+        """``labels``: None means no positives, and ties in the order of the rows."""
+        self._labels = labels
+        self.indices = np.full((count, m), -1, np.int64)
+        self.scores = np.full((count, m), np.nan, np.float32)
+        self.relevant = np.zeros((count, m), np.bool_)
 
-    def add(self, scores: ScoreBlocks, block: Any, first: int, start: int) -> None:
-        """Keep every score of a block that may be among the first m; ``start`` is its first row."""
-        # Two scores can change places only if they are within twice the error of each other.
-        limit = np.maximum(scores.largest(block, self._m) - self._margin, LOWEST_SCORE)
-        self._floor = limit if self._floor is None else np.maximum(self._floor, limit)
-        rows, columns = scores.between(block, self._floor, np.full(len(limit), np.inf, np.float32))
-        self._rows.append(rows + first)
-        self._columns.append(columns + start)
+    def settle(self, rows: Ints, columns: Ints, values: Floats) -> None:
+        """Order the candidates of some queries.
 
-    def close(self, first: int, last: int) -> None:
-        """Settle the queries first:last; every gallery block has been added."""
-        rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
-        self._rows, self._columns, self._floor = [], [], None
-        values = exact_scores(self._queries, self._gallery, rows, columns)
-        labels = self._labels
-        relevant = labels.query_products[rows] == labels.gallery_products[columns]
-        order = np.lexsort((labels.gallery_order[columns], relevant, -values, rows))
-        rows, columns = rows[order], columns[order]
-        counts = np.bincount(rows - first, minlength=last - first)
-        starts = np.cumsum(counts) - counts
-        place = np.arange(len(rows)) - np.repeat(starts, counts)
-        keep = place < self._m
-        target = (rows[keep], place[keep])
-        self.indices[target] = columns[keep]
-        self.scores[target] = values[order][keep]
-        self.relevant[target] = relevant[order][keep]
+        Args:
+            rows, columns: pairs of queries and gallery rows, all that may be among the first m.
+            values: their similarities, float32 (pairs,).
+        """
+        if self._labels is None:
+            relevant, order = np.zeros(len(rows), np.bool_), columns
+        else:
+            labels = self._labels
+            relevant = labels.query_products[rows] == labels.gallery_products[columns]
+            order = labels.gallery_order[columns]
+        by = _by_score(rows, values)
+        # Only equal scores need the other criteria, and they are rare.
+        alike = (np.diff(rows[by]) == 0) & (np.diff(values[by]) == 0)
+        if alike.any():
+            places = np.flatnonzero(np.append(alike, False) | np.insert(alike, 0, False))
+            tied = by[places]
+            again = np.lexsort((order[tied], relevant[tied], -values[tied], rows[tied]))
+            by[places] = tied[again]
+        ordered = rows[by]
+        counts = np.bincount(ordered, minlength=len(self.indices))
+        place = np.arange(len(by)) - np.repeat(np.cumsum(counts) - counts, counts)
+        keep = place < self.indices.shape[1]
+        target = (ordered[keep], place[keep])
+        self.indices[target] = columns[by][keep]
+        self.scores[target] = values[by][keep]
+        self.relevant[target] = relevant[by][keep]
+
+
+def _by_score(rows: Ints, values: Floats) -> Ints:
+    """Order of rows, then of falling values; one integer key sorts faster than two columns."""
+    bits = np.ascontiguousarray(values).view(np.int32).astype(np.int64)
+    # The bits of a negative float fall where its value rises.
+    rising = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+    return np.argsort((rows << 32) - rising)

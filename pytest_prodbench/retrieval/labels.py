@@ -1,13 +1,12 @@
-"""Integer codes that decide what is a positive, and the similarity of the protocol itself."""
+"""Integer codes that decide what is a positive."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -20,6 +19,7 @@ class Labels:
         query_families, gallery_families: the same for families; None where there are none.
         gallery_order: int64 (n,), a total order of the gallery that does not depend on how it was
             written down (made from ids and contents); decides the listing of tied images.
+        query_order: int64 (q,), the same for the queries; decides what is drawn for whom.
     """
 
     query_products: NDArray[np.int64]
@@ -27,22 +27,4 @@ class Labels:
     query_families: NDArray[np.int64] | None
     gallery_families: NDArray[np.int64] | None
     gallery_order: NDArray[np.int64]
-
-
-def exact_scores(
-    queries: NDArray[np.float32],
-    gallery: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-) -> NDArray[np.float32]:
-    """Inner products of p pairs of rows, summed in float64 and rounded to float32 once, (p,).
-
-    This *is* the similarity of the protocol; backends only approximate it.
-    """
-    out = np.empty(len(rows), np.float32)
-    step = max(1, 8_000_000 // queries.shape[1])
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        left = queries[rows[part]].astype(np.float64)
-        out[part] = np.einsum("ij,ij->i", left, gallery[columns[part]].astype(np.float64))
-    return out
+    query_order: NDArray[np.int64]

@@ -6,24 +6,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.protocol import Ranking
-from pytest_prodbench.retrieval.backends import open_backend
-from pytest_prodbench.retrieval.counting import Counter
-from pytest_prodbench.retrieval.exclusion import Pairs, difference, matching_pairs
-from pytest_prodbench.retrieval.head import Head
-from pytest_prodbench.retrieval.labels import Labels
+from pytest_prodbench.protocol import NO_RANK, PositiveRanks, Ranking
+from pytest_prodbench.retrieval.backends import open_backends, score_error
+from pytest_prodbench.retrieval.exact import exact_scores
+from pytest_prodbench.retrieval.exclusion import Pairs, difference, matching_pairs, select, union
+from pytest_prodbench.retrieval.families import best_of_family
+from pytest_prodbench.retrieval.gallery import Gallery
+from pytest_prodbench.retrieval.sweep import Problem, sweep
+from pytest_prodbench.retrieval.tally import Limits, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-QUERY_BLOCK = 256
-GALLERY_BLOCK = 32_768
-"""256 × 32,768 float32 scores are 32 MiB: memory does not grow with queries × gallery."""
+    from pytest_prodbench.retrieval.backends import Backend
+    from pytest_prodbench.retrieval.head import ResultLists
+    from pytest_prodbench.retrieval.labels import Labels
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.int64]
 
 
 def rank(
     queries: NDArray[np.float32],
-    gallery: NDArray[np.float32],
+    gallery: NDArray[np.float32] | Gallery,
     labels: Labels,
     excluded: Pairs,
     *,
@@ -31,65 +38,165 @@ def rank(
     backend: str = "torch",
     device: str = "cpu",
     threads: int = 1,
-    query_block: int = QUERY_BLOCK,
-    gallery_block: int = GALLERY_BLOCK,
+    query_block: int | None = None,
+    gallery_block: int | None = None,
 ) -> Ranking:
     """Rank a gallery of unit vectors (n, d) for each query (q, d).
 
-    One pass over the scores: the best positive is scored first, then the images that exceed or equal it
-    are counted. Scores within ``score_error`` of the best positive are computed again in float64.
+    One pass over the scores: the positives are scored first, then the images that exceed or equal each
+    of them are counted, block by block. Memory does not grow with q · n.
 
     Args:
-        queries, gallery: float32 unit vectors.
+        queries, gallery: float32 unit vectors; a :class:`Gallery` that is ready keeps its reduced copy.
         labels: what is a positive.
         excluded: pairs that must not meet.
-        top: length of each result list.
+        top: length of each result list, at least 1.
         backend: ``torch`` or ``faiss``; the same ranks.
         device: torch device.
         threads: for faiss.
-        query_block, gallery_block: size of a block; changes memory, never a rank.
+        query_block, gallery_block: size of a block; changes time and memory, never a rank.
     """
-    queries, gallery = np.ascontiguousarray(queries), np.ascontiguousarray(gallery)
-    scores = open_backend(backend, queries, gallery, device=device, threads=threads)
-    products = matching_pairs(labels.query_products, labels.gallery_products)
-    by_product = Counter(
-        queries, gallery, difference(products, excluded), products=labels.gallery_products
-    )
-    counters = [by_product]
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    if not isinstance(gallery, Gallery):
+        gallery = Gallery(gallery, labels.gallery_products)
+    backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
+    positives = difference(matching_pairs(labels.query_products, labels.gallery_products), excluded)
+    columns, scores = _best_first(queries, gallery, positives, labels)
+    family = None
     if labels.query_families is not None and labels.gallery_families is not None:
-        families = matching_pairs(labels.query_families, labels.gallery_families)
-        counters.append(Counter(queries, gallery, difference(families, excluded)))
-    head = Head(queries, gallery, labels, top)
-    negatives = Head(queries, gallery, labels, 1)
-    for first in range(0, len(queries), query_block):
-        last = min(first + query_block, len(queries))
-        rows, columns = excluded.of(first, last)
-        for start in range(0, len(gallery), gallery_block):
-            stop = min(start + gallery_block, len(gallery))
-            block = scores.block(first, last, start, stop)
-            here = (columns >= start) & (columns < stop)
-            scores.put(block, rows[here], columns[here] - start, -np.inf)
-            head.add(scores, block, first, start)
-            for counter in counters:
-                with counter.negatives_only(scores, block, (first, last), (start, stop)):
-                    counter.add(scores, block, (first, last), start)
-                    if counter is by_product:
-                        negatives.add(scores, block, first, start)
-        for counter in counters:
-            counter.close(first, last)
-        head.close(first, last)
-        negatives.close(first, last)
-    return Ranking(
-        ranks=by_product.ranks(pessimistic=True),
-        ranks_optimistic=by_product.ranks(pessimistic=False),
-        product_ranks=by_product.product_ranks(),
-        family_ranks=counters[1].ranks(pessimistic=True) if len(counters) > 1 else None,
-        positives=by_product.positives.counts,
-        candidates=len(gallery) - excluded.counts,
-        positive_scores=by_product.best,
-        negative_scores=negatives.scores[:, 0],
-        near_ties=by_product.near,
-        top_indices=head.indices,
-        top_scores=head.scores,
-        top_relevant=head.relevant,
+        family = best_of_family(
+            queries, gallery.vectors, labels.query_families, labels.gallery_families, excluded
+        )
+    limits, at_positives, at_family = _limits(
+        positives, scores, None if family is None else family[0], _products(gallery, labels)
     )
+    problem = Problem(queries, gallery, excluded, labels, limits, top)
+    tally, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
+    assert tally is not None  # noqa: S101 - limits were given
+    some = positives.counts > 0
+    every, ahead = _positive_ranks(positives, columns, scores, tally, at_positives)
+    first = positives.starts[:-1][some]
+    best = np.full(len(queries), np.nan, np.float32)
+    best[some] = scores[first]
+    ranks = _with_absent(some, every.ranks[first])
+    ranks_optimistic = _with_absent(some, every.ranks_optimistic[first])
+    if limits.products is None:
+        # No product has two images: a list of images is one of products.
+        product_ranks, product_optimistic = ranks, ranks_optimistic
+    else:
+        # The query's own product reaches the limit by its best image, and exceeds it by none.
+        product_ranks = np.where(some, tally.products_reaching, NO_RANK)
+        product_optimistic = np.where(some, tally.products_above + 1, NO_RANK)
+    family_ranks = family_optimistic = None
+    if family is not None:
+        of_family = ~np.isnan(family[0])
+        above, level = tally.above[at_family], tally.level[at_family]
+        family_ranks = _with_absent(of_family, above + level - family[1][of_family] + 1)
+        family_optimistic = _with_absent(of_family, above + 1)
+    return Ranking(
+        ranks=ranks,
+        ranks_optimistic=ranks_optimistic,
+        product_ranks=product_ranks,
+        product_ranks_optimistic=product_optimistic,
+        family_ranks=family_ranks,
+        family_ranks_optimistic=family_optimistic,
+        positives=positives.counts,
+        candidates=len(gallery) - excluded.counts,
+        every_positive=every,
+        positive_scores=best,
+        negative_scores=_best_negatives(problem, backends, lists, positives),
+        near_ties=np.where(some, tally.near - ahead, 0),
+        top_indices=lists.indices,
+        top_scores=lists.scores,
+        top_relevant=lists.relevant,
+    )
+
+
+def _best_first(
+    queries: Floats, gallery: Gallery, positives: Pairs, labels: Labels
+) -> tuple[Ints, Floats]:
+    """Gallery rows and similarities of all positives, best first within each query."""
+    rows = positives.rows
+    scores = exact_scores(queries, gallery.vectors, rows, positives.columns)
+    order = np.lexsort((labels.gallery_order[positives.columns], -scores, rows))
+    return positives.columns[order], scores[order]
+
+
+def _products(gallery: Gallery, labels: Labels) -> Ints | None:
+    """Product code of each place; None where each product has one image."""
+    codes = labels.gallery_products
+    if gallery.order is not None:
+        codes = codes[gallery.order]
+    return codes if (np.diff(codes) == 0).any() else None
+
+
+def _limits(
+    positives: Pairs, scores: Floats, family: Floats | None, products: Ints | None
+) -> tuple[Limits, Ints, Ints]:
+    """Limits of each query: its positives, best first, then its family's best.
+
+    Returns:
+        The limits, where the positives' stand among them (p,), and where the families' do.
+    """
+    of_family = np.zeros(len(positives.counts), np.bool_)
+    if family is not None:
+        of_family = ~np.isnan(family)
+    starts = np.concatenate([[0], np.cumsum(positives.counts + of_family)]).astype(np.int64)
+    at_family = starts[1:][of_family] - 1
+    at_positives = np.delete(np.arange(starts[-1]), at_family)
+    values = np.empty(starts[-1], np.float32)
+    values[at_positives] = scores
+    if family is not None:
+        values[at_family] = family[of_family]
+    return Limits(starts, values, products), at_positives, at_family
+
+
+def _positive_ranks(
+    positives: Pairs, columns: Ints, scores: Floats, tally: Tally, at: Ints
+) -> tuple[PositiveRanks, Ints]:
+    """Ranks of all positives, and how many positives of each query count as near its best one."""
+    rows, starts = positives.rows, positives.starts
+    place = np.arange(len(rows)) - starts[rows]
+    # Runs of equal scores within a query: where each begins, and how long it is.
+    new = np.ones(len(rows), np.bool_)
+    new[1:] = (np.diff(rows) != 0) | (scores[1:] != scores[:-1])
+    begins = np.flatnonzero(new)
+    run = np.cumsum(new) - 1
+    length = np.diff(np.append(begins, len(rows)))[run]
+    better = begins[run] - starts[rows]
+    above = tally.above[at] - better
+    level = tally.level[at] - length
+    every = PositiveRanks(
+        starts,
+        columns,
+        ranks=place + 1 + above + level,
+        ranks_optimistic=place + 1 + above,
+        scores=scores,
+    )
+    best = scores[starts[rows]] if len(rows) else scores
+    error = score_error(tally.queries.shape[1])
+    near = np.abs(scores.astype(np.float64) - best) <= error
+    return every, np.bincount(rows[near], minlength=len(starts) - 1)
+
+
+def _with_absent(some: NDArray[np.bool_], ranks: Ints) -> Ints:
+    found = np.full(len(some), NO_RANK, np.int64)
+    found[some] = ranks
+    return found
+
+
+def _best_negatives(
+    problem: Problem, backends: Sequence[Backend], lists: ResultLists, positives: Pairs
+) -> Floats:
+    """Similarity of each query's best negative, float32 (q,), NaN where there is none."""
+    negative = (lists.indices >= 0) & ~lists.relevant
+    found = np.full(len(negative), np.nan, np.float32)
+    some = negative.any(axis=1)
+    found[some] = lists.scores[some, negative[some].argmax(axis=1)]
+    # Lists of positives alone: the best negative, if there is one, stands below.
+    left = np.flatnonzero(~some & (lists.indices[:, -1] >= 0))
+    if len(left):
+        hidden = union(select(problem.excluded, left), select(positives, left))
+        rest = Problem(problem.queries[left], problem.gallery, hidden, None, None, 1)
+        found[left] = sweep(rest, backends)[1].scores[:, 0]
+    return found

@@ -1,164 +1,141 @@
-"""Ranks against a naive oracle that is written from the definition, one pair at a time."""
+"""Ranks against a naive oracle that is written from the definitions, from every backend."""
 
-import math
+import dataclasses
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vector_problems import KINDS, large_problem, problems
 
 from pytest_prodbench.errors import EmbeddingError
-from pytest_prodbench.protocol import NO_RANK
-from pytest_prodbench.retrieval import Labels, matching_pairs, normalise, rank, union
+from pytest_prodbench.protocol import PositiveRanks, Ranking
+from pytest_prodbench.retrieval import Gallery, Labels, matching_pairs, normalise, rank, union
 from pytest_prodbench.retrieval.backends import score_error
 from pytest_prodbench.retrieval.exclusion import difference
 
 
-def oracle(queries, gallery, query_products, gallery_products, families, excluded):
-    """(rank, optimistic, product rank, family rank, R) of each query, from the definition."""
-
-    def score(i, j):
-        return np.float32(
-            math.fsum(float(a) * float(b) for a, b in zip(queries[i], gallery[j], strict=True))
-        )
-
-    results = []
-    for i in range(len(queries)):
-        allowed = [j for j in range(len(gallery)) if (i, j) not in excluded]
-        scores = {j: score(i, j) for j in allowed}
-        positives = [j for j in allowed if gallery_products[j] == query_products[i]]
-        if not positives:
-            results.append((NO_RANK,) * 3 + (family_rank(i, allowed, scores, families), 0))
+def assert_same(found: Ranking, expected: Ranking, *, but=("near_ties", "verification")) -> None:
+    for field in dataclasses.fields(Ranking):
+        left, right = getattr(found, field.name), getattr(expected, field.name)
+        if field.name in but:
             continue
-        best = max(scores[j] for j in positives)
-        negatives = [j for j in allowed if j not in positives]
-        ahead = {gallery_products[j] for j in negatives if scores[j] >= best}
-        results.append(
-            (
-                1 + sum(scores[j] >= best for j in negatives),
-                1 + sum(scores[j] > best for j in negatives),
-                1 + len(ahead),
-                family_rank(i, allowed, scores, families),
-                len(positives),
-            )
-        )
-    return results
+        if isinstance(left, PositiveRanks):
+            for inner in dataclasses.fields(PositiveRanks):
+                np.testing.assert_array_equal(
+                    getattr(left, inner.name), getattr(right, inner.name), inner.name
+                )
+        else:
+            np.testing.assert_array_equal(left, right, field.name)
 
 
-def family_rank(i, allowed, scores, families):
-    query_families, gallery_families = families
-    same = [j for j in allowed if gallery_families[j] == query_families[i]]
-    if not same:
-        return NO_RANK
-    best = max(scores[j] for j in same)
-    return 1 + sum(scores[j] >= best for j in allowed if j not in same)
-
-
-@st.composite
-def problems(draw):
-    """Few directions, so that exact ties, duplicates and near ties are common."""
-    seed = draw(st.integers(0, 2**32 - 1))
-    q, n = draw(st.integers(1, 9)), draw(st.integers(1, 25))
-    d = draw(st.sampled_from([1, 2, 3, 16]))
-    kind = draw(st.sampled_from(["coarse", "random", "near"]))
-    rng = np.random.default_rng(seed)
-    vectors = rng.integers(-1, 2, (q + n, d)).astype(np.float64)
-    if kind == "random":
-        vectors = rng.normal(size=(q + n, d))
-    if kind == "near":
-        vectors = vectors + rng.normal(size=vectors.shape) * 1e-7
-    vectors[~vectors.any(axis=1)] = 1.0
-    unit = normalise(vectors.astype(np.float32), str)
-    products = rng.integers(0, draw(st.integers(1, 8)), q + n)
-    families = products // 2
-    keys = rng.integers(-1, 6, q + n)
-    return (
-        unit[:q],
-        unit[q:],
-        products[:q],
-        products[q:],
-        families[:q],
-        families[q:],
-        keys[:q],
-        keys[q:],
-    )
-
-
-def labels_of(problem):
-    _, gallery, qp, gp, qf, gf, _, _ = problem
-    return Labels(qp, gp, qf, gf, np.arange(len(gallery)))
-
-
-@settings(max_examples=150, deadline=None)
-@given(problems(), st.sampled_from(["torch", "faiss"]), st.integers(1, 5), st.integers(1, 9))
-def test_ranks_agree_with_the_definition(problem, backend, query_block, gallery_block):
-    queries, gallery, qp, gp, qf, gf, qk, gk = problem
-    excluded = matching_pairs(qk, gk)
-    pairs = set(zip(excluded.rows.tolist(), excluded.columns.tolist(), strict=True))
-    result = rank(
-        queries,
-        gallery,
-        labels_of(problem),
-        excluded,
-        top=4,
-        backend=backend,
-        query_block=query_block,
-        gallery_block=gallery_block,
-    )
-    expected = oracle(queries, gallery, qp, gp, (qf, gf), pairs)
-    assert result.family_ranks is not None
-    found = list(
-        zip(
-            result.ranks.tolist(),
-            result.ranks_optimistic.tolist(),
-            result.product_ranks.tolist(),
-            result.family_ranks.tolist(),
-            result.positives.tolist(),
-            strict=True,
-        )
-    )
-    assert found == expected
-    assert (result.ranks_optimistic <= result.ranks).all()
-    assert (result.product_ranks <= result.ranks).all()
+@settings(max_examples=200, deadline=None)
+@given(problems(), st.sampled_from(KINDS), st.integers(1, 5), st.integers(1, 9), st.integers(1, 30))
+def test_every_backend_and_block_size_agrees_with_the_definition(
+    problem, kind, query_block, gallery_block, top
+):
+    found = problem.found(kind, top, query_block=query_block, gallery_block=gallery_block)
+    assert_same(found, problem.expected(top))
+    assert (found.ranks_optimistic <= found.ranks).all()
+    assert (found.product_ranks <= found.ranks).all()
+    assert (found.product_ranks_optimistic <= found.product_ranks).all()
+    every = found.every_positive
+    assert (every.ranks_optimistic <= every.ranks).all()
+    within = np.diff(every.rows) == 0
+    assert (np.diff(every.ranks)[within] > 0).all()
 
 
 @settings(max_examples=80, deadline=None)
-@given(problems(), st.randoms(use_true_random=False))
-def test_gallery_order_changes_nothing(problem, random):
-    queries, gallery, qp, gp, qf, gf, qk, gk = problem
-    order = list(range(len(gallery)))
+@given(problems(), st.randoms(use_true_random=False), st.sampled_from(KINDS))
+def test_gallery_order_changes_nothing(problem, random, kind):
+    order = list(range(len(problem.gallery)))
     random.shuffle(order)
-    one = rank(queries, gallery, labels_of(problem), matching_pairs(qk, gk), top=5, backend="faiss")
-    shuffled = Labels(qp, gp[order], qf, gf[order], np.arange(len(gallery))[order])
-    two = rank(
-        queries, gallery[order], shuffled, matching_pairs(qk, gk[order]), top=5, backend="torch"
+    one, two = problem.found("faiss", 5), problem.reordered(order).found(kind, 5)
+    back = np.asarray(order)
+    every = dataclasses.replace(
+        two.every_positive, columns=back[two.every_positive.columns].astype(np.int64)
     )
-    for name in ("ranks", "ranks_optimistic", "product_ranks", "family_ranks", "positives"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
-    np.testing.assert_array_equal(one.top_scores, two.top_scores)
-    back = np.where(two.top_indices < 0, -1, np.asarray(order)[two.top_indices])
-    np.testing.assert_array_equal(one.top_indices, back)
+    assert_same(
+        dataclasses.replace(
+            two,
+            every_positive=every,
+            top_indices=np.where(two.top_indices < 0, -1, back[two.top_indices]),
+        ),
+        one,
+        but=("verification",),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spread", [0.3, 2.0])
+def test_several_blocks_many_groups_and_queries_that_are_handed_on(kind, spread):
+    """Above the size at which blocks have groups of columns; ranks from the first to the last place."""
+    problem = large_problem(3, spread=spread)
+    exact = problem.found("exact", 20)
+    found = problem.found(kind, 20, gallery_block=1100, query_block=50)
+    assert_same(found, exact, but=("verification",))
+    assert found.ranks.min() == 1
+    assert found.ranks.max() > (1000 if spread > 1 else 1)
+
+
+def test_the_exact_backend_agrees_with_the_definition_on_a_larger_problem():
+    problem = large_problem(4, q=25, n=400, products=60, spread=1.0)
+    assert_same(problem.found("exact", 20), problem.expected(20))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_collapsed_model_ranks_by_the_definition(kind):
+    """All vectors nearly or wholly alike: nothing is settled by a bound, and nothing may hang or differ."""
+    problem = large_problem(5, q=12, n=300, d=8, products=40, spread=1e-8)
+    vectors = np.repeat(problem.queries[:1], 300, axis=0)
+    vectors[::3] = np.nextafter(vectors[::3], np.float32(2))
+    collapsed = dataclasses.replace(problem, gallery=vectors)
+    assert_same(collapsed.found(kind, 20), collapsed.expected(20))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_list_of_positives_alone_still_finds_the_best_negative(kind):
+    problem = large_problem(6, q=10, n=200, products=2, spread=0.1)
+    found, expected = problem.found(kind, 5), problem.expected(5)
+    assert found.top_relevant.all(axis=1).any()
+    np.testing.assert_array_equal(found.negative_scores, expected.negative_scores)
+
+
+def test_a_gallery_made_ready_serves_several_searches():
+    problem = large_problem(7)
+    ready = Gallery(problem.gallery, problem.labels.gallery_products)
+    for _ in range(2):
+        found = rank(problem.queries, ready, problem.labels, problem.excluded)
+        assert_same(found, problem.found("faiss"), but=("verification",))
 
 
 @settings(max_examples=80, deadline=None)
 @given(problems(), st.integers(1, 30))
 def test_the_list_and_the_count_tell_the_same_story(problem, top):
-    queries, gallery, *_, qk, gk = problem
-    excluded = matching_pairs(qk, gk)
-    result = rank(queries, gallery, labels_of(problem), excluded, top=top, backend="faiss")
-    for i in range(len(queries)):
+    result = problem.found("faiss", top)
+    excluded = problem.excluded
+    for i in range(len(problem.queries)):
         hits = np.flatnonzero(result.top_relevant[i])
-        if result.ranks[i] <= top:
-            assert hits[0] + 1 == result.ranks[i]
-        else:
-            assert not len(hits)
+        every = result.every_positive
+        ranks = every.ranks[every.starts[i] : every.starts[i + 1]]
+        assert (hits + 1).tolist() == ranks[ranks <= top].tolist()
         listed = result.top_indices[i][result.top_indices[i] >= 0]
         assert len(set(listed.tolist())) == len(listed) == min(top, result.candidates[i])
-        scores = result.top_scores[i][: len(listed)]
-        assert (np.diff(scores) <= 0).all()
+        assert (np.diff(result.top_scores[i][: len(listed)]) <= 0).all()
         assert not set(listed.tolist()) & set(
             excluded.columns[excluded.starts[i] : excluded.starts[i + 1]].tolist()
         )
+
+
+def labels_for(query_products, gallery_products):
+    return Labels(
+        np.array(query_products),
+        np.array(gallery_products),
+        None,
+        None,
+        np.arange(len(gallery_products)),
+        np.arange(len(query_products)),
+    )
 
 
 def test_the_query_itself_is_excluded_by_identity_and_its_duplicate_product_stays():
@@ -166,9 +143,8 @@ def test_the_query_itself_is_excluded_by_identity_and_its_duplicate_product_stay
     photo = np.array([[1.0, 0.0]], np.float32)
     gallery = np.array([[1.0, 0.0], [1.0, 0.0], [0.6, 0.8]], np.float32)
     for order in ([0, 1, 2], [1, 0, 2]):
-        products = np.array([7, 7, 8])[order]
         keys = np.array([100, 101, 102])[order]
-        labels = Labels(np.array([7]), products, None, None, np.arange(3))
+        labels = labels_for([7], np.array([7, 7, 8])[order])
         result = rank(photo, gallery[order], labels, matching_pairs(np.array([100]), keys))
         assert result.ranks.tolist() == [1]
         assert result.positives.tolist() == [1]
@@ -177,21 +153,17 @@ def test_the_query_itself_is_excluded_by_identity_and_its_duplicate_product_stay
 
 def test_ties_are_pessimistic_and_shown():
     gallery = np.array([[1.0, 0.0]] * 3, np.float32)
-    labels = Labels(np.array([1]), np.array([0, 1, 2]), None, None, np.arange(3))
-    result = rank(gallery[:1], gallery, labels, matching_pairs(np.array([-1]), np.full(3, -1)))
+    nothing = matching_pairs(np.array([-1]), np.full(3, -1))
+    result = rank(gallery[:1], gallery, labels_for([1], [0, 1, 2]), nothing)
     assert (result.ranks.tolist(), result.ranks_optimistic.tolist()) == ([3], [1])
     assert result.top_relevant.tolist()[0][:3] == [False, False, True]
 
 
 def test_negative_scores_rank_like_others():
     gallery = np.array([[-1.0, 0.0], [-0.8, -0.6]], np.float32)
-    labels = Labels(np.array([1]), np.array([0, 1]), None, None, np.arange(2))
-    result = rank(
-        np.array([[1.0, 0.0]], np.float32),
-        gallery,
-        labels,
-        matching_pairs(np.array([-1]), np.full(2, -1)),
-    )
+    nothing = matching_pairs(np.array([-1]), np.full(2, -1))
+    query = np.array([[1.0, 0.0]], np.float32)
+    result = rank(query, gallery, labels_for([1], [0, 1]), nothing)
     assert result.ranks.tolist() == [1]
     assert result.positive_scores[0] < 0
 
@@ -234,30 +206,29 @@ def test_pairs_are_sets(left, right, other):
     assert as_set(difference(first, second)) == as_set(first) - as_set(second)
 
 
-def test_near_ties_are_the_same_from_every_backend_and_block():
+@pytest.mark.parametrize("kind", KINDS)
+def test_near_ties_are_the_same_from_every_backend_and_block(kind):
     """A score at the edge of the float32 error is on either side of it, as the backend rounds."""
     rng = np.random.default_rng(5)
     error = score_error(3)
-    for _ in range(20):
+    for _ in range(10):
+        problem = large_problem(0, q=10, n=50, d=3)
         near = np.tile(rng.normal(size=3), (60, 1)) + rng.normal(size=(60, 3)) * 1e-7
         unit = normalise(near, str)
-        queries, gallery = unit[:10], unit[10:]
         products = rng.integers(0, 6, 60)
-        labels = Labels(products[:10], products[10:], None, None, np.arange(50))
-        nothing = matching_pairs(np.full(10, -1), np.full(50, -1))
-        exact = (queries.astype(np.float64) @ gallery.astype(np.float64).T).astype(np.float32)
+        problem = dataclasses.replace(
+            problem,
+            queries=unit[:10],
+            gallery=unit[10:],
+            labels=labels_for(products[:10], products[10:]),
+            excluded=matching_pairs(np.full(10, -1), np.full(50, -1)),
+        )
         positive = products[:10, None] == products[None, 10:]
-        best = np.where(positive, exact, -np.inf).max(axis=1, keepdims=True).astype(np.float64)
+        exact = problem.scores().astype(np.float64)
+        best = np.where(positive, exact, -np.inf).max(axis=1, keepdims=True)
+        some = positive.any(axis=1)
         expected = ((np.abs(exact - best) <= error) & ~positive).sum(axis=1)
-        for backend in ("faiss", "torch"):
-            for blocks in ((1, 2), (3, 7), (256, 1000)):
-                found = rank(
-                    queries,
-                    gallery,
-                    labels,
-                    nothing,
-                    backend=backend,
-                    query_block=blocks[0],
-                    gallery_block=blocks[1],
-                )
-                np.testing.assert_array_equal(found.near_ties, expected)
+        for blocks in ((1, 2), (3, 7), (256, 1000)):
+            found = problem.found(kind, query_block=blocks[0], gallery_block=blocks[1])
+            np.testing.assert_array_equal(found.near_ties[some], expected[some])
+            assert not found.near_ties[~some].any()

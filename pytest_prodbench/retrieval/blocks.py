@@ -1,0 +1,180 @@
+"""One block of approximate scores, and the few questions that ranking asks of it.
+
+A block that has the maximum of each group of columns answers most of them without looking at its
+columns: only groups whose maximum reaches a limit are opened.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.int64]
+    Hits = tuple[Ints, Ints, Floats]
+
+GROUP = 64
+"""Columns a group, at most."""
+
+GROUPS_A_RESULT = 8
+"""Groups there should be for each result asked for, so that the best ones seldom share a group."""
+
+FEW = 8
+"""Where fewer than one group in so many reaches the limit, opening groups is faster than comparing all."""
+
+
+class ScoreBlock(Protocol):
+    """Scores of r queries against w gallery images, with an error that the backend states."""
+
+    def exclude(self, rows: Ints, columns: Ints) -> None:
+        """Take pairs out (−∞); before any question is asked."""
+
+    def largest(self, m: int) -> Floats:
+        """Some of the largest scores of each row, from distinct columns, float32 (r, <= m)."""
+
+    def at_least(self, low: Floats) -> Hits:
+        """Rows, columns and scores of what is >= the limit of its row, rows ascending."""
+
+    def count(self, low: Floats, high: Floats) -> tuple[Ints, Ints, Ints]:
+        """How many scores of each row are > high (r,), and rows and columns of low <= score <= high."""
+
+
+def group_size(width: int, results: int) -> int:
+    """Return how many columns share a maximum where ``results`` are asked for: a power of two."""
+    size = GROUP
+    while size > 1 and width < size * GROUPS_A_RESULT * results:
+        size //= 2
+    return size
+
+
+class ArrayBlock:
+    """A block in a float32 numpy array (r, w).
+
+    Columns are grouped with a stride: with s groups of g, group i holds the columns i, i + s, i + 2s …
+    so that maxima are taken over whole vectors of neighbours. Columns beyond s · g are groups of one.
+    """
+
+    def __init__(self, values: NDArray[Any], group: int) -> None:
+        self._values = values
+        self._group = group
+        self._stride = values.shape[1] // group
+
+    def exclude(self, rows: Ints, columns: Ints) -> None:
+        self._values[rows, columns] = -np.inf
+
+    @cached_property
+    def maxima(self) -> Floats:
+        """Largest score of each group, then the columns that are in none, float32 (r, s + rest)."""
+        part = self._values[:, : self._stride * self._group]
+        while part.shape[1] > self._stride:
+            half = part.shape[1] // 2
+            part = np.maximum(part[:, :half], part[:, half:])
+        return self._with_rest(part)
+
+    def _with_rest(self, maxima: Floats) -> Floats:
+        rest = self._values[:, self._stride * self._group :]
+        if not rest.shape[1]:
+            return maxima
+        return np.concatenate([maxima, self._floats(rest)], axis=1)
+
+    def largest(self, m: int) -> Floats:
+        found = self.maxima
+        if found.shape[1] <= m:
+            return found
+        cut = found.shape[1] - m
+        return np.partition(found, cut, axis=1)[:, cut:]
+
+    def at_least(self, low: Floats) -> Hits:
+        reached = self.maxima >= low[:, None]
+        flat = np.flatnonzero(reached)
+        if len(flat) * FEW > reached.size:
+            rows, columns = _places(
+                np.flatnonzero(self._reaching(np.arange(len(low)), low)), self._values.shape[1]
+            )
+            return rows, columns, self._floats(self._values[rows, columns])
+        rows, columns, values = self._open(flat, low)
+        order = np.argsort(rows * self._values.shape[1] + columns)
+        return rows[order], columns[order], values[order]
+
+    def count(self, low: Floats, high: Floats) -> tuple[Ints, Ints, Ints]:
+        reached = self.maxima >= low[:, None]
+        many = np.flatnonzero(
+            np.count_nonzero(reached, axis=1) * FEW > max(reached.shape[1], 2 * FEW)
+        )
+        reached[many] = False
+        rows, columns, values = self._open(np.flatnonzero(reached), low)
+        over = values > high[rows]
+        above = np.bincount(rows[over], minlength=len(low)).astype(np.int64)
+        rows, columns = rows[~over], columns[~over]
+        if not len(many):
+            return above, rows, columns
+        exceeding = self._exceeding(many, high[many])
+        above[many] = [np.count_nonzero(row) for row in exceeding]
+        exceeding ^= self._reaching(many, low[many])
+        more_rows, more_columns = _places(np.flatnonzero(exceeding), self._values.shape[1])
+        return (
+            above,
+            np.concatenate([rows, many[more_rows]]),
+            np.concatenate([columns, more_columns]),
+        )
+
+    def _open(self, flat: Ints, low: Floats) -> Hits:
+        """What reaches the limit of its row in some groups; ``flat`` counts through ``maxima``."""
+        rows, groups = _places(flat, self.maxima.shape[1])
+        whole = groups < self._stride
+        rest_rows, rest = rows[~whole], groups[~whole] + self._stride * (self._group - 1)
+        rows, groups = rows[whole], groups[whole]
+        shape = (len(self._values), self._group, self._stride)
+        inner = self._values[:, : self._stride * self._group].reshape(shape)
+        values = self._floats(inner[rows, :, groups])
+        at, step = _places(np.flatnonzero(values >= low[rows, None]), self._group)
+        return (
+            np.concatenate([rows[at], rest_rows]),
+            np.concatenate([groups[at] + self._stride * step, rest]),
+            np.concatenate([values[at, step], self._floats(self._values[rest_rows, rest])]),
+        )
+
+    def _floats(self, values: NDArray[Any]) -> Floats:
+        return values
+
+    def _rows(self, rows: Ints) -> NDArray[Any]:
+        return self._values if len(rows) == len(self._values) else self._values[rows]
+
+    def _exceeding(self, rows: Ints, limits: Floats) -> NDArray[np.bool_]:
+        mask: NDArray[np.bool_] = self._rows(rows) > limits[:, None]
+        return mask
+
+    def _reaching(self, rows: Ints, limits: Floats) -> NDArray[np.bool_]:
+        mask: NDArray[np.bool_] = self._rows(rows) >= limits[:, None]
+        return mask
+
+
+def _places(flat: Ints, width: int) -> tuple[Ints, Ints]:
+    rows, columns = np.divmod(flat, width)
+    return rows.astype(np.int64), columns.astype(np.int64)
+
+
+class TensorBlock(ArrayBlock):
+    """A float32 block in a torch tensor of the CPU; torch takes the maxima with all threads."""
+
+    def __init__(self, tensor: Any, group: int) -> None:
+        super().__init__(tensor.numpy(), group)
+        self._tensor = tensor
+
+    @cached_property
+    def maxima(self) -> Floats:
+        return self._with_rest(strided_maxima(self._tensor, self._group).numpy())
+
+
+def strided_maxima(tensor: Any, group: int) -> Any:
+    """Maxima (r, w // group) over strided groups of a contiguous tensor (r, w)."""
+    rows, width = tensor.shape
+    stride = width // group
+    if not stride:
+        return tensor[:, :0]
+    return tensor[:, : stride * group].reshape(rows, group, stride).amax(1)

@@ -1,0 +1,101 @@
+"""The similarity of the protocol itself, which backends only approximate."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESOLUTION = 2.0**-30
+"""Similarities are multiples of it: below 2⁻⁶ float32 is finer than float64 sums are certain."""
+
+FINE = 2.0**-6
+"""Below it a multiple of ``RESOLUTION`` is a float32 number; above it float32 is the coarser grid."""
+
+PAIRS_AT_ONCE = 256
+"""Rows gathered at a time: two blocks of 256 vectors stay in a second-level cache."""
+
+RUN = 6
+"""Pairs of one query from which they are multiplied as a matrix."""
+
+
+def exact_scores(
+    queries: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Similarity of p pairs of rows of unit vectors, float32 (p,): the exact inner product, rounded once.
+
+    Rounded to the nearest float32 number, or to the nearest multiple of 2⁻³⁰ where that is coarser.
+    The float64 sum decides wherever its error bound allows only one result, which is nearly always;
+    the few sums that lie at the middle between two numbers are added up without error. So the result
+    depends on the two vectors alone, and not on the order of summation.
+    """
+    sums = np.empty(len(rows), np.float64)
+    # Runs of one query are one product of a matrix and a vector; short ones are not worth a call.
+    ends = np.append(np.flatnonzero(np.diff(rows)) + 1, len(rows)) if len(rows) else rows
+    start = single = 0
+    for end in ends.tolist():
+        if end - start >= RUN:
+            _einsum(queries, gallery, rows, columns, sums, single, start)
+            for first in range(start, end, PAIRS_AT_ONCE):
+                part = slice(first, min(first + PAIRS_AT_ONCE, end))
+                block = gallery[columns[part]].astype(np.float64)
+                np.dot(block, queries[rows[start]].astype(np.float64), out=sums[part])
+            single = end
+        start = end
+    _einsum(queries, gallery, rows, columns, sums, single, len(rows))
+    values, open_ = round_once(sums, queries.shape[1])
+    for i in np.flatnonzero(open_):
+        values[i] = _exactly(queries[rows[i]], gallery[columns[i]])
+    return values
+
+
+def _einsum(
+    queries: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    first: int,
+    last: int,
+) -> None:
+    for start in range(first, last, PAIRS_AT_ONCE):
+        part = slice(start, min(start + PAIRS_AT_ONCE, last))
+        left, right = queries[rows[part]], gallery[columns[part]]
+        np.einsum("ij,ij->i", left, right, dtype=np.float64, out=sums[part])
+
+
+def round_once(
+    sums: NDArray[np.float64], dimension: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Round float64 inner products to similarities, and say which of them are in doubt.
+
+    In doubt: the sum lies closer to the middle of two neighbouring numbers than its error bound
+    γ_d ≈ d · 2⁻⁵³ (Higham, 2nd ed., §3.1), here doubled.
+    """
+    bound = dimension * 2.0**-52
+    small = np.abs(sums) < FINE
+    steps = sums * (1.0 / RESOLUTION)
+    nearest = np.rint(steps)
+    values = sums.astype(np.float32)
+    upward = np.where(sums > values, np.float32(np.inf), np.float32(-np.inf))
+    neighbour = np.nextafter(values, upward)
+    middle = (values.astype(np.float64) + neighbour) / 2.0
+    open_ = np.abs(sums - middle) <= bound
+    open_small = np.abs(np.abs(steps - nearest) - 0.5) <= bound / RESOLUTION
+    values = np.where(small, (nearest * RESOLUTION).astype(np.float32), values)
+    return values, np.where(small, open_small, open_)
+
+
+def _exactly(left: NDArray[np.float32], right: NDArray[np.float32]) -> np.float32:
+    # A product of two float32 numbers is exact in float64, and fsum adds without error.
+    total = math.fsum((left.astype(np.float64) * right.astype(np.float64)).tolist())
+    if abs(total) < FINE:
+        return np.float32(round(total / RESOLUTION) * RESOLUTION)
+    return np.float32(total)

@@ -1,0 +1,164 @@
+"""One pass over all scores: counts against given limits, and the head of each list.
+
+Fast arithmetic goes first. What its error bound settles is settled; a query of which it leaves too much
+open goes on to the next backend, the last of which is exact.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_prodbench.retrieval.blocks import group_size
+from pytest_prodbench.retrieval.bounds import Bounds
+from pytest_prodbench.retrieval.exact import exact_scores
+from pytest_prodbench.retrieval.head import Head, ResultLists
+from pytest_prodbench.retrieval.tally import Limits, Tally
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.retrieval.backends import Backend
+    from pytest_prodbench.retrieval.exclusion import Pairs
+    from pytest_prodbench.retrieval.gallery import Gallery
+    from pytest_prodbench.retrieval.labels import Labels
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.int64]
+
+OPEN_SHARE = 1.0 / 128.0
+"""Share of the gallery that may stay open for a query before more precise arithmetic is cheaper."""
+
+OPEN_LEAST = 256
+"""So many scores may always stay open."""
+
+GIVE_UP = 0.5
+"""Share of queries handed on after which the rest is not tried with that backend."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """What is asked.
+
+    Attributes:
+        queries: float32 (q, d), unit vectors.
+        gallery: what is searched.
+        excluded: pairs (query, gallery row) that must not meet.
+        labels: what is a positive; None if nothing is.
+        limits: similarities to count against; None for lists alone.
+        top: length of the lists; 0 for none.
+    """
+
+    queries: Floats
+    gallery: Gallery
+    excluded: Pairs
+    labels: Labels | None
+    limits: Limits | None
+    top: int
+
+
+def sweep(
+    problem: Problem,
+    backends: Sequence[Backend],
+    *,
+    query_block: int | None = None,
+    gallery_block: int | None = None,
+) -> tuple[Tally | None, ResultLists]:
+    """Answer a problem with the given backends, tried in turn; the last one must be exact.
+
+    Args:
+        problem: what is asked.
+        backends: as from ``open_backends``.
+        query_block, gallery_block: size of a block instead of what suits each backend; it changes time
+            and memory, never a result.
+    """
+    tally = (
+        None if problem.limits is None else Tally(problem.limits, problem.queries, problem.gallery)
+    )
+    lists = ResultLists(len(problem.queries), problem.labels, problem.top)
+    places = problem.gallery.places()
+    todo = np.arange(len(problem.queries))
+    for backend in backends:
+        size = query_block or backend.query_block
+        blocks = problem.gallery.blocks(gallery_block or backend.gallery_block)
+        handed_on: list[Ints] = []
+        tried = 0
+        for first in range(0, len(todo), size):
+            if tried and sum(map(len, handed_on)) > GIVE_UP * tried:
+                handed_on.append(todo[first:])
+                break
+            some = todo[first : first + size]
+            handed_on.append(_pass(problem, backend, some, blocks, places, tally, lists))
+            tried += len(some)
+        todo = np.concatenate(handed_on) if handed_on else todo[:0]
+    return tally, lists
+
+
+def _pass(
+    problem: Problem,
+    backend: Backend,
+    some: Ints,
+    blocks: Sequence[tuple[int, int]],
+    places: Ints,
+    tally: Tally | None,
+    lists: ResultLists,
+) -> Ints:
+    """Try some queries with one backend; return those that it could not settle."""
+    queries = backend.open(problem.queries[some])
+    bounds = Bounds(queries.error, backend.rounding)
+    head = Head(problem.top, bounds) if problem.top else None
+    counts = tally.open(some, bounds, exact=queries.exact) if tally is not None else None
+    rows, columns = problem.excluded.of_rows(some)
+    columns = places[columns]
+    order = np.argsort(columns, kind="stable")
+    rows, columns = rows[order], columns[order]
+    allowed = max(OPEN_LEAST, OPEN_SHARE * len(problem.gallery))
+    dropped = np.zeros(len(some), np.bool_)
+    for start, stop in blocks:
+        block = queries.block(start, stop, group_size(stop - start, problem.top))
+        here = slice(*np.searchsorted(columns, [start, stop]))
+        block.exclude(rows[here], columns[here] - start)
+        for part in (head, counts):
+            if part is not None:
+                part.add(block, start)
+                if not queries.exact:
+                    over = part.open_scores > allowed
+                    dropped |= over
+        if dropped.any():
+            for part in (head, counts):
+                if part is not None:
+                    part.drop(dropped)
+            if dropped.all():
+                return some
+    if head is not None and not _settle_lists(problem, head, some, ~dropped, lists):
+        warnings.warn(
+            f"scores by {backend.name!r} miss their error bound on this machine; they are computed "
+            "again with more precise arithmetic (no result is affected)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return some
+    if counts is not None:
+        counts.settle(~dropped)
+    return some[dropped]
+
+
+def _settle_lists(
+    problem: Problem, head: Head, some: Ints, kept: NDArray[np.bool_], lists: ResultLists
+) -> bool:
+    """Enter the lists of the kept queries; False if the scores were not as exact as was said."""
+    rows, places, scores = head.candidates()
+    keep = kept[rows]
+    rows, scores = rows[keep], scores[keep]
+    gallery_rows = problem.gallery.rows(places[keep])
+    if head.bounds.error.any():
+        exact = exact_scores(problem.queries, problem.gallery.vectors, some[rows], gallery_rows)
+        if not head.bounds.holds(rows, scores, exact):
+            return False
+        scores = exact
+    lists.settle(some[rows], gallery_rows, scores)
+    return True

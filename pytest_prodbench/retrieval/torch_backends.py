@@ -1,0 +1,167 @@
+"""Blocks of scores by torch: float32, and the certified first pass in bfloat16."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from pytest_prodbench.retrieval.backends import BFLOAT16_ROUNDOFF, gamma, score_error
+from pytest_prodbench.retrieval.bfloat16 import Bfloat16Block
+from pytest_prodbench.retrieval.blocks import ScoreBlock, TensorBlock
+from pytest_prodbench.retrieval.device_block import DeviceBlock
+from pytest_prodbench.retrieval.gallery import NORM_SLACK
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.retrieval.backends import OpenQueries
+    from pytest_prodbench.retrieval.gallery import Gallery
+
+    Floats = NDArray[np.float32]
+
+
+class _Buffer:
+    """One piece of memory for all blocks: fresh pages for each would cost a tenth of the time."""
+
+    def __init__(self, dtype: torch.dtype, device: str) -> None:
+        self._flat = torch.empty(0, dtype=dtype, device=device)
+
+    def of(self, rows: int, columns: int) -> torch.Tensor:
+        if len(self._flat) < rows * columns:
+            self._flat = self._flat.new_empty(rows * columns)
+        return self._flat[: rows * columns].view(rows, columns)
+
+
+class TorchBackend:
+    """float32 on the model's device, TF32 off; on a GPU the gallery is moved there once."""
+
+    name = "torch"
+    rounding = 0.0
+    query_block = 1024
+    gallery_block = 8192
+
+    def __init__(self, gallery: Gallery, device: str) -> None:
+        self.device = torch.device(device)
+        self._gallery = gallery
+        self._moved: torch.Tensor | None = None
+        if self.device.type != "cpu":
+            # Places, not rows: a block is then one piece of device memory.
+            self._moved = torch.from_numpy(gallery.part(0, len(gallery))).to(self.device)
+            self.gallery_block = 65_536
+        self.buffer = _Buffer(torch.float32, device)
+
+    def part(self, start: int, stop: int) -> torch.Tensor:
+        """Vectors at places start:stop, on the device."""
+        if self._moved is not None:
+            return self._moved[start:stop]
+        return torch.from_numpy(self._gallery.part(start, stop))
+
+    def open(self, queries: Floats) -> OpenQueries:
+        return _TorchQueries(self, queries)
+
+
+class _TorchQueries:
+    exact = False
+
+    def __init__(self, backend: TorchBackend, queries: Floats) -> None:
+        self._backend = backend
+        self._queries = torch.from_numpy(np.ascontiguousarray(queries)).to(backend.device)
+        self.error = np.full(len(queries), score_error(queries.shape[1]))
+
+    def block(self, start: int, stop: int, group: int) -> ScoreBlock:
+        out = self._backend.buffer.of(len(self._queries), stop - start)
+        with _full_float32():
+            torch.mm(self._queries, self._backend.part(start, stop).T, out=out)
+        return TensorBlock(out, group) if self._backend.device.type == "cpu" else DeviceBlock(out)
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    # TF32 keeps 10 bits of the mantissa: outside the bound of score_error.
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+class ReducedBackend:
+    """bfloat16 products of vectors rounded to bfloat16, with a certified bound on their error.
+
+    With x̃, ỹ the rounded vectors: |⟨x, y⟩ − ⟨x̃, ỹ⟩| <= ‖x − x̃‖ ‖y‖ + ‖x̃‖ ‖y − ỹ‖ (Cauchy and
+    Schwarz), where the residuals ‖x − x̃‖ are measured, not estimated. The products of bfloat16 numbers
+    are exact in float32 and are added up in float32 in some order: γ_2d ‖x̃‖ ‖ỹ‖ more (Higham §3.1; 2d,
+    because tensor units round each of a pair). The sum is rounded to bfloat16 once, relatively by 2⁻⁸:
+    ``rounding``.
+    """
+
+    name = "torch, bfloat16 first"
+    rounding = BFLOAT16_ROUNDOFF
+    query_block = 1024
+    gallery_block = 8192
+
+    def __init__(self, gallery: Gallery, device: str) -> None:
+        self.device = torch.device(device)
+        self.reduced = gallery.reduced(device)
+        self.buffer = _Buffer(torch.bfloat16, device)
+        if self.device.type != "cpu":
+            self.gallery_block = 65_536
+
+    @staticmethod
+    def suits(device: str) -> bool:
+        """Whether the processor multiplies bfloat16 matrices faster than float32 ones."""
+        kind = torch.device(device).type
+        if kind == "cuda":
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        ask: Any = getattr(torch.cpu, "get_capabilities", None)
+        found = ask() if kind == "cpu" and ask is not None else {}
+        onednn: Any = torch.backends.mkldnn
+        fast = found.get("amx_bf16") or found.get("avx512_bf16")
+        return bool(fast) and bool(onednn.is_available())
+
+    def open(self, queries: Floats) -> OpenQueries:
+        return _ReducedQueries(self, queries)
+
+
+class _ReducedQueries:
+    exact = False
+
+    def __init__(self, backend: ReducedBackend, queries: Floats) -> None:
+        self._backend = backend
+        plain = torch.from_numpy(np.ascontiguousarray(queries))
+        copy = plain.to(torch.bfloat16)
+        self._queries = copy.to(backend.device)
+        residual = torch.linalg.vector_norm(plain - copy, dim=1).double().numpy() * NORM_SLACK
+        norm = torch.linalg.vector_norm(copy.float(), dim=1).double().numpy() * NORM_SLACK
+        known = backend.reduced
+        terms = 2 * queries.shape[1]
+        # Units that flush subnormal products to zero lose less than 2⁻¹²⁶ a term.
+        self.error = (
+            residual * known.norm
+            + norm * known.residual
+            + gamma(terms) * norm * (known.norm + known.residual)
+            + terms * 2.0**-126
+        )
+
+    def block(self, start: int, stop: int, group: int) -> ScoreBlock:
+        out = self._backend.buffer.of(len(self._queries), stop - start)
+        with _full_accumulation():
+            torch.mm(self._queries, self._backend.reduced.tensor[start:stop].T, out=out)
+        return Bfloat16Block(out, group) if self._backend.device.type == "cpu" else DeviceBlock(out)
+
+
+@contextmanager
+def _full_accumulation() -> Iterator[None]:
+    # Otherwise a GPU may add up partial sums in bfloat16: outside the bound.
+    switch: Any = torch.backends.cuda.matmul
+    before = switch.allow_bf16_reduced_precision_reduction
+    switch.allow_bf16_reduced_precision_reduction = False
+    try:
+        yield
+    finally:
+        switch.allow_bf16_reduced_precision_reduction = before

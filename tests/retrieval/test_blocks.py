@@ -1,0 +1,281 @@
+"""What a block answers, against the plain comparison; what a bound promises, against arithmetic."""
+
+import warnings
+from fractions import Fraction
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vector_problems import KINDS, similarity, ways
+
+from pytest_prodbench.retrieval import Gallery, normalise, search
+from pytest_prodbench.retrieval.backends import (
+    BFLOAT16_ROUNDOFF,
+    ExactBackend,
+    FaissBackend,
+    choose_backend,
+    open_backends,
+    score_error,
+)
+from pytest_prodbench.retrieval.bfloat16 import Bfloat16Block, codes_of, widen
+from pytest_prodbench.retrieval.blocks import ArrayBlock, TensorBlock, group_size
+from pytest_prodbench.retrieval.bounds import NEVER, Bounds
+from pytest_prodbench.retrieval.device_block import DeviceBlock
+from pytest_prodbench.retrieval.exact import exact_scores
+from pytest_prodbench.retrieval.torch_backends import ReducedBackend, TorchBackend
+
+special = st.sampled_from([0.0, -0.0, 1e-40, -1e-40, 0.5, -0.5, 1.0, -1.0])
+
+
+def block_of(kind, values, group):
+    tensor = torch.from_numpy(values.copy())
+    if kind == "bfloat16":
+        return Bfloat16Block(tensor.to(torch.bfloat16), group)
+    if kind == "device, bfloat16":
+        return DeviceBlock(tensor.to(torch.bfloat16))
+    return {
+        "array": lambda: ArrayBlock(values.copy(), group),
+        "tensor": lambda: TensorBlock(tensor, group),
+        "device": lambda: DeviceBlock(tensor),
+    }[kind]()
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    st.sampled_from(["array", "tensor", "bfloat16", "device", "device, bfloat16"]),
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 6),
+    st.integers(1, 300),
+    st.sampled_from([1, 2, 8, 64]),
+    st.lists(special, min_size=6, max_size=6),
+    st.sampled_from([0.002, 0.05, 3.0]),
+)
+def test_a_block_answers_as_the_plain_comparison_does(kind, seed, rows, width, group, odd, gap):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0.0, 0.4, (rows, width)).astype(np.float32)
+    values[rng.random(values.shape) < 0.1] = rng.choice(odd)
+    values = torch.from_numpy(values).to(torch.bfloat16).float().numpy()
+    block = block_of(kind, values, group)
+    out = rng.random(values.shape) < 0.05
+    block.exclude(*out.nonzero())
+    values[out] = -np.inf
+    # Limits between, at, and far from the scores; also one that nothing reaches.
+    low = np.array([rng.choice(values[i]) for i in range(rows)], np.float32)
+    low = np.where(np.isfinite(low), low, np.float32(odd[0]))
+    low = np.where(rng.random(rows) < 0.5, low, np.nextafter(low, np.float32(2)))
+    low = np.where(rng.random(rows) < 0.1, NEVER, low)
+    high = np.maximum(low, low + np.float32(gap) * (rng.random(rows) < 0.7)).astype(np.float32)
+    found_rows, found_columns, found = block.at_least(low)
+    expected = (values >= low[:, None]).nonzero()
+    np.testing.assert_array_equal(found_rows, expected[0])
+    np.testing.assert_array_equal(found_columns, expected[1])
+    np.testing.assert_array_equal(found, values[expected])
+    above, band_rows, band_columns = block.count(low, high)
+    np.testing.assert_array_equal(above, (values > high[:, None]).sum(axis=1))
+    band = (values >= low[:, None]) & (values <= high[:, None])
+    assert sorted(zip(band_rows.tolist(), band_columns.tolist(), strict=True)) == list(
+        zip(*(part.tolist() for part in band.nonzero()), strict=True)
+    )
+    for m in (1, 5):
+        largest = np.sort(block.largest(m), axis=1)[:, ::-1]
+        truth = np.sort(values, axis=1)[:, ::-1][:, : largest.shape[1]]
+        assert largest.shape[1] <= m
+        assert (largest <= truth).all()
+        np.testing.assert_array_equal(largest[:, :1], truth[:, :1])
+
+
+@given(st.floats(-2, 2, width=32), st.booleans())
+def test_bits_of_limits_are_the_neighbouring_bfloat16_numbers(limit, up):
+    code = codes_of(np.array([limit], np.float32), up=up)
+    found = float(widen(code.view(np.int16))[0])
+    grid = widen(np.arange(-(2**15), 2**15, dtype=np.int16))
+    grid = grid[np.isfinite(grid)]
+    assert found == (grid[grid >= limit].min() if up else grid[grid <= limit].max())
+
+
+@given(
+    st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20),
+    st.floats(0, 0.01),
+    st.sampled_from([0.0, BFLOAT16_ROUNDOFF]),
+    st.floats(-1, 1, width=32),
+    st.integers(0, 2**32 - 1),
+)
+def test_limits_leave_no_doubt(exact, error, rounding, limit, seed):
+    """Whatever errors within the bound do to the scores, what is outside the limits is decided."""
+    rng = np.random.default_rng(seed)
+    exact = np.array(exact, np.float32)
+    noisy = exact.astype(np.float64) + rng.choice([-error, error, error / 3], len(exact))
+    scores = noisy.astype(np.float32)
+    if rounding:
+        scores = torch.from_numpy(noisy).to(torch.bfloat16).float().numpy()
+    room = error + 1e-7  # the float32 itself
+    bounds = Bounds(np.array([room]), rounding)
+    low, high = bounds.around(np.array([limit], np.float32))
+    assert (exact[scores > high[0]] > limit).all()
+    assert (exact[scores < low[0]] < limit).all()
+    assert bounds.holds(np.zeros(len(exact), np.int64), scores, exact)
+    for m in range(1, len(exact) + 1):
+        reached = np.sort(scores)[-m]
+        floor = bounds.floor(np.array([reached], np.float32))[0]
+        assert (scores[exact >= np.sort(exact)[-m]] >= floor).all()
+
+
+def test_a_score_that_misses_its_bound_is_noticed():
+    bounds = Bounds(np.array([1e-3]), 0.0)
+    exact = np.array([0.5, 0.25], np.float32)
+    assert bounds.holds(np.zeros(2, np.int64), exact + np.float32(9e-4), exact)
+    assert not bounds.holds(np.zeros(2, np.int64), exact + np.float32([0, 2e-3]), exact)
+
+
+@pytest.mark.parametrize("d", [1, 3, 64, 512, 1000])
+@pytest.mark.parametrize("backend", ["faiss", "torch", "reduced"])
+def test_no_score_of_a_backend_is_farther_off_than_it_says(backend, d):
+    rng = np.random.default_rng(d)
+    vectors = rng.normal(size=(260, d)) * rng.choice([1, 1e-3, 50], (260, d)) + 0.3
+    unit = normalise(vectors.astype(np.float32), str)
+    queries, gallery = unit[:60], Gallery(unit[60:])
+    engine = {
+        "faiss": lambda: FaissBackend(gallery, 1),
+        "torch": lambda: TorchBackend(gallery, "cpu"),
+        "reduced": lambda: ReducedBackend(gallery, "cpu"),
+    }[backend]()
+    opened = engine.open(queries)
+    rows, columns, scores = opened.block(0, 200, 8).at_least(np.full(60, -2, np.float32))
+    assert len(rows) == 60 * 200
+    exact = exact_scores(queries, gallery.vectors, rows, columns)
+    assert Bounds(opened.error, engine.rounding).holds(rows, scores, exact)
+    assert opened.error.max() < (0.02 if backend == "reduced" else 2e-4)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 30))
+def test_similarities_are_rounded_once(seed, d, pairs):
+    rng = np.random.default_rng(seed)
+    raw = rng.choice([rng.normal(size=(40, d)), rng.integers(-2, 3, (40, d))])
+    raw[~raw.any(axis=1)] = 1.0
+    unit = normalise(raw.astype(np.float32), str)
+    rows = np.sort(rng.integers(0, 3, pairs))
+    columns = rng.integers(0, 40, pairs)
+    found = exact_scores(unit, unit, rows, columns)
+    expected = [similarity(unit[i], unit[j]) for i, j in zip(rows, columns, strict=True)]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_sum_at_the_middle_between_two_numbers_is_decided_exactly():
+    """2⁻³¹ and a last bit: float64 sums in some orders lose the bit and round the other way."""
+    tiny = np.float32(2.0**-60)
+    for sign, expected in ((1, 2.0**-30), (-1, 0.0)):
+        left = np.array([[2.0**-31, tiny * sign, 1.0]], np.float32)
+        right = np.array([[1.0, 1.0, 0.0]], np.float32)
+        assert exact_scores(left, right, np.array([0]), np.array([0])).tolist() == [expected]
+
+
+def test_the_exact_backend_gives_similarities():
+    rng = np.random.default_rng(0)
+    unit = normalise(rng.integers(-1, 2, (70, 5)).astype(np.float32) + np.float32(0.001), str)
+    opened = ExactBackend(Gallery(unit)).open(unit[:9])
+    rows, columns, scores = opened.block(0, 70, 1).at_least(np.full(9, -2, np.float32))
+    np.testing.assert_array_equal(scores, exact_scores(unit, unit, rows, columns))
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(1, 9))
+def test_blocks_cover_the_gallery_once_and_never_part_a_product(codes, size):
+    products = np.array(codes)
+    gallery = Gallery(np.ones((len(codes), 2), np.float32), products)
+    blocks = gallery.blocks(size)
+    assert [start for start, _ in blocks] == [0, *[stop for _, stop in blocks[:-1]]]
+    assert blocks[-1][1] == len(codes)
+    seen = [products[gallery.rows(np.arange(start, stop))].tolist() for start, stop in blocks]
+    for i, part in enumerate(seen):
+        assert len(part) <= size or len(set(part)) == 1
+        assert all(not set(part) & set(other) for other in seen[i + 1 :])
+    places = gallery.places()
+    assert gallery.rows(places[np.arange(len(codes))]).tolist() == list(range(len(codes)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 50))
+def test_search_is_the_sorted_list(kind, seed, n, k):
+    rng = np.random.default_rng(seed)
+    unit = normalise(rng.integers(-2, 3, (n + 4, 3)).astype(np.float32) + np.float32(0.1), str)
+    queries, gallery = unit[:4], unit[4:]
+    with ways(kind):
+        rows, scores = search(queries, gallery, k, gallery_block=17, query_block=3)
+    for i, query in enumerate(queries):
+        exact = [similarity(query, other) for other in gallery]
+        expected = sorted(range(n), key=lambda j: (-exact[j], j))[:k]
+        assert rows[i].tolist() == expected + [-1] * (k - len(expected))
+        np.testing.assert_array_equal(scores[i][: len(expected)], np.array(exact)[expected])
+        assert np.isnan(scores[i][len(expected) :]).all()
+
+
+def test_a_machine_whose_scores_miss_the_bound_gets_right_results_and_a_warning():
+    """As if bfloat16 sums were added up in bfloat16: noticed where candidates are scored again."""
+    rng = np.random.default_rng(1)
+    unit = normalise(rng.normal(size=(300, 16)).astype(np.float32), str)
+    expected = search(unit[:20], unit[20:], 5, backend="faiss")
+    real = ReducedBackend.open
+
+    def too_sure(self, queries):
+        opened = real(self, queries)
+        opened.error = opened.error * 1e-3
+        return opened
+
+    with (
+        ways("reduced"),
+        mock.patch.object(ReducedBackend, "open", too_sure),
+        mock.patch.object(ReducedBackend, "rounding", 0.0),
+        pytest.warns(RuntimeWarning, match="no result is affected"),
+    ):
+        found = search(unit[:20], unit[20:], 5)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_the_first_pass_is_chosen_by_size_and_processor():
+    small = Gallery(np.ones((10, 4), np.float32))
+    assert [b.name for b in open_backends("torch", small, 5, device="cpu", threads=1)] == [
+        "torch",
+        "exact",
+    ]
+    names = {True: ["torch, bfloat16 first", "torch", "exact"], False: ["torch", "exact"]}
+    for able, expected in names.items():
+        with (
+            mock.patch.object(ReducedBackend, "suits", return_value=able),
+            mock.patch("pytest_prodbench.retrieval.backends.WORTH_REDUCING", 1.0),
+        ):
+            found = open_backends("torch", small, 5, device="cpu", threads=1)
+        assert [b.name for b in found] == expected
+    assert [b.name for b in open_backends("faiss", small, 5, device="cpu", threads=1)] == [
+        "faiss",
+        "exact",
+    ]
+    with pytest.raises(ValueError, match="unknown backend"):
+        open_backends("annoy", small, 5, device="cpu", threads=1)
+    assert choose_backend("auto", "cuda", 1.0) == "torch"
+    assert choose_backend("faiss", "cuda", 1e15) == "faiss"
+
+
+def test_groups_are_small_where_many_results_are_asked_of_few_columns():
+    assert group_size(8192, 10) == 64
+    assert group_size(8192, 100) == 8
+    assert group_size(5, 20) == 1
+    assert group_size(8192, 0) == 64
+
+
+def test_tf32_is_off_only_inside_and_the_bound_knows_the_dimension():
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        gallery = Gallery(normalise(np.eye(4, dtype=np.float32), str))
+        TorchBackend(gallery, "cpu").open(gallery.vectors).block(0, 4, 1)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.set_float32_matmul_precision(before)
+    assert score_error(768) == pytest.approx(Fraction(768, 2**24), rel=1e-2)
