@@ -1,16 +1,122 @@
-"""Intervals by resampling products: photos of one product are correlated, products are not."""
+"""Intervals by product: photos of one product are correlated, products are not."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from pytest_prodbench.metrics.resampling import resample_weights
 
-CHUNK = 4_000_000
-"""Draws held at once (8 bytes each)."""
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+HELD = 2**24
+"""Resampled values held at once (8 bytes each)."""
+
+
+def wilson(
+    hits: ArrayLike, n: ArrayLike, *, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Interval of a proportion of n independent trials: all p with |p̂ − p| <= z √(p (1 − p) / n).
+
+    (p̂ + c/2 ± √(c p̂ (1 − p̂) + c²/4)) / (1 + c), c = z² / n, z the (1 + level)/2 quantile of the normal
+    distribution (Wilson, Probable inference, the law of succession, and statistical inference, 1927; no
+    continuity correction). Never of zero width; NaN where n = 0. For several photos of one product use
+    :func:`wilson_clustered`.
+
+    Args:
+        hits, n: of any one shape, 0 <= hits <= n.
+        level: coverage aimed at, between 0 and 1.
+    """
+    from scipy.special import ndtri
+
+    hits, n = np.asarray(hits, np.float64), np.asarray(n, np.float64)
+    share = np.divide(hits, n, out=np.full(np.broadcast(hits, n).shape, np.nan), where=n > 0)
+    return _wilson(share, n, ndtri((1.0 + level) / 2.0))
+
+
+def _wilson(
+    share: NDArray[np.float64], n: NDArray[np.float64], quantile: NDArray[np.float64] | float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    weight = n / np.square(quantile)
+    centre = (share * weight + 0.5) / (weight + 1.0)
+    half = np.sqrt(share * (1.0 - share) * weight + 0.25) / (weight + 1.0)
+    # At a share of 0 or 1 the bound is that share; do not leave it to rounding.
+    low = np.where(share == 0.0, 0.0, np.maximum(centre - half, 0.0))
+    high = np.where(share == 1.0, 1.0, np.minimum(centre + half, 1.0))
+    return low, high
+
+
+def wilson_clustered(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], *, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wilson's interval for 0/1 values of n photos of P products, at their effective number.
+
+    That number is p̂ (1 − p̂) / v, at most n, where v = P/(P − 1) Σ (y_i − p̂ n_i)² / n² is the variance
+    of the ratio p̂ = Σ y_i / Σ n_i over products (linearisation), and t with P − 1 degrees of freedom
+    stands for z (Kott & Carr, Developing an estimation strategy, 1997; Franco, Little, Louis & Slud,
+    Comparative study of confidence intervals for proportions in complex sample surveys, 2019).
+
+    v cannot be trusted where few products have a miss (or few a hit): with one miss in 400 photos it
+    says 400 witnesses, and with none it says nothing. So 1 / (effective number) is averaged with that
+    of the worst case, photos of one product being copies, where n² / Σ n_i² count (P, for equal
+    numbers of photos). The worst case weighs 1 / (1 + k), k = the fewer of: products with a hit,
+    products with a miss. With k = 0 it stands alone: P witnesses, never n. So the interval always has a
+    width. With one query a product, or k = 0, v plays no part, and z is kept: Wilson's own interval.
+
+    Args:
+        sums: float64 (P, m), hits of each product's queries.
+        counts: float64 (P, m), how many queries those are; products without any are left out.
+        level: coverage aimed at, between 0 and 1.
+
+    Returns:
+        low, high: float64 (m,); NaN for a column with no query.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    products = np.count_nonzero(counts, axis=0)
+    n = counts.sum(axis=0)
+    share = np.divide(sums.sum(axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
+    variance = np.square(sums - share * counts).sum(axis=0) / np.square(np.maximum(n, 1.0))
+    variance *= products / np.maximum(products - 1, 1)
+    measured = n.copy()
+    np.divide(share * (1.0 - share), variance, out=measured, where=variance > 0)
+    measured = np.minimum(measured, n)
+    copies = np.square(n) / np.maximum(np.square(counts).sum(axis=0), 1.0)
+    few = np.minimum(np.count_nonzero(sums > 0, axis=0), np.count_nonzero(sums < counts, axis=0))
+    weight = np.where(products > 1, 1.0 / (1.0 + few), 1.0)
+    some = n > 0
+    effective = np.ones(len(n))
+    effective[some] = 1.0 / (
+        weight[some] / copies[some] + (1.0 - weight[some]) / np.maximum(measured[some], 1e-300)
+    )
+    single = n == products
+    effective = np.where(single, n, effective)
+    upper = (1.0 + level) / 2.0
+    quantile = np.full(len(n), ndtri(upper))
+    estimated = ~single & (weight < 1.0)
+    quantile[estimated] = stdtrit(products[estimated] - 1.0, upper)
+    return _wilson(share, effective, quantile)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bootstrap:
+    """Intervals of m columns; each float64 (m,), NaN for a column with no query.
+
+    Attributes:
+        percentile_low, percentile_high: quantiles of the resampled values.
+        bca_low, bca_high: the same at levels corrected for bias and for acceleration.
+        standard_error: standard deviation of the resampled values.
+    """
+
+    percentile_low: NDArray[np.float64]
+    percentile_high: NDArray[np.float64]
+    bca_low: NDArray[np.float64]
+    bca_high: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
 
 
 def cluster_bootstrap(
@@ -20,42 +126,177 @@ def cluster_bootstrap(
     resamples: int,
     seed: int,
     level: float = 0.95,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Percentile interval of m ratios Σ sums / Σ counts under resampling of P products.
+) -> Bootstrap:
+    """Percentile and BCa intervals of m ratios Σ sums / Σ counts under resampling of P products.
 
     Each resample draws P products with replacement and takes the ratio over what was drawn: the cluster
     bootstrap (Davison & Hinkley, Bootstrap Methods, 1997, §3.8). All m columns share the draws. A
     resample in which a column has no query at all is left out of that column.
 
+    BCa (Efron, Better bootstrap confidence intervals, 1987, §§2-4, 7) takes the quantiles at
+    Φ(z₀ + (z₀ + z) / (1 − a (z₀ + z))), z = ±Φ⁻¹((1 + level)/2); z₀ = Φ⁻¹(share of resampled values
+    below the estimate, those equal to it counted half); a = Σ d³ / (6 (Σ d²)^1.5), d the mean of the
+    leave-one-product-out values minus each. Where z₀ is infinite (the estimate lies outside all resampled
+    values) or 1 − a (z₀ + z) is not positive, BCa has no answer and the percentile interval stands in.
+    Where all products are alike both have no width, which says nothing: use :func:`wilson_clustered`.
+
+    The same bits from any BLAS, number of threads or order of columns: see :func:`_on_grid`.
+
     Args:
         sums: float64 (P, m), sum of the values of each product's queries.
         counts: float64 (P, m), how many queries those are.
         resamples: B.
-        seed: of PCG64; the same seed gives the same interval.
+        seed: of :func:`resample_weights`; the same seed gives the same intervals.
         level: coverage aimed at, between 0 and 1.
+    """
+    from scipy.special import ndtri
+
+    columns = sums.shape[1]
+    found = np.full((5, columns), np.nan)
+    z = float(ndtri((1.0 + level) / 2.0))
+    width = max(1, HELD // resamples)
+    for start in range(0, columns, width):
+        part = slice(start, start + width)
+        on_grid = _on_grid(sums[:, part])
+        ratios = _resampled_ratios(on_grid, counts[:, part], resamples, seed)
+        found[:, part] = _intervals(ratios, on_grid, counts[:, part], z)
+    return Bootstrap(*found)
+
+
+def _on_grid(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round each column to multiples of a power of two of which no resample holds more than 2^53.
+
+    Every product and partial sum of whole weights and such numbers is then exact in float64, so that a
+    matrix product has one result: whatever the order of summation, fused or not. 0/1 values are not
+    changed at all; the mean of N others by at most P² / N · 2^-52 of the largest sum of a product, far less
+    than the ten decimals that are kept.
+    """
+    most = np.abs(sums).max(axis=0, initial=0.0) * len(sums)
+    grid = np.ldexp(1.0, np.frexp(most)[1] - 52)
+    return np.asarray(np.rint(sums / grid) * grid)
+
+
+def _resampled_ratios(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """float64 (m, B): the ratio of each column in each resample, NaN where it holds no query."""
+    columns = sums.shape[1]
+    # Most metrics are defined on the same queries: count each such set once.
+    keys = [counts[:, m].tobytes() for m in range(columns)]
+    first = {key: m for m, key in reversed(list(enumerate(keys)))}
+    place = {key: columns + i for i, key in enumerate(first)}
+    denominator = [place[key] for key in keys]
+    both = np.concatenate([sums, counts[:, list(first.values())]], axis=1)
+    ratios = np.full((columns, resamples), np.nan)
+    start = 0
+    for weights in resample_weights(len(sums), resamples=resamples, seed=seed):
+        totals = (weights @ both).T
+        n = totals[denominator]
+        stop = start + len(weights)
+        np.divide(totals[:columns], n, out=ratios[:, start:stop], where=n > 0)
+        start = stop
+    return ratios
+
+
+def _intervals(
+    ratios: NDArray[np.float64], sums: NDArray[np.float64], counts: NDArray[np.float64], z: float
+) -> NDArray[np.float64]:
+    """float64 (5, m), in the order of the fields of ``Bootstrap``."""
+    from scipy.special import ndtr, ndtri
+
+    n = counts.sum(axis=0)
+    estimate = np.divide(sums.sum(axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
+    drawn = (~np.isnan(ratios)).sum(axis=1)
+    below = (ratios < estimate[:, None]).sum(axis=1) + (ratios == estimate[:, None]).sum(axis=1) / 2
+    z0 = np.asarray(ndtri(below / np.maximum(drawn, 1)))
+    usable = np.isfinite(z0)
+    z0[~usable] = 0.0
+    acceleration = _acceleration(sums, counts)
+    plain, corrected = [], []
+    for side in (-z, z):
+        denominator = 1.0 - acceleration * (z0 + side)
+        usable &= denominator > 0.0
+        corrected.append(ndtr(z0 + (z0 + side) / np.where(denominator > 0.0, denominator, 1.0)))
+        plain.append(np.full(len(n), ndtr(side)))
+    ascending = np.sort(ratios, axis=1)  # NaN last
+    levels = [*plain, *(np.where(usable, c, p) for c, p in zip(corrected, plain, strict=True))]
+    quantiles = [_quantile(ascending, drawn, at) for at in levels]
+    return np.stack([*quantiles, _standard_deviation(ratios, drawn)])
+
+
+def _acceleration(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Efron's a by leave-one-product-out, float64 (m,); 0 where all are alike or one alone has queries."""
+    left = counts.sum(axis=0) - counts
+    used = (counts > 0) & (left > 0)
+    without = np.divide(sums.sum(axis=0) - sums, left, out=np.zeros_like(sums), where=used)
+    mean = without.sum(axis=0) / np.maximum(used.sum(axis=0), 1)
+    d = np.where(used, mean - without, 0.0)
+    scale = np.abs(d).max(axis=0, initial=0.0)
+    some = scale > 1e-14  # else nothing but rounding
+    d = np.divide(d, scale, out=np.zeros_like(d), where=some)
+    square = np.square(d).sum(axis=0)
+    cube = (np.square(d) * d).sum(axis=0)
+    return np.asarray(np.divide(cube, 6.0 * square**1.5, out=np.zeros(len(square)), where=some))
+
+
+def _quantile(
+    ascending: NDArray[np.float64], drawn: NDArray[np.int64], level: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Linear interpolation between the first ``drawn`` values of each row (numpy's default quantile)."""
+    at = np.maximum(drawn - 1, 0) * level
+    floor = np.floor(at).astype(np.int64)
+    ceiling = np.minimum(floor + 1, np.maximum(drawn - 1, 0))
+    rows = np.arange(len(ascending))
+    low, high = ascending[rows, floor], ascending[rows, ceiling]
+    return np.asarray(low + (high - low) * (at - floor))
+
+
+def _standard_deviation(
+    values: NDArray[np.float64], drawn: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Of each row (divided by n − 1), NaN left out; NaN for a row with fewer than two values."""
+    some = ~np.isnan(values)
+    mean = np.where(some, values, 0.0).sum(axis=1) / np.maximum(drawn, 1)
+    squares = np.square(np.where(some, values - mean[:, None], 0.0)).sum(axis=1)
+    variance = np.divide(squares, drawn - 1, out=np.full(len(drawn), np.nan), where=drawn > 1)
+    return np.asarray(np.sqrt(variance))
+
+
+def bootstrap_statistic(
+    of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    codes: NDArray[np.intp],
+    products: int,
+    *,
+    resamples: int,
+    seed: int,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
+    """Percentile interval of a statistic that is no mean, under resampling of products.
+
+    Draws are those of :func:`cluster_bootstrap`; a query weighs what its product weighs. A resample
+    that does not define the statistic is left out.
+
+    Args:
+        of: weights, float64 (b, q) → float64 (b,), NaN where undefined.
+        codes: intp (q,), product of each query, below ``products``.
+        products: P.
+        resamples, seed, level: as there.
 
     Returns:
-        low, high: float64 (m,); NaN for a column with no query at all.
+        low, high, standard error; NaN where no resample defines it (the last: fewer than two).
     """
-    products, columns = sums.shape
-    generator = np.random.Generator(np.random.PCG64(seed))
-    ratios = np.full((resamples, columns), np.nan)
-    step = max(1, CHUNK // max(1, products))
-    for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        drawn = generator.integers(0, products, (size, products))
-        drawn += np.arange(size)[:, None] * products
-        weights = np.bincount(drawn.ravel(), minlength=size * products)
-        weights = weights.reshape(size, products).astype(np.float64)
-        total = weights @ counts
-        np.divide(weights @ sums, total, out=ratios[start : start + size], where=total > 0)
-    low, high = np.full(columns, np.nan), np.full(columns, np.nan)
-    some = counts.sum(axis=0) > 0
-    if some.any():
-        tail = (1.0 - level) / 2.0
-        # nanquantile sorts column by column in Python; plain quantile is enough where nothing is NaN.
-        whole = some & ~np.isnan(ratios).any(axis=0)
-        for mask, quantile in ((whole, np.quantile), (some & ~whole, np.nanquantile)):
-            if mask.any():
-                low[mask], high[mask] = quantile(ratios[:, mask], [tail, 1.0 - tail], axis=0)
-    return low, high
+    from scipy.special import ndtr, ndtri
+
+    step = max(1, 2**20 // max(1, len(codes)))
+    values = np.concatenate(
+        [
+            of(weights[start : start + step][:, codes])
+            for weights in resample_weights(products, resamples=resamples, seed=seed)
+            for start in range(0, len(weights), step)
+        ]
+    )[None]
+    drawn = (~np.isnan(values)).sum(axis=1)
+    ascending = np.sort(values, axis=1)
+    z = ndtri((1.0 + level) / 2.0)
+    low, high = (_quantile(ascending, drawn, np.array([ndtr(side)])) for side in (-z, z))
+    return float(low[0]), float(high[0]), float(_standard_deviation(values, drawn)[0])

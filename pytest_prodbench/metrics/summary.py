@@ -2,49 +2,87 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.intervals import cluster_bootstrap
-from pytest_prodbench.metrics.metric import parse_metric
+from pytest_prodbench.metrics.conditions import (
+    Crossing,
+    Slice,
+    Spread,
+    crossed_slices,
+    restrict,
+    single_slices,
+    spread,
+)
+from pytest_prodbench.metrics.estimates import Estimate, estimate_means, estimate_statistic
+from pytest_prodbench.metrics.metric import Metric, Statistic, parse_metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
 
-DIGITS = 10
-"""Decimals kept: far finer than any interval, coarser than the order in which floats were summed."""
-
-ROUNDING = 0.6 * 10.0**-DIGITS
-"""How far below a value its record may lie (half a decimal, and the float's own error): a limit written
-as 0.333333333333 must not fail one third, while one query less in a billion still does."""
+Estimates = dict[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over n queries of some products with its 95 % interval."""
+class Summary:
+    """Everything that the metrics say of one model on one dataset.
 
-    value: float
-    low: float
-    high: float
-    n: int
-    products: int
+    Attributes:
+        overall: metric → estimate.
+        conditions: column → value → metric → estimate. A metric that a slice does not define is left out.
+        crossings: pairs of conditions, sorted by columns and values; only those that some query has.
+        spreads: of each column and metric that has an estimate in it, sorted by column, then as asked.
+    """
+
+    overall: Estimates
+    conditions: dict[str, dict[str, Estimates]]
+    crossings: tuple[Crossing, ...]
+    spreads: tuple[Spread, ...]
 
 
 def default_metrics(ks: Sequence[int] = (1, 5, 10)) -> tuple[str, ...]:
-    """Names of the metrics that every run measures."""
-    return (*(f"recall@{k}" for k in ks), "product_recall@1", "category_recall@1", "map@20", "mrr")
+    """Names of the metrics that every run measures; a dataset that does not define one lacks it."""
+    return (
+        *(f"recall@{k}" for k in ks),
+        "product_recall@1",
+        "product_recall@5",
+        "category_recall@1",
+        "instance_gap",
+        "mrr",
+        "median_rank",
+        "coverage@10",
+        "precision@5",
+        "map@20",
+        "map_at_r",
+        "r_precision",
+        "ndcg@10",
+        "mmp@5",
+        "margin",
+        "auroc",
+        "fpr95",
+        "dir_far_1pct",
+        "dir_far_01pct",
+        "eer",
+        "tar_far_1pct",
+        "tar_far_01pct",
+        "ece",
+        "answered_p99",
+        "threshold_p99",
+    )
 
 
 def list_length(names: Sequence[str]) -> int:
     """How long a result list these metrics read; 0 if none reads it."""
     parsed = [parse_metric(name, where=f"metric {name!r}") for name in names]
-    return max((k or 0 for metric, k in parsed if metric.needs_list), default=0)
+    return max(
+        (k or 0 for metric, k in parsed if isinstance(metric, Metric) and metric.needs_list),
+        default=0,
+    )
 
 
 def summarise(
@@ -55,8 +93,9 @@ def summarise(
     *,
     resamples: int,
     seed: int,
-) -> tuple[dict[str, Estimate], dict[str, dict[str, dict[str, Estimate]]]]:
-    """Return metric → estimate, and column → value → metric → estimate.
+    smallest_slice: int = 20,
+) -> Summary:
+    """Measure everything that is asked for, on all queries, by condition, and by pairs of conditions.
 
     Args:
         ranking: of q queries.
@@ -65,74 +104,71 @@ def summarise(
         names: metrics such as ``recall@1``. One that is defined on no query of a slice is left out of
             it: a rule on it then finds no value, which is never a pass.
         resamples, seed: of the bootstrap.
+        smallest_slice: a value of a condition with fewer queries is measured but not ranked; a pair of
+            conditions with fewer is only counted. Pairs are measured in means, not in other statistics.
     """
-    values = np.stack(
-        [
-            metric.per_query(ranking, k)
-            for metric, k in (parse_metric(name, where=f"metric {name!r}") for name in names)
-        ],
-        axis=1,
-    )
+    parsed = {name: parse_metric(name, where=f"metric {name!r}") for name in names}
     # Products in the order of their ids, so that the draws do not depend on the order of the queries.
     # A dictionary, not a numpy string array: that would drop trailing NULs, and ids are sacred.
     place = {product: code for code, product in enumerate(sorted(set(products)))}
     codes = np.array([place[product] for product in products], np.intp)
-    slices: list[tuple[str, str, NDArray[np.bool_]]] = [("", "", np.ones(len(values), np.bool_))]
-    for column in sorted(conditions):
-        cells = conditions[column]
-        slices += [
-            (column, value, np.array([cell == value for cell in cells], np.bool_))
-            for value in sorted(set(cells) - {""})
-        ]
-    estimates = _estimate(values, codes, [mask for _, _, mask in slices], resamples, seed)
-    overall: dict[str, Estimate] = {}
-    by_condition: dict[str, dict[str, dict[str, Estimate]]] = {}
-    for (column, value, _), row in zip(slices, estimates, strict=True):
-        found = {name: e for name, e in zip(names, row, strict=True) if e is not None}
-        if column:
-            by_condition.setdefault(column, {})[value] = found
-        else:
-            overall = found
-    return overall, by_condition
+    whole = Slice((), (), np.ones(len(codes), np.bool_))
+    singles = single_slices(conditions)
+    crossed = crossed_slices(singles)
+    large = [part for part in crossed if np.count_nonzero(part.mask) >= smallest_slice]
+    measured = [whole, *singles, *large]
 
-
-def _estimate(
-    values: NDArray[np.float64],
-    codes: NDArray[np.intp],
-    masks: Sequence[NDArray[np.bool_]],
-    resamples: int,
-    seed: int,
-) -> list[list[Estimate | None]]:
-    size = int(codes.max()) + 1 if len(codes) else 0
-    defined = ~np.isnan(values)
-    sums, counts = [], []
-    for mask in masks:
-        for m in range(values.shape[1]):
-            rows = mask & defined[:, m]
-            sums.append(np.bincount(codes[rows], values[rows, m], minlength=size))
-            counts.append(np.bincount(codes[rows], minlength=size).astype(np.float64))
-    low, high = cluster_bootstrap(
-        np.stack(sums, axis=1), np.stack(counts, axis=1), resamples=resamples, seed=seed
+    means = {name: (m, k) for name, (m, k) in parsed.items() if isinstance(m, Metric)}
+    rows = estimate_means(
+        [metric for metric, _ in means.values()],
+        _columns([metric.per_query(ranking, k) for metric, k in means.values()], len(codes)),
+        codes,
+        [part.mask for part in measured],
+        resamples=resamples,
+        seed=seed,
     )
-    out: list[list[Estimate | None]] = []
-    column = 0
-    for mask in masks:
-        row: list[Estimate | None] = []
-        for m in range(values.shape[1]):
-            used = values[mask & defined[:, m], m]
-            behind = int(np.count_nonzero(counts[column]))
-            row.append(
-                Estimate(
-                    # fsum is exact, so the mean does not depend on the order of the queries.
-                    round(math.fsum(used.tolist()) / len(used), DIGITS),
-                    round(float(low[column]), DIGITS),
-                    round(float(high[column]), DIGITS),
-                    len(used),
-                    behind,
+    found = {
+        (part.columns, part.values): dict(zip(means, row, strict=True))
+        for part, row in zip(measured, rows, strict=True)
+    }
+    for part in (whole, *singles):
+        inside = np.flatnonzero(part.mask)
+        some = restrict(ranking, inside)
+        for name, (metric, _) in parsed.items():
+            if isinstance(metric, Statistic):
+                found[part.columns, part.values][name] = estimate_statistic(
+                    metric, some, codes[inside], resamples=resamples, seed=seed
                 )
-                if len(used)
-                else None
+
+    def of(part: Slice) -> Estimates:
+        row = found.get((part.columns, part.values), {})
+        return {name: e for name in names if (e := row.get(name)) is not None}
+
+    by_condition: dict[str, dict[str, Estimates]] = {}
+    for part in singles:
+        by_condition.setdefault(part.columns[0], {})[part.values[0]] = of(part)
+    return Summary(
+        overall=of(whole),
+        conditions=by_condition,
+        crossings=tuple(
+            Crossing(
+                columns=(part.columns[0], part.columns[1]),
+                values=(part.values[0], part.values[1]),
+                n=(n := int(np.count_nonzero(part.mask))),
+                products=len(np.unique(codes[part.mask])),
+                small=n < smallest_slice,
+                estimates=of(part),
             )
-            column += 1
-        out.append(row)
-    return out
+            for part in crossed
+        ),
+        spreads=tuple(
+            spread(column, name, parsed[name][0], here, smallest=smallest_slice)
+            for column, values in by_condition.items()
+            for name in names
+            if (here := {value: row[name] for value, row in values.items() if name in row})
+        ),
+    )
+
+
+def _columns(values: Sequence[NDArray[np.float64]], queries: int) -> NDArray[np.float64]:
+    return np.stack(values, axis=1) if values else np.empty((queries, 0))

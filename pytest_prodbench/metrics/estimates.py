@@ -1,0 +1,194 @@
+"""A number with its interval: of means (all together, on the same draws) and of other statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pytest_prodbench.metrics.comparison import detectable_drop_alone
+from pytest_prodbench.metrics.intervals import (
+    bootstrap_statistic,
+    cluster_bootstrap,
+    wilson,
+    wilson_clustered,
+)
+from pytest_prodbench.metrics.metric import Metric, Statistic
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.protocol import Ranking
+
+DIGITS = 10
+"""Decimals kept: far finer than any interval, coarser than the order in which floats were summed."""
+
+ROUNDING = 0.6 * 10.0**-DIGITS
+"""How far below a value its record may lie (half a decimal, and the float's own error): a limit written
+as 0.333333333333 must not fail one third, while one query less in a billion still does."""
+
+CELLS = 2**22
+"""Sums by product held at once (8 bytes each, and as many counts)."""
+
+Z = 1.959963984540054
+"""The 0.975 quantile of the normal distribution."""
+
+Method = Literal["bca", "percentile", "wilson"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value over n queries of some products with its 95 % interval.
+
+    Attributes:
+        value, low, high: low <= value <= high, inside the metric's range.
+        n: queries behind it: those that a mean is defined on, all that a statistic was given.
+        products: distinct products of these queries.
+        method: of the interval. Proportions: ``wilson`` (by product); other means: ``bca``; other
+            statistics: ``percentile``. ``wilson`` stands in wherever all resamples are alike.
+        standard_error: by resampling products; 0 where all resamples are alike.
+        detectable: smallest drop against another model that so many queries could have shown, if the
+            other model erred independently (pairing makes it smaller); None where all resamples are
+            alike and the metric's range, being infinite, says nothing either.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    products: int
+    method: Method
+    standard_error: float
+    detectable: float | None
+
+
+def estimate_means(
+    metrics: Sequence[Metric],
+    values: NDArray[np.float64],
+    codes: NDArray[np.intp],
+    masks: Sequence[NDArray[np.bool_]],
+    *,
+    resamples: int,
+    seed: int,
+) -> Iterator[list[Estimate | None]]:
+    """Yield, for each mask, the estimate of each metric; None where it is defined on no query.
+
+    Args:
+        metrics: m of them.
+        values: float64 (q, m), of each query; NaN where undefined.
+        codes: intp (q,), product of each query.
+        masks: bool (q,) each, queries of a slice. All slices share the draws of products.
+        resamples, seed: of the bootstrap.
+    """
+    products = int(codes.max()) + 1 if len(codes) else 0
+    # Rows in an order that depends on nothing but what they hold: sums are then the same to the last bit.
+    orders = [np.lexsort((values[:, m], codes)) for m in range(len(metrics))]
+    at_once = max(1, CELLS // max(1, products * len(metrics)))
+    for start in range(0, len(masks), at_once):
+        part = masks[start : start + at_once]
+        used = [
+            rows[(mask & ~np.isnan(values[:, m]))[rows]]
+            for mask in part
+            for m, rows in enumerate(orders)
+        ]
+        columns = [values[rows, i % len(metrics)] for i, rows in enumerate(used)]
+        sums, counts = np.empty((2, products, len(columns)))
+        for i, (rows, column) in enumerate(zip(used, columns, strict=True)):
+            sums[:, i] = np.bincount(codes[rows], column, minlength=products)
+            counts[:, i] = np.bincount(codes[rows], minlength=products)
+        found = cluster_bootstrap(sums, counts, resamples=resamples, seed=seed)
+        proportion_low, proportion_high = wilson_clustered(sums, counts)
+        for first in range(0, len(columns), len(metrics)):
+            row: list[Estimate | None] = []
+            for i, metric in enumerate(metrics, start=first):
+                n = len(columns[i])
+                if n == 0:
+                    row.append(None)
+                    continue
+                bounds: tuple[float, float, Method] = (found.bca_low[i], found.bca_high[i], "bca")
+                if metric.binary:
+                    bounds = (proportion_low[i], proportion_high[i], "wilson")
+                row.append(
+                    _estimate(
+                        metric,
+                        # fsum is exact, so the mean does not depend on the order of the queries.
+                        math.fsum(columns[i].tolist()) / n,
+                        bounds,
+                        float(found.standard_error[i]),
+                        n,
+                        int(np.count_nonzero(counts[:, i])),
+                    )
+                )
+            yield row
+
+
+def estimate_statistic(
+    statistic: Statistic,
+    ranking: Ranking,
+    codes: NDArray[np.intp],
+    *,
+    resamples: int,
+    seed: int,
+) -> Estimate | None:
+    """Return the estimate of a statistic over all queries of a ranking; None if they do not define it.
+
+    Args:
+        statistic: what to estimate.
+        ranking: of q queries.
+        codes: intp (q,), product of each query.
+        resamples, seed: of the bootstrap.
+    """
+    n = len(codes)
+    if n == 0:
+        return None
+    value = float(statistic.of(ranking, np.ones((1, n)))[0])
+    if math.isnan(value):
+        return None
+    present, dense = np.unique(codes, return_inverse=True)
+    low, high, error = bootstrap_statistic(
+        lambda weights: statistic.of(ranking, weights),
+        dense.astype(np.intp),
+        len(present),
+        resamples=resamples,
+        seed=seed,
+    )
+    return _estimate(statistic, value, (low, high, "percentile"), error, n, len(present))
+
+
+def _estimate(
+    metric: Metric | Statistic,
+    value: float,
+    bounds: tuple[float, float, Method],
+    error: float,
+    n: int,
+    products: int,
+) -> Estimate:
+    low, high, method = bounds
+    error = 0.0 if math.isnan(error) else round(error, DIGITS)
+    span = metric.high - metric.low
+    if method != "wilson" and error == 0.0:
+        low, high = value, value
+        if math.isfinite(span):
+            # Of all variables in a range with this mean the 0/1 one has the largest variance, so the
+            # proportion's interval, of as many trials as there are products, serves them all.
+            share = min(max((value - metric.low) / span, 0.0), 1.0)
+            low, high = (metric.low + span * float(b) for b in wilson(share * products, products))
+            method = "wilson"
+    low = min(max(float(low), metric.low), value)
+    high = max(min(float(high), metric.high), value)
+    # The arm on the side of the worse: at 100 % there is no other, and there the error says 0.
+    arm = value - low if metric.higher_is_better else high - value
+    step = max(error, arm / Z)
+    return Estimate(
+        value=round(value, DIGITS),
+        low=round(low, DIGITS),
+        high=round(high, DIGITS),
+        n=n,
+        products=products,
+        method=method,
+        standard_error=error,
+        detectable=round(detectable_drop_alone(step), DIGITS) if step > 0.0 else None,
+    )
