@@ -68,14 +68,16 @@ def evaluate_embeddings(
     query_families, gallery_families = _families(families, query_products, gallery_products)
     queries = _table("query", len(query_unit), query_products, query_families, conditions or {})
     gallery = _table("gallery", len(gallery_unit), gallery_products, gallery_families, {})
+    query_identities = _keys("query_keys", query_keys, len(queries))
     gallery_identities = _keys("gallery_keys", gallery_keys, len(gallery))
     measured = measure(
         query_unit,
         gallery_unit,
         queries,
         gallery,
-        query_keys=_keys("query_keys", query_keys, len(queries)),
+        query_keys=query_identities,
         gallery_keys=gallery_identities,
+        query_contents=[str(key) for key in query_identities],
         gallery_contents=[str(key) for key in gallery_identities],
         open_set=open_set,
         name="embeddings",

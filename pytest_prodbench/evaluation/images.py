@@ -97,6 +97,7 @@ def evaluate_opened(
         dataset.gallery,
         query_keys=embedded.pixels[:split],
         gallery_keys=embedded.pixels[split:],
+        query_contents=digests.query_digests,
         gallery_contents=digests.gallery_digests,
         open_set=dataset.open_set,
         name=dataset.name,

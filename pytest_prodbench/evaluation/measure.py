@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_prodbench.errors import DatasetError
-from pytest_prodbench.evidence.types import Measurement, MetricValue, Timing
-from pytest_prodbench.metrics import Estimate, default_metrics, list_length, summarise
+from pytest_prodbench.evaluation.analysis import curves_and_confusions, embedding_facts
+from pytest_prodbench.evaluation.recording import recorded
+from pytest_prodbench.evidence.types import Measurement, Timing
+from pytest_prodbench.metrics import default_metrics, list_length, summarise
 from pytest_prodbench.retrieval import (
+    Gallery,
     Labels,
     Pairs,
     choose_backend,
     matching_pairs,
     rank,
     union,
+    verification_pairs,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +72,7 @@ def measure(
     *,
     query_keys: Sequence[Hashable],
     gallery_keys: Sequence[Hashable],
+    query_contents: Sequence[str],
     gallery_contents: Sequence[str],
     open_set: bool,
     name: str,
@@ -83,7 +88,8 @@ def measure(
         query_vectors, gallery_vectors: float32 unit vectors (q, d) and (n, d).
         queries, gallery: their labels.
         query_keys, gallery_keys: equal keys are one image and must not meet; None matches nothing.
-        gallery_contents: text a gallery image that orders images of one product, whatever their order.
+        query_contents, gallery_contents: text an image that orders images of one product, whatever the
+            order of the rows.
         open_set: whether queries without a positive are declared.
         name: of the dataset, for messages.
         device, precision: recorded; ranking runs on the device.
@@ -95,25 +101,30 @@ def measure(
         DatasetError: a query has no positive left and the set is not open; names the queries.
     """
     started = time.perf_counter()
-    labels = _labels(queries, gallery, gallery_contents)
+    labels = _labels(queries, gallery, query_contents, gallery_contents)
     excluded = _excluded(queries, gallery, query_keys, gallery_keys)
     metrics = tuple(dict.fromkeys((*default_metrics(ks), *extra)))
     work = float(query_vectors.size) * len(gallery_vectors)
     backend = choose_backend(settings.backend, device, work)
-    ranking = rank(
-        query_vectors,
-        gallery_vectors,
-        labels,
-        excluded,
-        top=max(LIST_LENGTH, list_length(metrics)),
-        backend=backend,
-        device=device,
-        threads=settings.threads or 1,
+    place = {"backend": backend, "device": device, "threads": settings.threads or 1}
+    ready = Gallery(gallery_vectors, labels.gallery_products)
+    ranking = replace(
+        rank(
+            query_vectors,
+            ready,
+            labels,
+            excluded,
+            top=max(LIST_LENGTH, list_length(metrics)),
+            **place,
+        ),
+        verification=verification_pairs(
+            query_vectors, gallery_vectors, labels, excluded, seed=settings.seed
+        ),
     )
     if not open_set:
         _require_positives(name, queries, ranking)
     ranked = time.perf_counter()
-    overall, by_condition = summarise(
+    summary = summarise(
         ranking,
         queries.product_ids,
         queries.conditions,
@@ -122,11 +133,9 @@ def measure(
         seed=settings.seed,
     )
     measurement = Measurement(
-        metrics=_values(overall),
-        conditions={
-            column: {value: _values(found) for value, found in values.items()}
-            for column, values in by_condition.items()
-        },
+        **recorded(summary),
+        **curves_and_confusions(ranking, queries, gallery, ks, settings),
+        embedding=embedding_facts(ready, ranking, labels, **place),
         ties=int(np.count_nonzero(ranking.ranks != ranking.ranks_optimistic)),
         near_ties=int(np.count_nonzero(ranking.near_ties)),
         excluded=len(excluded.columns),
@@ -141,28 +150,39 @@ def measure(
     return Measured(ranking, measurement, timing)
 
 
-def _labels(queries: ImageTable, gallery: ImageTable, contents: Sequence[str]) -> Labels:
+def _labels(
+    queries: ImageTable,
+    gallery: ImageTable,
+    query_contents: Sequence[str],
+    gallery_contents: Sequence[str],
+) -> Labels:
     query_products, gallery_products = codes(queries.product_ids, gallery.product_ids, None)
     query_families, gallery_families = codes(queries.families, gallery.families, "")
     some = bool((gallery_families >= 0).any())
-    by_content = sorted(
-        range(len(gallery)),
-        key=lambda row: (
-            gallery.product_ids[row],
-            contents[row],
-            gallery.boxes[row] or (),
-            gallery.images[row],
-        ),
-    )
-    order = np.empty(len(gallery), np.int64)
-    order[by_content] = np.arange(len(gallery))
     return Labels(
         query_products,
         gallery_products,
         query_families if some else None,
         gallery_families if some else None,
-        order,
+        _order(gallery, gallery_contents),
+        _order(queries, query_contents),
     )
+
+
+def _order(table: ImageTable, contents: Sequence[str]) -> NDArray[np.int64]:
+    """Place of each image in an order made of ids and contents alone, int64 (n,)."""
+    rows = sorted(
+        range(len(table)),
+        key=lambda row: (
+            table.product_ids[row],
+            contents[row],
+            table.boxes[row] or (),
+            table.images[row],
+        ),
+    )
+    order = np.empty(len(table), np.int64)
+    order[rows] = np.arange(len(table))
+    return order
 
 
 def _excluded(
@@ -191,16 +211,3 @@ def _require_positives(name: str, queries: ImageTable, ranking: Ranking) -> None
             "and those of its exclusion group",
             next_step="add the images, remove the queries, or declare open_set = true",
         )
-
-
-def _values(estimates: dict[str, Estimate]) -> dict[str, MetricValue]:
-    return {
-        name: MetricValue(
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            n=found.n,
-            products=found.products,
-        )
-        for name, found in estimates.items()
-    }

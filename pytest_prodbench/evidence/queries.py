@@ -2,8 +2,10 @@
 
 Columns (``SCHEMA``): ``query`` image path relative to the dataset's root; ``content`` sha256 of its bytes
 and box (joins two runs by content); ``product_id``; ``family`` and one ``condition.<name>`` string column
-per condition; ``rank``, ``rank_optimistic``, ``product_rank``, ``family_rank`` (int64; null where the
-product is absent or there are no families); ``positives``, ``candidates``, ``near_ties`` (int64);
+per condition; ``rank``, ``rank_optimistic``, ``product_rank``, ``product_rank_optimistic``,
+``family_rank``, ``family_rank_optimistic`` (int64; null where the product is absent or there are no
+families); ``positives``, ``candidates``, ``near_ties`` (int64); ``positive_ranks``,
+``positive_ranks_optimistic`` (lists of int64: every positive, best first);
 ``positive_score``, ``negative_score`` (float32, null where there is none); ``top_images``,
 ``top_products``, ``top_scores``, ``top_relevant``: lists, best first.
 """
@@ -43,6 +45,12 @@ def query_table(
     def scores(values: np.ndarray[Any, Any]) -> pa.Array:
         return pa.array(values, pa.float32(), mask=np.isnan(values))
 
+    def lists(values: np.ndarray[Any, Any]) -> pa.Array:
+        starts = pa.array(ranking.every_positive.starts, pa.int64())
+        return pa.LargeListArray.from_arrays(starts, pa.array(values, pa.int64())).cast(
+            pa.list_(pa.int64())
+        )
+
     heads = [row[row >= 0].tolist() for row in ranking.top_indices]
     columns: dict[str, pa.Array] = {
         "query": pa.array(queries.images, pa.string()),
@@ -52,10 +60,14 @@ def query_table(
         "rank": ranks(ranking.ranks),
         "rank_optimistic": ranks(ranking.ranks_optimistic),
         "product_rank": ranks(ranking.product_ranks),
+        "product_rank_optimistic": ranks(ranking.product_ranks_optimistic),
         "family_rank": ranks(ranking.family_ranks),
+        "family_rank_optimistic": ranks(ranking.family_ranks_optimistic),
         "positives": pa.array(ranking.positives, pa.int64()),
         "candidates": pa.array(ranking.candidates, pa.int64()),
         "near_ties": pa.array(ranking.near_ties, pa.int64()),
+        "positive_ranks": lists(ranking.every_positive.ranks),
+        "positive_ranks_optimistic": lists(ranking.every_positive.ranks_optimistic),
         "positive_score": scores(ranking.positive_scores),
         "negative_score": scores(ranking.negative_scores),
         "top_images": pa.array(

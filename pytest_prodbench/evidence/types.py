@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 Verdict = Literal["accept", "reject", "incomplete"]
 
@@ -23,13 +23,89 @@ class Record(BaseModel):
 
 
 class MetricValue(Record):
-    """One metric over some queries, with its 95 % interval by resampling products."""
+    """One metric over some queries, with its 95 % interval; the product is the unit of sampling."""
 
     value: float
     low: float
     high: float
     n: int = Field(description="queries behind it")
     products: int = Field(description="distinct products behind it")
+    method: Literal["wilson", "bca", "percentile"] = Field(
+        description="how the interval was made: by formula for a share of queries, else by bootstrap"
+    )
+    detectable: float | None = Field(
+        default=None,
+        description="smallest worsening that these queries would show with power 80 % in a one-sided "
+        "test at 95 %, if a second model erred independently; comparing the same photos shows less. "
+        "Null where nothing is known of the spread",
+    )
+
+
+class Crossing(Record):
+    """Queries that have one value in each of two condition columns."""
+
+    columns: tuple[str, str]
+    values: tuple[str, str]
+    n: int = Field(description="queries")
+    products: int = Field(description="distinct products")
+    small: bool = Field(description="fewer queries than a slice needs to be measured")
+    metrics: dict[str, MetricValue] = Field(description="means alone; empty where small")
+
+
+class Spread(Record):
+    """How far apart the values of one condition column are in one metric."""
+
+    column: str
+    metric: str
+    worst: str | None = Field(description="value with the worst result; null unless two values have enough queries")
+    best: str | None
+    worst_value: float | None
+    best_value: float | None
+    spread: float | None = Field(description="|best − worst|")
+    small: list[str] = Field(description="values with too few queries to be ranked")
+
+
+class Curve(Record):
+    """A curve as points; ``low`` and ``high`` are its 95 % interval where there is one."""
+
+    x_label: str
+    y_label: str
+    x: list[float]
+    y: list[float]
+    low: list[float] | None = None
+    high: list[float] | None = None
+    note: str = Field(default="", description="what was assumed, and how it was thinned")
+
+
+class Confusion(Record):
+    """Queries of one product whose first result is another product."""
+
+    product: str
+    taken_for: str
+    same_family: bool | None = Field(description="null where a family is not stated")
+    count: int = Field(description="queries")
+    queries: list[str] = Field(description="paths of some of them")
+
+
+class EmbeddingFacts(Record):
+    """What the vectors themselves are like; no metric, and no interval: all of them were looked at."""
+
+    dimension: int
+    bytes_per_vector: int = Field(description="in float32")
+    effective_rank: float | None = Field(
+        description="participation ratio of the gallery's covariance, 1 to the dimension; null where "
+        "all vectors are alike"
+    )
+    hubness: float | None = Field(
+        description="skewness of how often a gallery image is among the first 10 results; null where "
+        "it is the same for all"
+    )
+    near_identical: float | None = Field(
+        description="share of looked-at gallery images with another one at least as similar as "
+        "near_identical_from; null for a gallery of one image"
+    )
+    near_identical_from: float = Field(description="similarity")
+    near_identical_looked_at: int = Field(description="gallery images looked at, evenly spaced")
 
 
 class Check(Record):
@@ -40,6 +116,9 @@ class Check(Record):
     value: float | None = Field(description="measured value; null if there is none")
     passed: bool
     message: str = Field(description="what, by how much, against which rule from which file")
+    detectable: float | None = Field(
+        default=None, description="as in the metric's value; null if there is none"
+    )
     where: str = Field(description="file and key of the rule, relative to the project")
 
 
@@ -84,6 +163,19 @@ class Measurement(Record):
     conditions: dict[str, dict[str, dict[str, MetricValue]]] = Field(
         default_factory=dict, description="column → value → metric"
     )
+    crossings: list[Crossing] = Field(
+        default_factory=list, description="pairs of conditions that some query has"
+    )
+    spreads: list[Spread] = Field(default_factory=list, description="a condition's best and worst")
+    smallest_slice: int = Field(
+        default=20, description="queries that a slice needs to be ranked among others"
+    )
+    curves: dict[str, Curve] = Field(default_factory=dict, description="name → curve")
+    confusions: list[Confusion] = Field(
+        default_factory=list, description="most confused pairs of products, most frequent first"
+    )
+    confused_pairs: int = Field(default=0, description="pairs of products confused at all")
+    embedding: EmbeddingFacts | None = None
     ties: int = Field(description="queries whose pessimistic and optimistic ranks differ")
     near_ties: int = Field(description="queries with a negative that float32 could not tell apart")
     excluded: int = Field(description="gallery images taken out as identical, over all queries")
@@ -143,7 +235,7 @@ class Host(Record):
 class RunRecord(Record):
     """One run: ``evidence.json``."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     protocol_version: int
     prodbench_version: str
     run: str
