@@ -100,7 +100,9 @@ def estimate_means(
             sums[:, i] = np.bincount(codes[rows], column, minlength=products)
             counts[:, i] = np.bincount(codes[rows], minlength=products)
         found = cluster_bootstrap(sums, counts, resamples=resamples, seed=seed)
-        proportion_low, proportion_high = wilson_clustered(sums, counts)
+        hits = np.tile([metric.binary for metric in metrics], len(part))
+        proportions = np.full((2, len(columns)), np.nan)
+        proportions[:, hits] = wilson_clustered(sums[:, hits], counts[:, hits])
         for first in range(0, len(columns), len(metrics)):
             row: list[Estimate | None] = []
             for i, metric in enumerate(metrics, start=first):
@@ -110,7 +112,7 @@ def estimate_means(
                     continue
                 bounds: tuple[float, float, Method] = (found.bca_low[i], found.bca_high[i], "bca")
                 if metric.binary:
-                    bounds = (proportion_low[i], proportion_high[i], "wilson")
+                    bounds = (proportions[0, i], proportions[1, i], "wilson")
                 row.append(
                     _estimate(
                         metric,
@@ -181,7 +183,7 @@ def _estimate(
     high = max(min(float(high), metric.high), value)
     # The arm on the side of the worse: at 100 % there is no other, and there the error says 0.
     arm = value - low if metric.higher_is_better else high - value
-    step = max(error, arm / Z)
+    step = max(error, arm / Z) or (high - low) / Z
     return Estimate(
         value=round(value, DIGITS),
         low=round(low, DIGITS),

@@ -17,13 +17,29 @@ from pytest_prodbench.metrics.conditions import (
     single_slices,
     spread,
 )
-from pytest_prodbench.metrics.estimates import Estimate, estimate_means, estimate_statistic
+from pytest_prodbench.metrics.estimates import (
+    DIGITS,
+    ROUNDING,
+    Estimate,
+    estimate_means,
+    estimate_statistic,
+)
 from pytest_prodbench.metrics.metric import Metric, Statistic, parse_metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
+
+__all__ = [
+    "DIGITS",
+    "ROUNDING",
+    "Estimate",
+    "Summary",
+    "default_metrics",
+    "list_length",
+    "summarise",
+]
 
 Estimates = dict[str, Estimate]
 
