@@ -38,17 +38,6 @@ class Lists:
     query_products: np.ndarray
     gallery_products: np.ndarray
 
-    def first(self, queries: int) -> Lists:
-        """The lists of the first queries alone."""
-        return Lists(
-            self.documents[:queries],
-            self.relevant[:queries],
-            self.positives[:queries],
-            self.scores[:queries],
-            self.query_products[:queries],
-            self.gallery_products,
-        )
-
 
 @dataclass(frozen=True)
 class Contender:
@@ -58,14 +47,12 @@ class Contender:
         name: as it stands in the table.
         build: lists → what it reads.
         measure: what it reads → means.
-        share: of the queries it is given: 1 for all.
         note: what else the reader must know.
     """
 
     name: str
     build: Callable[[Lists], Any]
     measure: Callable[[Any], dict[str, float]]
-    share: float = 1.0
     note: str = ""
 
 
@@ -88,7 +75,7 @@ def _ranking(lists: Lists) -> Any:
 
     q, n = len(lists.positives), len(lists.gallery_products)
     starts = np.concatenate([[0], np.cumsum(lists.positives)])
-    rows, places = np.nonzero(lists.relevant)
+    rows, places = np.divmod(np.flatnonzero(lists.relevant), lists.relevant.shape[1])
     found = np.bincount(rows, minlength=q)
     nth = np.arange(len(rows)) - np.repeat(np.cumsum(found) - found, found)
     within = np.arange(starts[-1]) - np.repeat(starts[:-1], lists.positives)
@@ -343,5 +330,5 @@ CONTENDERS = (
         "sentence-transformers", _dictionaries, _sentence_transformers, note="no R-precision"
     ),
     Contender("pytorch-metric-learning", _pml_labels, _pml, note="four metrics"),
-    Contender("torchmetrics", _tensors, _torchmetrics, share=0.1),
+    Contender("torchmetrics", _tensors, _torchmetrics),
 )

@@ -4,14 +4,15 @@ python benchmarks/metrics.py [--queries 10000] [--rounds N] [--threads 2] [--onl
 
 Needs ``pip install -e '.[dev,peers]'``. Everybody starts from the same arrays, and what each builds out of
 them (dictionaries, tensors, our ranking) is counted in. The first call is timed apart: ranx compiles in it.
-A contender that is given a share of the queries, because it is so slow, has its time divided by it. Means
-must be ours to 1e-5 (mteb rounds) wherever a peer means the same.
+Means must be ours to 1e-5 (mteb rounds) wherever a peer means the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -61,22 +62,12 @@ class Times:
 
 def run(contender: Contender, lists: Lists) -> tuple[float, float, dict[str, float]]:
     """Seconds to build, seconds to measure, means."""
-    part = lists.first(round(len(lists.positives) * contender.share))
     start = time.perf_counter()
-    built = contender.build(part)
+    built = contender.build(lists)
     between = time.perf_counter()
     means = contender.measure(built)
     end = time.perf_counter()
-    return (between - start) / contender.share, (end - between) / contender.share, means
-
-
-def check(contender: Contender, means: dict[str, float], lists: Lists) -> None:
-    """Fail where a mean is not ours."""
-    from metric_contenders import CONTENDERS
-
-    _, _, ours = run(CONTENDERS[0], lists.first(round(len(lists.positives) * contender.share)))
-    for name in means.keys() & ours.keys():
-        assert abs(means[name] - ours[name]) < 1e-5, (contender.name, name, means[name], ours[name])
+    return between - start, end - between, means
 
 
 def main() -> None:
@@ -86,9 +77,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT")
-    parser.add_argument("--once-above", type=float, default=10.0, metavar="SECONDS")
     arguments = parser.parse_args()
     quiet_environment(arguments.threads)
+    with tempfile.TemporaryDirectory() as compiled:
+        # ranx keeps what it compiled: the first call is to show what a fresh CI machine waits for.
+        os.environ["NUMBA_CACHE_DIR"] = compiled
+        measure(arguments)
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Time everybody in turn, print a table."""
     import torch
     from metric_contenders import CONTENDERS, METRICS, OURS
 
@@ -100,18 +98,19 @@ def main() -> None:
         if contender.name == OURS or any(text in contender.name for text in arguments.only)
     }
     running = [contender for contender in CONTENDERS if contender.name in times]
+    _, _, ours = run(CONTENDERS[0], lists)
     for turn in range(arguments.rounds + 1):
         for contender in running:
             own = times[contender.name]
-            if own.measure and own.first > arguments.once_above and contender.share < 1.0:
-                continue
-            build, measure, means = run(contender, lists)
-            if turn == 0:
-                own.first = build + measure
-                check(contender, means, lists)
-            if turn or contender.share < 1.0:
+            build, took, means = run(contender, lists)
+            if turn:
                 own.build.append(build)
-                own.measure.append(measure)
+                own.measure.append(took)
+                continue
+            own.first = build + took
+            for name in means.keys() & ours.keys():
+                difference = abs(means[name] - ours[name])
+                assert difference < 1e-5, f"{contender.name}: {name} differs by {difference}"
     q, m = lists.relevant.shape
     print(
         f"{len(METRICS)} metrics of {q:,} queries x top-{m}, {arguments.threads} threads, medians.\n"
@@ -125,14 +124,9 @@ def main() -> None:
         own = times[contender.name]
         build, measure = statistics.median(own.build), statistics.median(own.measure)
         together = statistics.median(map(sum, zip(own.build, own.measure, strict=True)))
-        note = contender.note
-        if contender.share < 1.0:
-            note = (
-                f"measured on {contender.share:.0%} of the queries, times {1 / contender.share:.0f}"
-            )
         print(
             f"| {contender.name} | {build * 1e3:,.1f} | {measure * 1e3:,.1f} | {together * 1e3:,.1f} "
-            f"| {together / reference:,.1f} | {own.first * 1e3:,.0f} | {note} |"
+            f"| {together / reference:,.1f} | {own.first * 1e3:,.0f} | {contender.note} |"
         )
 
 

@@ -44,7 +44,12 @@ def quiet_environment(threads: int) -> None:
     """Start again where threads or the kernels of BLAS are set otherwise: both are read at import."""
     wanted = {
         name: str(threads)
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        for name in (
+            "OMP_NUM_THREADS",
+            "MKL_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "NUMBA_NUM_THREADS",
+        )
     }
     right = all(os.environ.get(name) == value for name, value in wanted.items())
     if right and "OPENBLAS_CORETYPE" not in os.environ:
