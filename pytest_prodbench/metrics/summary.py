@@ -23,6 +23,7 @@ from pytest_prodbench.metrics.estimates import (
     Estimate,
     estimate_means,
     estimate_statistic,
+    statistic_resamples,
 )
 from pytest_prodbench.metrics.metric import Metric, Statistic, parse_metric
 
@@ -119,7 +120,7 @@ def summarise(
         conditions: column → q values; ``""`` (not stated) is left out.
         names: metrics such as ``recall@1``. One that is defined on no query of a slice is left out of
             it: a rule on it then finds no value, which is never a pass.
-        resamples, seed: of the bootstrap.
+        resamples, seed: of the bootstrap; see ``statistic_resamples`` for large datasets.
         smallest_slice: a value of a condition with fewer queries is measured but not ranked; a pair of
             conditions with fewer is only counted. Pairs are measured in means, not in other statistics.
     """
@@ -147,13 +148,14 @@ def summarise(
         (part.columns, part.values): dict(zip(means, row, strict=True))
         for part, row in zip(measured, rows, strict=True)
     }
+    fewer = statistic_resamples(resamples, len(codes))
     for part in (whole, *singles):
         inside = np.flatnonzero(part.mask)
         some = restrict(ranking, inside)
         for name, (metric, _) in parsed.items():
             if isinstance(metric, Statistic):
                 found[part.columns, part.values][name] = estimate_statistic(
-                    metric, some, codes[inside], resamples=resamples, seed=seed
+                    metric, some, codes[inside], resamples=fewer, seed=seed
                 )
 
     def of(part: Slice) -> Estimates:
