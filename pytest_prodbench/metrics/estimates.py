@@ -51,7 +51,10 @@ class Estimate:
         n: queries behind it: those that a mean is defined on, all that a statistic was given.
         products: distinct products of these queries.
         method: of the interval. Proportions: ``wilson`` (by product); other means: ``bca``; other
-            statistics: ``percentile``. ``wilson`` stands in wherever all resamples are alike.
+            statistics: ``percentile``. ``wilson`` stands in wherever all resamples are alike. Measured on
+            simulated data, see ``wilson_clustered`` for proportions; for reciprocal ranks of correlated
+            photos BCa covered 93 to 95 % from 24 products on (percentiles 90 to 95 %, photos as
+            witnesses 76 to 80 %), and 87 % with ten products and a mean of 0.9.
         standard_error: by resampling products; 0 where all resamples are alike.
         detectable: smallest drop against another model that so many queries could have shown, if the
             other model erred independently (pairing makes it smaller); None where all resamples are
