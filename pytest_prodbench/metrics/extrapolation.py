@@ -173,7 +173,7 @@ def _metric(name: str, times: int) -> Metric:
         higher_is_better=True,
         low=0.0,
         high=1.0,
-        source="docs/protocol.md, catalog growth (empirical Bayes)",
+        source="docs/protocol.md, Growth of the catalog",
     )
 
 

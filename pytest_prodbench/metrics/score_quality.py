@@ -136,7 +136,7 @@ THRESHOLD_P99 = Statistic(
     higher_is_better=False,
     low=-1.0,
     high=1.0,
-    source="docs/protocol.md, score quality",
+    source="docs/protocol.md, Score quality",
 )
 ANSWERED_P99 = Statistic(
     name="answered_p99",
