@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +12,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tie_free import TieFree
-
-# The oracle that makes rankings lies beside the tests of the metrics.
-sys.path.insert(0, str(Path(__file__).parents[1] / "metrics"))
 
 
 def _peer(name: str) -> ModuleType:
