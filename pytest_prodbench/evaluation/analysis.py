@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from pytest_prodbench.metrics.first_hit import cumulative_match, recall
 from pytest_prodbench.metrics.growth import growth_curve
 from pytest_prodbench.metrics.intervals import cluster_bootstrap, wilson_clustered
 from pytest_prodbench.metrics.open_set import open_set_curve
-from pytest_prodbench.metrics.summary import DIGITS
 from pytest_prodbench.metrics.verification import verification_curve
 from pytest_prodbench.retrieval import Gallery, Labels, Pairs, search
 
@@ -37,6 +37,9 @@ CONFUSIONS = 20
 EXAMPLES = 3
 """Queries named for each."""
 
+CURVE_DIGITS = 6
+"""Decimals of a point: curves are drawn, not judged."""
+
 POINTS = 200
 """Points kept of a curve that has one at each score."""
 
@@ -45,6 +48,15 @@ LOOKED_AT = 1000
 
 HUB_DEPTH = 10
 """Results in which a gallery image is counted, for hubness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where searching is done."""
+
+    backend: str
+    device: str
+    threads: int
 
 
 def curves_and_confusions(
@@ -94,7 +106,8 @@ def curves_and_confusions(
                 taken_for=pair.taken_for,
                 same_family=pair.same_family,
                 count=pair.count,
-                queries=sorted(queries.images[row] for row in pair.rows)[:EXAMPLES],
+                tied=pair.tied,
+                queries=[queries.images[row] for row in pair.rows[:EXAMPLES]],
             )
             for pair in confusions[:CONFUSIONS]
         ],
@@ -156,13 +169,9 @@ def _by_product(values: Doubles, queries: ImageTable) -> tuple[Doubles, Doubles]
     place = {product: code for code, product in enumerate(sorted(set(queries.product_ids)))}
     codes = np.array([place[product] for product in queries.product_ids], np.intp)
     defined = ~np.isnan(values)
-    sums, counts = (
-        np.stack(
-            [np.bincount(codes, column, minlength=len(place)) for column in part.T],
-            axis=1,
-        )
-        for part in (np.where(defined, values, 0.0), defined.astype(np.float64))
-    )
+    sums, counts = np.zeros((2, len(place), values.shape[1]))
+    np.add.at(sums, codes, np.where(defined, values, 0.0))
+    np.add.at(counts, codes, defined)
     return sums, counts
 
 
@@ -181,7 +190,7 @@ def _thinned(x: Doubles, y: Doubles, x_label: str, y_label: str) -> Curve:
 
 
 def embedding_facts(
-    gallery: Gallery, ranking: Ranking, labels: Labels, *, backend: str, device: str, threads: int
+    gallery: Gallery, ranking: Ranking, labels: Labels, place: Place
 ) -> EmbeddingFacts:
     """Look at the vectors; of a large gallery, for near-identical ones, at some of them."""
     looked_at = np.argsort(labels.gallery_order)[:: -(-len(gallery) // LOOKED_AT)]
@@ -191,9 +200,9 @@ def embedding_facts(
         gallery,
         1,
         excluded=itself,
-        backend=backend,
-        device=device,
-        threads=threads,
+        backend=place.backend,
+        device=place.device,
+        threads=place.threads,
     )
     found: EmbeddingSpace = embedding_space(
         gallery.vectors, ranking.top_indices[:, :HUB_DEPTH], nearest[:, 0]
@@ -214,4 +223,4 @@ def _number(value: float) -> float | None:
 
 
 def _rounded(values: Doubles) -> list[float]:
-    return [round(float(value), DIGITS) for value in values]
+    return [round(float(value), CURVE_DIGITS) for value in values]

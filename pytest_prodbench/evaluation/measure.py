@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.errors import DatasetError
-from pytest_prodbench.evaluation.analysis import curves_and_confusions, embedding_facts
+from pytest_prodbench.evaluation.analysis import Place, curves_and_confusions, embedding_facts
 from pytest_prodbench.evaluation.recording import recorded
 from pytest_prodbench.evidence.types import Measurement, Timing
 from pytest_prodbench.metrics import default_metrics, list_length, summarise
@@ -106,7 +106,7 @@ def measure(
     metrics = tuple(dict.fromkeys((*default_metrics(ks), *extra)))
     work = float(query_vectors.size) * len(gallery_vectors)
     backend = choose_backend(settings.backend, device, work)
-    place = {"backend": backend, "device": device, "threads": settings.threads or 1}
+    place = Place(backend, device, settings.threads or 1)
     ready = Gallery(gallery_vectors, labels.gallery_products)
     ranking = replace(
         rank(
@@ -115,7 +115,9 @@ def measure(
             labels,
             excluded,
             top=max(LIST_LENGTH, list_length(metrics)),
-            **place,
+            backend=place.backend,
+            device=place.device,
+            threads=place.threads,
         ),
         verification=verification_pairs(
             query_vectors, gallery_vectors, labels, excluded, seed=settings.seed
@@ -135,7 +137,7 @@ def measure(
     measurement = Measurement(
         **recorded(summary),
         **curves_and_confusions(ranking, queries, gallery, ks, settings),
-        embedding=embedding_facts(ready, ranking, labels, **place),
+        embedding=embedding_facts(ready, ranking, labels, place),
         ties=int(np.count_nonzero(ranking.ranks != ranking.ranks_optimistic)),
         near_ties=int(np.count_nonzero(ranking.near_ties)),
         excluded=len(excluded.columns),

@@ -57,7 +57,9 @@ class Spread(Record):
 
     column: str
     metric: str
-    worst: str | None = Field(description="value with the worst result; null unless two values have enough queries")
+    worst: str | None = Field(
+        description="value with the worst result; null unless two values have enough queries"
+    )
     best: str | None
     worst_value: float | None
     best_value: float | None
@@ -84,7 +86,8 @@ class Confusion(Record):
     taken_for: str
     same_family: bool | None = Field(description="null where a family is not stated")
     count: int = Field(description="queries")
-    queries: list[str] = Field(description="paths of some of them")
+    tied: int = Field(description="of these, exact ties that the pessimistic rule decides")
+    queries: list[str] = Field(description="paths of some, the widest gap first")
 
 
 class EmbeddingFacts(Record):

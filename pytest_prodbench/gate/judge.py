@@ -51,6 +51,7 @@ def _check(pair: str, measurement: Measurement, rule: Rule) -> Check:
         passed=passed,
         message=f"{pair}: {rule.metric} {said} [{rule.where}]",
         where=rule.where,
+        detectable=found.detectable if found is not None else None,
     )
 
 

@@ -29,7 +29,10 @@ BFLOAT16_ROUNDOFF = 2.0**-8
 """The same of bfloat16, which keeps 8 bits."""
 
 WORTH_REDUCING = 2e9
-"""q · n · d from which a first pass in bfloat16 wins back what its copy of the gallery costs."""
+"""q · n · d from which a first pass in bfloat16 wins back what its copy of the gallery costs …"""
+
+REDUCED_FOR = 64
+"""… if there are at least so many queries: the copy costs some readings of the gallery."""
 
 
 def gamma(terms: int) -> float:
@@ -185,7 +188,8 @@ def open_backends(
 
         plain: Backend = TorchBackend(gallery, device)
         work = float(queries) * len(gallery) * gallery.dimension
-        if work >= WORTH_REDUCING and ReducedBackend.suits(device):
+        large = work >= WORTH_REDUCING and queries >= REDUCED_FOR
+        if large and ReducedBackend.suits(device):
             return [ReducedBackend(gallery, device), plain, last]
         return [plain, last]
     raise ValueError(f"unknown backend {backend!r}; expected 'torch' or 'faiss'")

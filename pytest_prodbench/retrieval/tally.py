@@ -92,7 +92,7 @@ class _Limited:
         width = int(counts.max()) if len(counts) else 0
         self._filled: Mask = np.arange(width) < counts[:, None]
         self._index = np.where(self._filled, starts[some][:, None] + np.arange(width), 0)
-        self._exact = np.full(self._filled.shape, np.nan, np.float32)
+        self._exact: Floats = np.full(self._filled.shape, np.nan, np.float32)
         self._exact[self._filled] = tally.limits.scores[self._index[self._filled]]
         self._above = np.zeros(self._filled.shape, np.int64)
         self._level = np.zeros(self._filled.shape, np.int64)

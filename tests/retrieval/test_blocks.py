@@ -248,8 +248,10 @@ def test_the_first_pass_is_chosen_by_size_and_processor():
             mock.patch.object(ReducedBackend, "suits", return_value=able),
             mock.patch("pytest_prodbench.retrieval.backends.WORTH_REDUCING", 1.0),
         ):
-            found = open_backends("torch", small, 5, device="cpu", threads=1)
+            found = open_backends("torch", small, 64, device="cpu", threads=1)
+            few = open_backends("torch", small, 63, device="cpu", threads=1)
         assert [b.name for b in found] == expected
+        assert [b.name for b in few] == names[False]
     assert [b.name for b in open_backends("faiss", small, 5, device="cpu", threads=1)] == [
         "faiss",
         "exact",
