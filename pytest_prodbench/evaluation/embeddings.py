@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,8 @@ def evaluate_embeddings(
         gallery,
         query_keys=query_identities,
         gallery_keys=gallery_identities,
-        query_contents=[str(key) for key in query_identities],
-        gallery_contents=[str(key) for key in gallery_identities],
+        query_contents=_digests(query_unit),
+        gallery_contents=_digests(gallery_unit),
         open_set=open_set,
         name="embeddings",
         device="cpu",
@@ -96,6 +97,11 @@ def _array(vectors: Any) -> NDArray[Any]:
         vectors = vectors.detach().cpu()
         vectors = vectors.float() if vectors.is_floating_point() else vectors
     return np.asarray(vectors)
+
+
+def _digests(unit: NDArray[np.float32]) -> list[str]:
+    """Name rows by what is in them, so that no draw and no tie depends on their order."""
+    return [hashlib.sha256(row.tobytes()).hexdigest() for row in np.ascontiguousarray(unit)]
 
 
 def _table(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.protocol import Ranking
 
 MAX_K = 1000
-"""Largest k of a metric that reads the result list; the list is never longer."""
+"""Largest k: a result list is never longer, and nobody looks at more results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,8 @@ def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | No
     """Return the metric and k that a name such as ``recall@5`` or ``mrr`` means.
 
     Raises:
-        SettingsError: unknown metric, a k that is missing, not wanted, below 1, or above 1000 for a
-            metric that reads the result list; ``where`` says who asked.
+        SettingsError: unknown metric, a k that is missing, not wanted, or outside 1 … 1000; ``where``
+            says who asked.
     """
     name, at, digits = text.partition("@")
     metric: Metric | Statistic = registry.load("prodbench.metrics", name, where=where)
@@ -80,11 +80,10 @@ def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | No
         if at:
             raise SettingsError(where, found=f"metric {text!r}", expected=f"{name!r}, without a k")
         return metric, None
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", digits) or (metric.needs_list and int(digits) > MAX_K):
-        most = MAX_K if metric.needs_list else 999_999_999
+    if not re.fullmatch(r"[1-9][0-9]*", digits) or int(digits) > MAX_K:
         raise SettingsError(
             where,
             found=f"metric {text!r}",
-            expected=f"{name}@k with k from 1 to {most}, as {name}@5",
+            expected=f"{name}@k with k from 1 to {MAX_K}, as {name}@5",
         )
     return metric, int(digits)

@@ -105,7 +105,7 @@ def test_manifests_open(block: Block, tmp_path: Path) -> None:
 
 @each("message")
 def test_the_failure_message_is_the_one_that_the_gate_writes(block: Block) -> None:
-    value = MetricValue(value=0.742, low=0.691, high=0.789, n=500, products=120)
+    value = MetricValue(value=0.742, low=0.691, high=0.789, n=500, products=120, method="wilson")
     measurement = Measurement(
         metrics={"recall@1": value},
         ties=0,

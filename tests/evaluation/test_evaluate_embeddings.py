@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def value(found, name):
 
 def agree(found, expected, ranks):
     assert [None if r == NO_RANK else r for r in found.ranks.tolist()] == ranks
-    assert set(found.metrics) == set(expected)
+    assert set(expected) <= set(found.metrics)
     for name, number in expected.items():
         assert value(found, name) == pytest.approx(number, abs=1e-9), name
 
@@ -56,8 +57,10 @@ def test_as_by_definition(queries, gallery, ties, seed):
         left, right, *products, **keys, families=families, open_set=True, resamples=100
     )
     agree(found, *by_definition(left, right, *products, **keys, families=families))
-    for metric in found.metrics.values():
-        assert 0 <= metric.low <= metric.value <= metric.high <= 1
+    for name, metric in found.metrics.items():
+        assert metric.low <= metric.value <= metric.high
+        if name not in {"median_rank", "margin", "threshold_p99", "instance_gap"}:
+            assert 0 <= metric.low <= metric.high <= 1
 
 
 def test_the_identical_image_is_no_hit():
@@ -113,7 +116,8 @@ def test_lists_of_lists_and_lengths_do_not_matter():
     products = ["a", "b", "c"], ["c", "b", "a", "x"]
     plain = evaluate_embeddings(left, right, *products).to_dict()
     assert evaluate_embeddings(left.tolist(), right.tolist(), *products).to_dict() == plain
-    scaled = evaluate_embeddings(left * 1e-30, right.astype(np.float64) * 1e200, *products)
+    # By powers of two, which change no digit of a vector.
+    scaled = evaluate_embeddings(left * 2.0**-99, right.astype(np.float64) * 2.0**650, *products)
     assert scaled.to_dict() == plain
 
 
@@ -206,7 +210,8 @@ def test_an_absent_product_is_never_a_hit_and_never_dropped_in_silence():
 
 def test_only_absent_products_give_no_number():
     found = evaluate_embeddings(ONE, TWO, ["z"], ["a", "b"], open_set=True)
-    assert found.metrics == {}
+    # But one: of queries without a right answer, none can be answered with a precision of 99 %.
+    assert {name: metric.value for name, metric in found.metrics.items()} == {"answered_p99": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +272,12 @@ def test_order_changes_no_number(left_order, right_order):
         [products[1][j] for j in right_order],
         resamples=100,
     )
-    assert turned.to_dict() == plain.to_dict()
+    one, two = turned.to_dict(), plain.to_dict()
+    for found in (one, two):
+        # Images of bare vectors are named by their row.
+        for confused in found["measurement"]["confusions"]:
+            del confused["queries"]
+    assert one == two
     assert turned.ranks.tolist() == plain.ranks[list(left_order)].tolist()
     assert (plain.ranks >= plain.ranks_optimistic).all()
 
@@ -276,6 +286,6 @@ def test_to_dict_is_json_without_times():
     found = evaluate_embeddings(ONE, TWO, ["a"], ["a", "b"])
     text = json.dumps(found.to_dict(), allow_nan=False)
     assert json.loads(text) == found.to_dict()
-    assert "_s" not in text.replace("_score", "")
+    assert not {"total_s", "rank_s", "seconds", "timing"} & set(re.findall(r'"(\w+)":', text))
     assert found.model is None
     assert found.dataset is None

@@ -26,7 +26,7 @@ DATA = b"the queries"
 
 
 def value(number: float = 0.5) -> MetricValue:
-    return MetricValue(value=number, low=0.25, high=0.75, n=4, products=2)
+    return MetricValue(value=number, low=0.25, high=0.75, n=4, products=2, method="bca")
 
 
 def measurement(**changes: Any) -> Measurement:
@@ -65,7 +65,7 @@ def pair(model: str = "lite0", dataset: str = "parts", **changes: Any) -> PairRe
 
 def run(**changes: Any) -> RunRecord:
     fields = {
-        "protocol_version": 1,
+        "protocol_version": 2,
         "prodbench_version": "0.1.0",
         "run": "first",
         "policy_digest": "ab" * 32,
@@ -127,7 +127,7 @@ def ranked(queries: ImageTable, gallery: ImageTable, *, top: int = 3, seed: int 
     rng = np.random.default_rng(seed)
     unit = normalise(rng.normal(size=(len(queries) + len(gallery), 8)), str)
     left, right = codes(queries.product_ids, gallery.product_ids, None)
-    labels = Labels(left, right, None, None, np.arange(len(gallery)))
+    labels = Labels(left, right, None, None, np.arange(len(gallery)), np.arange(len(queries)))
     nothing = matching_pairs(np.full(len(queries), -1), np.full(len(gallery), -1))
     split = len(queries)
     return rank(unit[:split], unit[split:], labels, nothing, top=top, backend="faiss")

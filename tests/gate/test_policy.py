@@ -48,10 +48,18 @@ def test_metrics_that_do_not_exist(metric, said):
 
 def test_a_minimum_on_a_metric_of_which_less_is_better(monkeypatch):
     monkeypatch.setattr(registry, "_added", {})
-    wrong = Metric("median_rank", lambda r, _: r.ranks, False, False, False, 0.0, 1e9, "test")
-    registry.add("prodbench.metrics", "median_rank", wrong)
-    with pytest.raises(SettingsError, match="less is better"):
-        check_policy([sector(rule("median_rank"))])
+    wrong = Metric(
+        name="worse",
+        per_query=lambda r, _: r.ranks,
+        higher_is_better=False,
+        low=0.0,
+        high=1e9,
+        source="test",
+    )
+    registry.add("prodbench.metrics", "worse", wrong)
+    for name in ("worse", "median_rank", "eer", "instance_gap"):
+        with pytest.raises(SettingsError, match="less is better"):
+            check_policy([sector(rule(name))])
 
 
 def test_rules_without_a_dataset():
