@@ -1,6 +1,6 @@
 """Exact searches by inner product of unit vectors: ours and those of other libraries.
 
-A contender makes the gallery ready (``prepare``, off the clock) and then searches.
+A contender makes the gallery ready (``prepare``, timed apart) and then searches.
 Each is called as its manual calls it, with what makes it fastest while it stays exact in float32.
 """
 
