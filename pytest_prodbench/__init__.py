@@ -9,14 +9,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evaluation import Evaluation, evaluate, evaluate_embeddings
+    from pytest_prodbench.evaluation import (
+        Comparison,
+        Evaluation,
+        compare,
+        compare_all,
+        evaluate,
+        evaluate_embeddings,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Evaluation", "__version__", "evaluate", "evaluate_embeddings"]
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "__version__",
+    "compare",
+    "compare_all",
+    "evaluate",
+    "evaluate_embeddings",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Evaluation", "evaluate", "evaluate_embeddings"}:
+    if name in __all__:
         from pytest_prodbench import evaluation
 
         return getattr(evaluation, name)

@@ -26,7 +26,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "Ties are pessimistic: every tied negative goes first. The optimistic rank stands beside it.",
     ),
     (
-        "near tie",
+        "near ties",
         "A query with a negative whose similarity is so close to the best positive's that float32 "
         "arithmetic could not have told them apart. Counted; decided by exact similarities.",
     ),
@@ -54,31 +54,62 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     ),
     ("mrr", "Mean over queries of 1 / rank, over the whole gallery."),
     ("median_rank", "Lower median over queries of the rank. Less is better."),
+    ("coverage@k", "Share of a query's R positives that are among the first k."),
+    ("precision@k", "Share of positives among the first k."),
+    ("mmp@k", "Share of positives among the first min(k, R)."),
+    ("r_precision", "Share of positives among the first R."),
     (
-        "coverage@k, precision@k, mmp@k",
-        "Positives among the first k, divided by R, by k, and (among the first min(k, R)) by "
-        "min(k, R).",
+        "map_at_r",
+        "Sum of the precision at each positive among the first R, divided by R.",
     ),
     (
-        "r_precision, map_at_r, ndcg@k",
-        "Positives among the first R, divided by R; sum of the precision at each positive among the "
-        "first R, divided by R; binary nDCG, whose ideal list holds all R positives.",
+        "ndcg@k",
+        "Normalised discounted cumulative gain with binary gains; the ideal list holds all positives.",
+    ),
+    ("margin", "Similarity of the best positive less that of the best negative."),
+    (
+        "auroc",
+        "Open set: chance that the top score of a query whose product is in the catalog exceeds that "
+        "of one whose product is not; ties count half.",
     ),
     (
-        "margin",
-        "Mean over queries of the best positive's similarity less the best negative's.",
+        "fpr95",
+        "Open set: share of unknown queries accepted at the top score that accepts 95 % of the known "
+        "ones. Less is better.",
     ),
     (
-        "open set",
-        "Where queries without a product in the catalog are declared: how well the top score tells "
-        "them from the others (auroc, fpr95), and the share of known queries that are accepted and "
-        "right when 1 % or 0.1 % of the unknown ones are accepted (dir_far_…).",
+        "dir_far_1pct, dir_far_01pct",
+        "Open set: share of known queries that are accepted and right at rank 1 when at most 1 % "
+        "(0.1 %) of the unknown ones are accepted.",
     ),
     (
-        "verification",
-        "Is this the very item? Each query with images of its product (ten at most) against 20 "
-        "drawn images of the gallery and 20 of its family: equal error rate, and the share of "
-        "genuine pairs accepted when 1 % or 0.1 % of the others are (tar_far_…).",
+        "eer",
+        "Verification, is this the very item?: the rate at which wrong pairs are accepted where it "
+        "equals that of genuine pairs refused. Pairs: each query with images of its product (ten at "
+        "most), and with 20 drawn images of the gallery and 20 of its family. Less is better.",
+    ),
+    (
+        "tar_far_1pct, tar_far_01pct",
+        "Verification: share of genuine pairs accepted when at most 1 % (0.1 %) of the wrong ones are.",
+    ),
+    (
+        "eer_alike, tar_far_1pct_alike, tar_far_01pct_alike",
+        "The same against look-alikes alone: wrong pairs of one family.",
+    ),
+    (
+        "ece",
+        "How far the confidence in the first hit, a logistic function of its score fitted on the other "
+        "half of the queries, is from how often it is right: 15 bins of equal weight. Less is better.",
+    ),
+    (
+        "threshold_p99, answered_p99",
+        "Least top score at and above which 99 % of the first hits are right; share of queries that "
+        "it leaves answered.",
+    ),
+    (
+        "recall_10x@k, recall_100x@k",
+        "recall@k extrapolated to a gallery of 10 (100) times the size, under the assumption that is "
+        "printed with the curve.",
     ),
     (
         "interval",

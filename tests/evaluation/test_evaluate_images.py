@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from evaluation_builders import PRODUCTS, TINY, by_definition, catalog, manifest, product_photo
 
-from pytest_prodbench import evaluate
+from pytest_prodbench import compare, evaluate
 from pytest_prodbench.datasets.content import content
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ImageRequest, ModelHandle, embed_images
-from pytest_prodbench.errors import DatasetError, ModelError, SettingsError
+from pytest_prodbench.errors import DatasetError, EvidenceError, ModelError, SettingsError
 from pytest_prodbench.settings.types import DatasetSpec, RunSettings
 
 
@@ -78,6 +78,18 @@ def test_two_runs_and_two_orders_give_the_same_evidence(made):
     other = evaluate(TINY, manifest(folder, shuffled), settings=settings, project=folder).to_dict()
     assert first == again == other
     assert json.loads(json.dumps(first, allow_nan=False)) == first
+
+
+def test_models_are_compared_photo_by_photo_whatever_the_order_of_the_rows(made, tmp_path):
+    folder, rows, settings = made
+    one = evaluate(TINY, manifest(folder, rows), settings=settings)
+    turned = evaluate(TINY, manifest(folder, rows[::-1], "turned.csv"), settings=settings)
+    assert compare(one, turned).difference.value == 0.0
+    assert compare(one, turned, "mrr").difference.value == 0.0
+    assert one.queries["query"].to_pylist() != turned.queries["query"].to_pylist()
+    fewer = evaluate(TINY, manifest(folder, rows[1:], "fewer.csv"), settings=settings)
+    with pytest.raises(EvidenceError, match="of different content"):
+        compare(one, fewer)
 
 
 def test_a_cold_cache_and_another_batch_size_give_the_same_ranks(made, tmp_path):

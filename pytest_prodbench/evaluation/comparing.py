@@ -1,0 +1,156 @@
+"""Two models on the same photos: how much they differ, and whether that is chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_prodbench.errors import EvidenceError, SettingsError
+from pytest_prodbench.metrics.comparison import (
+    Difference,
+    McNemar,
+    holm,
+    mcnemar_exact,
+    paired_difference,
+)
+from pytest_prodbench.metrics.metric import Statistic, parse_metric
+
+if TYPE_CHECKING:
+    from pytest_prodbench.evaluation.result import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric of two models on the same queries.
+
+    Attributes:
+        metric: its name.
+        difference: after less before, paired by query, with its 95 % interval by product and the
+            smallest drop that these queries could have shown.
+        mcnemar: for metrics that are hit or miss: queries that one model alone hits, and the exact test;
+            None for others. It takes each photo for a witness of its own; the interval does not.
+        adjusted_p: p of McNemar's test corrected for the number of datasets compared (Holm); None where
+            there is no test, or one dataset alone.
+    """
+
+    metric: str
+    difference: Difference
+    mcnemar: McNemar | None
+    adjusted_p: float | None = None
+
+
+def compare(
+    before: Evaluation,
+    after: Evaluation,
+    metric: str = "recall@1",
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models on one dataset, query by query.
+
+    Args:
+        before, after: evaluations of the same queries against the same gallery, in any order of rows.
+        metric: name of one that has a value a query (not a median or an area).
+        resamples, seed: of the bootstrap.
+
+    Raises:
+        SettingsError: an unknown metric, or one without a value a query.
+        EvidenceError: the queries or the galleries are not the same, or no query defines the metric.
+    """
+    found, k = parse_metric(metric, where=f"compare(metric={metric!r})")
+    if isinstance(found, Statistic):
+        raise SettingsError(
+            f"compare(metric={metric!r})",
+            found=f"{metric}, which has no value a query",
+            expected="a metric that is a mean over queries, as recall@1",
+        )
+    order = _matching(before, after)
+    left = found.per_query(before.ranking, k)
+    right = found.per_query(after.ranking, k)[order]
+    products = before.queries["product_id"].to_pylist()
+    place = {product: code for code, product in enumerate(sorted(set(products)))}
+    span = found.high - found.low
+    difference = paired_difference(
+        left,
+        right,
+        np.array([place[product] for product in products], np.intp),
+        resamples=resamples,
+        seed=seed,
+        span=span if np.isfinite(span) else 1.0,
+    )
+    if difference is None:
+        raise EvidenceError(
+            f"compare(metric={metric!r})",
+            found="no query on which both models have a value",
+            expected="queries whose product is in the gallery",
+        )
+    test = mcnemar_exact(left, right) if found.binary else None
+    return Comparison(metric, difference, test)
+
+
+def compare_all(
+    pairs: Mapping[str, tuple[Evaluation, Evaluation]],
+    metric: str = "recall@1",
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Comparison]:
+    """Compare two models on several datasets or sectors; p values are corrected for their number.
+
+    Args:
+        pairs: name → evaluations before and after.
+        metric, resamples, seed: as in :func:`compare`.
+    """
+    found = {
+        name: compare(before, after, metric, resamples=resamples, seed=seed)
+        for name, (before, after) in pairs.items()
+    }
+    tested = {name: one.mcnemar.p_value for name, one in found.items() if one.mcnemar is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return {
+        name: replace(one, adjusted_p=adjusted.get(name) if len(pairs) > 1 else None)
+        for name, one in found.items()
+    }
+
+
+def _matching(before: Evaluation, after: Evaluation) -> list[int]:
+    """Row of ``after`` for each row of ``before``: the same photo, by content and product."""
+    if before.dataset is not None and after.dataset is not None:
+        digests = before.dataset.content_digest, after.dataset.content_digest
+        if digests[0] != digests[1]:
+            raise EvidenceError(
+                "compare(…)",
+                found=f"datasets {before.dataset.name!r} and {after.dataset.name!r} of different "
+                f"content ({digests[0][:12]} and {digests[1][:12]})",
+                expected="one dataset, unchanged between the two evaluations",
+                next_step="evaluate both models on the catalog as it is now",
+            )
+    left, right = _names(before), _names(after)
+    if sorted(left) != sorted(right):
+        alone = len(set(left) ^ set(right))
+        raise EvidenceError(
+            "compare(…)",
+            found=f"{len(left)} queries and {len(right)} queries, {alone} of which only one has",
+            expected="the same queries in both evaluations",
+            next_step="evaluate both models on the same queries",
+        )
+    row = {name: i for i, name in enumerate(right)}
+    return [row[name] for name in left]
+
+
+def _names(evaluation: Evaluation) -> list[tuple[str, str, str, int]]:
+    """What each query is: content, product, and which of several equal ones; bare vectors by row."""
+    seen: dict[tuple[str, str, str], int] = {}
+    names = []
+    table = evaluation.queries
+    for content, product, image in zip(
+        *(table[column].to_pylist() for column in ("content", "product_id", "query")), strict=True
+    ):
+        key = (content, product, "" if content else image)
+        seen[key] = seen.get(key, 0) + 1
+        names.append((*key, seen[key]))
+    return names
