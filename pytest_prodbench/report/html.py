@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
-from pytest_prodbench.report import wording
+from pytest_prodbench.report import scales, wording
 from pytest_prodbench.report.page import build
 from pytest_prodbench.report.thumbnails import Thumbnails
 
@@ -35,6 +35,8 @@ def write_html(report: ReportInput) -> Path:
             thumbnail=thumbnails.uri,
             style=style,
             policy=content_security_policy(style),
+            drop_seen=wording.DROP_SEEN,
+            drop_seen_means=wording.DROP_SEEN_MEANS,
         )
     )
     path = report.run_dir / "index.html"
@@ -78,6 +80,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["size"] = {
+        "width": scales.WIDTH,
+        "height": scales.HEIGHT,
+        "left": scales.LEFT,
+        "right": scales.RIGHT,
+        "bottom": scales.BOTTOM,
+    }
     environment.filters.update(
         show=show,
         note=note,
@@ -85,6 +94,7 @@ def _environment() -> Environment:
         gist=wording.gist,
         figure=wording.figure,
         interval=wording.interval,
+        known=wording.known,
         count=wording.count,
         duration=wording.duration,
         short=wording.short,

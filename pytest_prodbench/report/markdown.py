@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.report.sections import (
+    HEADLINE,
     METRICS,
     Section,
     narrowed_away,
@@ -15,10 +16,13 @@ from pytest_prodbench.report.sections import (
     sections,
 )
 from pytest_prodbench.report.wording import (
+    DROP_SEEN,
+    DROP_SEEN_MEANS,
     NOTHING,
     count,
     figure,
     interval,
+    known,
     line,
     paragraph,
     short,
@@ -97,10 +101,12 @@ def _lines(record: RunRecord) -> list[str]:
     lines += _narrowing(record)
     for section in sections(record):
         lines += _section(section, away)
-    lines.append(
-        "All numbers with 95 % intervals by resampling products. "
-        "Conditions, misses and definitions are in `index.html` of the run's folder."
-    )
+    lines += [
+        f"**{DROP_SEEN}**: {DROP_SEEN_MEANS}",
+        "",
+        "Intervals are 95 %, with the product as the unit of sampling. All metrics, conditions, curves, "
+        "misses and definitions are in `index.html` of the run's folder.",
+    ]
     return lines
 
 
@@ -125,8 +131,8 @@ def _section(section: Section, away: set[str]) -> list[str]:
         "",
         "| model | dataset | "
         + " | ".join(title for _, title in METRICS)
-        + " | queries | verdict |",
-        "|---|---|" + "--:|" * (len(METRICS) + 1) + "---|",
+        + f" | queries | {DROP_SEEN} | verdict |",
+        "|---|---|" + "--:|" * (len(METRICS) + 2) + "---|",
     ]
     lines += [_row(pair) for pair in section.pairs]
     told = [
@@ -147,17 +153,23 @@ def _row(pair: PairRecord) -> str:
     measured = pair.measurement.metrics if pair.measurement else {}
     for name, _ in METRICS:
         value = measured.get(name)
-        text = (
-            NOTHING
-            if value is None
-            else figure(value.value).replace("<", "&lt;").replace(">", "&gt;")
-        )
-        if value is not None and name == "recall@1":
-            text += f" {interval(value)}".replace("<", "&lt;").replace(">", "&gt;")
-        cells.append(text)
-    behind = measured.get("recall@1") or next(iter(measured.values()), None)
-    cells += [NOTHING if behind is None else count(behind.n), _MARKS[outcome(pair)]]
+        text = NOTHING if value is None else figure(value.value)
+        if value is not None and name == HEADLINE:
+            text += f" {interval(value)}"
+        cells.append(_number(text))
+    headline = measured.get(HEADLINE)
+    behind = headline or next(iter(measured.values()), None)
+    cells += [
+        NOTHING if behind is None else count(behind.n),
+        _number(known(headline.detectable if headline else None)),
+        _MARKS[outcome(pair)],
+    ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _number(text: str) -> str:
+    """``<0.001`` is a number, not a tag."""
+    return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _listing(names: list[str]) -> str:

@@ -6,8 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.report.all_numbers import Number, all_numbers, anchors
+from pytest_prodbench.report.charts import Chart, charts
+from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
 from pytest_prodbench.report.misses import MISSES_SHOWN, RESULTS_SHOWN, Misses, misses
 from pytest_prodbench.report.sections import (
+    HEADLINE,
     METRICS,
     Section,
     accepted,
@@ -30,11 +34,6 @@ PAGE_THUMBNAILS = 1500
 
 FEWEST_MISSES = 2
 """Each pair shows so many, however many pairs there are."""
-
-FEW = 10
-"""A condition with fewer queries than this is marked: its numbers say little."""
-
-HEADLINE = "recall@1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +67,6 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """The queries that share one value of a condition."""
-
-    name: str
-    recall: MetricValue | None
-    map: MetricValue | None
-    n: int
-    products: int
-
-    @property
-    def few(self) -> bool:
-        """Whether there are too few queries to read anything from."""
-        return self.n < FEW
-
-
-@dataclass(frozen=True, slots=True)
 class PairView:
     """One pair: a row of the sector's table, and what unfolds below it."""
 
@@ -94,8 +77,11 @@ class PairView:
     cells: tuple[Cell, ...]
     headline: MetricValue | None
     limit: float | None
-    conditions: tuple[tuple[str, tuple[Slice, ...]], ...]
+    conditions: tuple[Column, ...]
+    crossings: Crossings | None
     axis: Axis
+    charts: tuple[Chart, ...]
+    numbers: tuple[Number, ...]
     misses: Misses | None
     root: str | None
 
@@ -132,7 +118,7 @@ class Page:
     metrics: tuple[tuple[str, str], ...]
     misses_shown: int
     results_shown: int
-    few: int
+    terms: Mapping[str, str]
     verdicts: dict[str, int]
 
 
@@ -141,10 +127,11 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     tables = max(len(queries), 1)
     room = PAGE_THUMBNAILS // (tables * (1 + RESULTS_SHOWN))
     limit = min(MISSES_SHOWN, max(FEWEST_MISSES, room))
+    terms = anchors(record.definitions)
     views = []
     for number, section in enumerate(sections(record), start=1):
         pairs = tuple(
-            _pair(pair, f"pair-{number}-{place}", record, queries.get(pair.name), limit)
+            _pair(pair, f"pair-{number}-{place}", record, queries.get(pair.name), limit, terms)
             for place, pair in enumerate(section.pairs, start=1)
         )
         values = [
@@ -159,7 +146,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
         metrics=METRICS,
         misses_shown=limit,
         results_shown=RESULTS_SHOWN,
-        few=FEW,
+        terms=terms,
         verdicts={
             verdict: sum(view.section.verdict == verdict for view in views)
             for verdict in ("accept", "reject", "incomplete")
@@ -168,11 +155,16 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
 
 
 def _pair(
-    pair: PairRecord, anchor: str, record: RunRecord, table: pa.Table | None, limit: int
+    pair: PairRecord,
+    anchor: str,
+    record: RunRecord,
+    table: pa.Table | None,
+    limit: int,
+    terms: Mapping[str, str],
 ) -> PairView:
     measured = pair.measurement.metrics if pair.measurement else {}
     headline = measured.get(HEADLINE)
-    conditions = _conditions(pair)
+    conditions = columns(pair.measurement) if pair.measurement else ()
     demands = [check.limit for check in pair.checks if check.metric == HEADLINE]
     dataset = record.datasets.get(pair.dataset)
     return PairView(
@@ -184,9 +176,12 @@ def _pair(
         headline=headline,
         limit=max(demands, default=None),
         conditions=conditions,
+        crossings=crossings(pair.measurement) if pair.measurement else None,
         axis=Axis.around(
-            value for _, slices in conditions for part in slices for value in _ends(part.recall)
+            value for column in conditions for part in column.slices for value in _ends(part.recall)
         ),
+        charts=charts(pair.measurement) if pair.measurement else (),
+        numbers=all_numbers(measured, terms),
         misses=None if table is None else misses(table, limit),
         root=dataset.root if dataset else None,
     )
@@ -199,27 +194,6 @@ def _cell(pair: PairRecord, name: str, value: MetricValue | None) -> Cell:
         value=value,
         limit=figure(max(check.limit for check in checks)) if checks else "",
         failed=any(not check.passed for check in checks),
-    )
-
-
-def _conditions(pair: PairRecord) -> tuple[tuple[str, tuple[Slice, ...]], ...]:
-    if pair.measurement is None:
-        return ()
-    return tuple(
-        (
-            column,
-            tuple(
-                Slice(
-                    name=name,
-                    recall=metrics.get(HEADLINE),
-                    map=metrics.get("map@20"),
-                    n=max((metric.n for metric in metrics.values()), default=0),
-                    products=max((metric.products for metric in metrics.values()), default=0),
-                )
-                for name, metrics in sorted(values.items())
-            ),
-        )
-        for column, values in sorted(pair.measurement.conditions.items())
     )
 
 

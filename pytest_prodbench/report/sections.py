@@ -14,8 +14,11 @@ from pytest_prodbench.evidence.types import PairRecord
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import RunRecord, Verdict
 
+HEADLINE = "recall@1"
+"""The metric that stands for a pair where there is room for one."""
+
 METRICS: tuple[tuple[str, str], ...] = (
-    ("recall@1", "R@1"),
+    (HEADLINE, "R@1"),
     ("recall@5", "R@5"),
     ("recall@10", "R@10"),
     ("map@20", "mAP@20"),

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.report.sections import Section, narrowed_away, outcome, reasons, sections
+from pytest_prodbench.report.sections import (
+    HEADLINE,
+    Section,
+    narrowed_away,
+    outcome,
+    reasons,
+    sections,
+)
 from pytest_prodbench.report.wording import (
+    DROP_SEEN,
+    DROP_SEEN_MEANS,
     NOTHING,
     cells,
     count,
     figure,
     fit,
     interval,
+    known,
     line,
     paragraph,
     unturned,
@@ -30,14 +40,14 @@ REASON_LINES = 4
 _GAP = "  "
 _INDENT = "    "
 _COLUMNS = (
-    ("recall@1", "R@1"),
+    (HEADLINE, "R@1"),
     ("recall@5", "R@5"),
     ("recall@10", "R@10"),
     ("map@20", "mAP@20"),
     ("mrr", "MRR"),
 )
 # The order in which a narrow terminal loses them; the HTML report has them all.
-_DISPENSABLE = ("MRR", "R@10", "R@5", "mAP@20", "n")
+_DISPENSABLE = ("MRR", "R@10", "R@5", "mAP@20", "n", DROP_SEEN)
 _COLORS = {"accept": "32", "reject": "31", "not run": "90"}  # everything else is a warning: 33
 
 
@@ -51,9 +61,13 @@ def sector_tables(
     """
     lines: list[str] = []
     away = set(narrowed_away(record))
+    explained = False
     for section in sections(record):
-        lines += _section(section, away, width, color)
-        lines.append("")
+        table = _section(section, away, width, color)
+        explained = explained or DROP_SEEN in table[1]
+        lines += [*table, ""]
+    if explained:
+        lines += [*wrap(f"{DROP_SEEN}: {DROP_SEEN_MEANS}", width, REASON_LINES), ""]
     lines += _narrowing(record, width, color)
     verdict = record.verdict.upper()
     facts = (
@@ -68,7 +82,7 @@ def sector_tables(
 def _section(section: Section, away: set[str], width: int, color: bool) -> list[str]:
     owner = f" (owner {_name(section.owner)})" if section.owner else ""
     title = f"{_name(section.title)}: {section.verdict.upper()}{owner}"
-    header = ["model", "dataset", *(title for _, title in _COLUMNS), "n", "verdict"]
+    header = ["model", "dataset", *(title for _, title in _COLUMNS), "n", DROP_SEEN, "verdict"]
     rows = [_row(pair) for pair in section.pairs]
     header, rows = _shrink(header, rows, width)
     widths = [max(cells(row[i]) for row in [header, *rows]) for i in range(len(header))]
@@ -98,11 +112,13 @@ def _row(pair: PairRecord) -> list[str]:
     for name, _ in _COLUMNS:
         value = measured.get(name)
         text = NOTHING if value is None else figure(value.value)
-        row.append(f"{text} {interval(value)}" if value and name == "recall@1" else text)
-    behind = measured.get("recall@1") or next(iter(measured.values()), None)
+        row.append(f"{text} {interval(value)}" if value and name == HEADLINE else text)
+    headline = measured.get(HEADLINE)
+    behind = headline or next(iter(measured.values()), None)
     word = outcome(pair)
     row += [
         NOTHING if behind is None else count(behind.n),
+        known(headline.detectable if headline else None),
         word if word in {"accept", "not run"} else word.upper(),
     ]
     return row

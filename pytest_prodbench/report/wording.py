@@ -15,6 +15,14 @@ TEXT_LIMIT = 300
 NOTHING = "–"
 """Stands where nothing was measured; never 0."""
 
+DROP_SEEN = "drop seen"
+"""Heads the column of the smallest drop that a dataset could have shown."""
+
+DROP_SEEN_MEANS = (
+    "the smallest drop in recall@1 that this dataset could have shown (power 80 %). A smaller one "
+    "may be there and not be seen; comparing two models on the same photos shows smaller ones."
+)
+
 # Control characters (an escape sequence would repaint a terminal), lone surrogates and the two
 # non-characters: none can be written in XML, none can be seen.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -60,6 +68,11 @@ def figure(value: float) -> str:
 def interval(value: MetricValue) -> str:
     """Return ``[0.887, 0.934]``."""
     return f"[{figure(value.low)}, {figure(value.high)}]"
+
+
+def known(value: float | None) -> str:
+    """Return a figure, or what stands where there is none."""
+    return NOTHING if value is None else figure(value)
 
 
 def count(number: int, noun: str = "", plural: str = "") -> str:

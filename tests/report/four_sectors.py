@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from pytest_prodbench.evidence.types import PairRecord
+from pytest_prodbench.evidence.types import Measurement, PairRecord
 from pytest_prodbench.report.reporter import ReportInput
 
 from . import builders as b
@@ -85,9 +85,42 @@ def one_pair(model: str, name: str, sector: str, limit: float) -> PairRecord:
         model,
         name,
         sector,
-        measurement=b.measurement(value, conditions=conditions(value)),
+        measurement=measured(value, open_set=sector == "retail"),
         checks=checks,
         verdict="accept" if all(item.passed for item in checks) else "reject",
+    )
+
+
+def measured(recall: float, open_set: bool) -> Measurement:
+    curves = {
+        name: curve
+        for name, curve in b.curves(recall).items()
+        if open_set or not name.startswith("open set")
+    }
+    # Three of the values have enough queries, "from below" has not.
+    spreads = [
+        b.spread("light", worst_value=recall - 0.12, best_value=recall + 0.03, spread=0.15),
+        b.spread(
+            "angle",
+            worst="oblique",
+            best="front",
+            worst_value=recall - 0.03,
+            best_value=recall + 0.04,
+            spread=0.07,
+            small=["from below"],
+        ),
+    ]
+    crossings = [
+        b.crossing((angle, light), None if angle == "from below" else recall + shift, n)
+        for angle, n in (("front", 60), ("oblique", 41), ("from below", 3))
+        for light, shift in (("daylight", 0.03), ("dim", -0.14), ("workshop lamp", -0.02))
+    ]
+    return b.detailed(
+        recall,
+        conditions=conditions(recall),
+        spreads=spreads,
+        crossings=crossings,
+        curves=curves,
     )
 
 

@@ -69,7 +69,19 @@ class Watched:
 
 def hostile(tmp_path, text: str = ATTACK) -> ReportInput:
     check = Check(metric="recall@1", limit=0.95, value=0.9, passed=False, message=text, where=text)
-    conditions = {text: {text: {"recall@1": b.metric(0.8, 5), "map@20": b.metric(0.7, 5)}}}
+    values = {"recall@1": b.metric(0.8, 5), "map@20": b.metric(0.7, 5)}
+    curves = {
+        name: curve.model_copy(update={"x_label": text, "y_label": text, "note": text})
+        for name, curve in b.curves().items()
+    }
+    measured = b.detailed(
+        conditions={text: {text: values}},
+        spreads=[b.spread(text, worst=text, best=text)],
+        crossings=[b.crossing((text, text), 0.5, columns=(text, text))],
+        confusions=[b.confusion(text, text, queries=[text] * 4)],
+        curves={**curves, text: curves["cumulative match"]},
+        metrics={**values, text: b.metric(0.5), "recall@" + text: b.metric(0.5)},
+    )
     record = b.run(
         [
             b.pair(
@@ -78,7 +90,7 @@ def hostile(tmp_path, text: str = ATTACK) -> ReportInput:
                 text,
                 verdict="reject",
                 checks=[check],
-                measurement=b.measurement(conditions=conditions),
+                measurement=measured,
             ),
             b.unmeasured(text, "other", text, "lost", text),
         ],
@@ -102,7 +114,7 @@ def hostile(tmp_path, text: str = ATTACK) -> ReportInput:
         selection=[text],
         partial=True,
         owners={text: text},
-        definitions=[(text, text)],
+        definitions=[(text, text), ("recall@k", text)],
         host=Host(
             started=text,
             seconds=1,
@@ -137,10 +149,22 @@ def test_hostile_text_is_only_text(browser, tmp_path, policy):
     watched = Watched(browser, path)
     watched.assert_quiet(path)
     page = watched.page
-    for selector in ("table.pairs tbody th", ".why li", ".slices caption", ".id", ".sector > h2"):
-        # Headings cut it, tables do not; either way what is shown is the text itself.
-        limit = 300 if selector in {"table.pairs tbody th", ".why li", ".id"} else 80
-        assert wording.line(ATTACK, limit) in page.locator(selector).first.text_content()
+    for selector in ("table.pairs tbody th", ".why li", ".id", ".assumed"):
+        # Headings and narrow columns cut it, tables do not; what is shown is the text itself.
+        assert wording.line(ATTACK, 300) in page.locator(selector).first.text_content()
+    for selector in (
+        ".sector > h2",
+        ".slices caption",
+        ".apart",
+        ".crossings tbody th",
+        ".confusions tbody th",
+        ".numbers tbody tr:first-child th",
+    ):
+        assert wording.line(ATTACK, 80) in page.locator(selector).first.text_content()
+    for selector, limit in ((".chart desc", 60), (".chart text", 48)):
+        # Nothing can be isolated in a drawing: there the marks that turn text are replaced.
+        label = wording.line(wording.unturned(ATTACK), limit)
+        assert label in page.locator(selector).all_text_contents()[-1 if limit == 48 else 0]
     assert page.locator("img").count() == 0
     assert page.locator(".gone").count() == 6
     assert page.evaluate("document.querySelectorAll('[onload], [onerror]').length") == 0
@@ -187,8 +211,9 @@ def test_a_link_into_a_pair_unfolds_it(browser, tmp_path):
     watched = Watched(browser, path)
     page = watched.page
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = false })")
-    page.locator("table.pairs th a").first.click()
-    page.wait_for_function("document.querySelector('details.pair').open")
+    page.locator("table.pairs tbody th a").first.click()
+    # Not wait_for_function: the page's own policy forbids what it evaluates.
+    page.locator("details.pair[open]").wait_for()
 
 
 def test_print_fits_a_page(browser, tmp_path):
@@ -198,3 +223,34 @@ def test_print_fits_a_page(browser, tmp_path):
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 760
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_what_unfolds_is_drawn_and_described(browser, tmp_path):
+    path = write_html(b.small_run(tmp_path, pair={"measurement": b.detailed()}))
+    watched = Watched(browser, path)
+    watched.assert_quiet(path)
+    page = watched.page
+    assert page.locator(".chart svg").count() == 4
+    for chart in page.locator(".chart svg").all():
+        box = chart.bounding_box()
+        assert 200 < box["width"] < 500
+        for mark in chart.locator("text, polyline, polygon, circle").all():
+            inner = mark.bounding_box()
+            assert inner["x"] >= box["x"] - 1
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
+            assert inner["y"] + inner["height"] <= box["y"] + box["height"] + 1
+    growth = page.get_by_role("img", name="Growth of the catalog (recall@1)")
+    assert growth.count() == 1
+    described = growth.evaluate(
+        "e => document.getElementById(e.getAttribute('aria-labelledby').split(' ')[1]).textContent"
+    )
+    assert described.startswith("expected recall@1 by gallery images: 0.975 at 100 images")
+    dashes = growth.locator(".dashed").evaluate("e => getComputedStyle(e).strokeDasharray")
+    assert dashes == "5px, 3px"
+
+
+def test_a_metric_leads_to_its_definition(browser, tmp_path):
+    path = write_html(b.small_run(tmp_path, pair={"measurement": b.detailed()}))
+    page = Watched(browser, path).page
+    page.locator(".numbers tbody th a", has_text="median_rank").click()
+    assert page.locator(".definitions :target dt").text_content() == "median_rank"

@@ -72,7 +72,7 @@ def test_a_planned_pair_without_any_record_is_lost(tmp_path):
 
 def test_conditions_with_few_queries_are_marked(tmp_path):
     text = Seen(page(four_sectors(tmp_path))).text
-    assert text.count("too few queries (under 10)") == 10
+    assert text.count("shown, not ranked: under 20 queries") == 10
 
 
 def test_policy_allows_this_style_and_nothing_else(tmp_path):

@@ -45,6 +45,20 @@ def test_every_row_of_a_table_has_as_many_cells(tmp_path):
     assert len(rows) == 3
 
 
+def test_the_smallest_drop_stands_beside_the_verdict_and_is_explained_once(tmp_path):
+    text = summary(four_sectors(tmp_path))
+    assert text.count("| 400 | 0.062 | ✅ accept |") == 8
+    assert "| – | – | ⚠️ **lost** |" in text
+    assert text.count("(power 80 %)") == 1
+
+
+@pytest.mark.parametrize(("drop", "shown"), [(None, "–"), (0.0002, "&lt;0.001"), (0.3, "0.300")])
+def test_a_drop_is_a_number_or_nothing(tmp_path, drop, shown):
+    measured = b.measurement(metrics={"recall@1": b.metric(0.9, detectable=drop)})
+    report = b.small_run(tmp_path, pair={"measurement": measured})
+    assert f"| 400 | {shown} | ✅ accept |" in summary(report)
+
+
 def test_long_lists_are_cut_and_say_so(tmp_path):
     pairs = [b.unmeasured(f"m{n}", "parts", "diy", "lost", "gone") for n in range(80)]
     record = b.run(pairs, [], [b.dataset("parts", "diy")], verdict="incomplete")

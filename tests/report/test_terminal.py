@@ -26,6 +26,8 @@ def test_a_table_a_sector_and_the_verdict_last(tmp_path):
         "mAP@20",
         "MRR",
         "n",
+        "drop",
+        "seen",
         "verdict",
     ]
     assert lines[2].split()[:4] == ["siglip2-b16", "dealer-parts", "0.902", "[0.877,"]
@@ -44,9 +46,36 @@ def test_reasons_stand_below_their_pair(tmp_path):
 
 def test_columns_line_up_and_go_before_names_are_cut(tmp_path):
     lines = sector_tables(four_sectors(tmp_path).record, 80)
-    assert lines[1].split() == ["model", "dataset", "R@1", "mAP@20", "n", "verdict"]
+    assert lines[1].split() == ["model", "dataset", "R@1", "n", "drop", "seen", "verdict"]
     assert lines[1].index("verdict") == lines[2].index("accept")
     assert "MRR" in sector_tables(four_sectors(tmp_path).record, 120)[1]
+
+
+def one_row(width: int, **detectable):
+    measured = b.measurement(metrics={"recall@1": b.metric(0.9, **detectable)})
+    pairs = [b.pair("lite0", "parts", "diy", measurement=measured)]
+    return sector_tables(b.run(pairs, [b.model("lite0")], [b.dataset("parts", "diy")]), width)
+
+
+def test_the_smallest_drop_stands_beside_the_verdict_and_is_explained_once(tmp_path):
+    lines = one_row(120, detectable=0.0621)
+    assert lines[2].split()[-3:] == ["400", "0.062", "accept"]
+    text = "\n".join(sector_tables(four_sectors(tmp_path).record, 120))
+    assert text.count("(power 80 %)") == 1
+
+
+def test_a_drop_that_is_not_known_stands_as_nothing():
+    assert one_row(120, detectable=None)[2].split()[-2:] == ["–", "accept"]
+    never = b.unmeasured("lite0", "parts", "diy", "lost", "gone")
+    lines = sector_tables(b.run([never], [], [b.dataset("parts", "diy")]), 120)
+    assert lines[2].split()[-2:] == ["–", "LOST"]
+
+
+def test_the_drop_goes_last_and_its_explanation_with_it():
+    assert one_row(60)[1].split() == ["model", "dataset", "R@1", "drop", "seen", "verdict"]
+    narrow = one_row(46)
+    assert narrow[1].split() == ["model", "dataset", "R@1", "verdict"]
+    assert not any("power" in line for line in narrow)
 
 
 def test_colour_takes_no_room(tmp_path):
