@@ -28,6 +28,9 @@ UNIT_ROUNDOFF = 2.0**-24
 BFLOAT16_ROUNDOFF = 2.0**-8
 """The same of bfloat16, which keeps 8 bits."""
 
+SIMILARITY_ROUNDING = UNIT_ROUNDOFF + RESOLUTION / 2.0
+"""By how much a similarity may differ from the exact inner product."""
+
 WORTH_REDUCING = 2e9
 """q · n · d from which a first pass in bfloat16 wins back what its copy of the gallery costs …"""
 
@@ -47,7 +50,7 @@ def score_error(dimension: int) -> float:
     Stability of Numerical Algorithms, 2nd ed., §3.1), times ‖x‖·‖y‖, which the rounding of the
     components may leave at 1 + 2u; one more u and 2⁻³¹ for rounding the exact score.
     """
-    return gamma(dimension) * (1.0 + 8.0 * UNIT_ROUNDOFF) + UNIT_ROUNDOFF + RESOLUTION / 2.0
+    return gamma(dimension) * (1.0 + 8.0 * UNIT_ROUNDOFF) + SIMILARITY_ROUNDING
 
 
 class Backend(Protocol):
@@ -83,16 +86,6 @@ class OpenQueries(Protocol):
         """Scores against the places start:stop, with maxima of ``group`` columns."""
 
 
-class _Queries:
-    """Float32 queries with one error for all; ``_block`` does the product."""
-
-    exact = False
-
-    def __init__(self, queries: Floats) -> None:
-        self._queries = queries
-        self.error = np.full(len(queries), score_error(queries.shape[1]))
-
-
 class FaissBackend:
     """faiss on the CPU; starts in a tenth of the time that torch needs to be imported."""
 
@@ -111,10 +104,12 @@ class FaissBackend:
         return _FaissQueries(self._gallery, queries)
 
 
-class _FaissQueries(_Queries):
+class _FaissQueries:
+    exact = False
+
     def __init__(self, gallery: Gallery, queries: Floats) -> None:
-        super().__init__(queries)
-        self._gallery = gallery
+        self._gallery, self._queries = gallery, queries
+        self.error = np.full(len(queries), score_error(queries.shape[1]))
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         import faiss

@@ -89,13 +89,20 @@ def round_once(
     middle = (values.astype(np.float64) + neighbour) / 2.0
     open_ = np.abs(sums - middle) <= bound
     open_small = np.abs(np.abs(steps - nearest) - 0.5) <= bound / RESOLUTION
-    values = np.where(small, (nearest * RESOLUTION).astype(np.float32), values)
+    # Adding 0 makes −0, whose sign is that of a rounding error, 0.
+    values = np.where(small, (nearest * RESOLUTION + 0.0).astype(np.float32), values)
     return values, np.where(small, open_small, open_)
 
 
 def _exactly(left: NDArray[np.float32], right: NDArray[np.float32]) -> np.float32:
     # A product of two float32 numbers is exact in float64, and fsum adds without error.
-    total = math.fsum((left.astype(np.float64) * right.astype(np.float64)).tolist())
+    products = (left.astype(np.float64) * right.astype(np.float64)).tolist()
+    total = math.fsum(products)
+    # It rounds the sum to float64, though, perhaps to the very middle that it is beside. Rounded to
+    # odd instead, it can be rounded again as if once (Boldo and Melquiond, 2008).
+    rest = math.fsum([*products, -total])
+    if rest and not np.float64(total).view(np.int64) & 1:
+        total = math.nextafter(total, math.copysign(math.inf, rest))
     if abs(total) < FINE:
         return np.float32(round(total / RESOLUTION) * RESOLUTION)
     return np.float32(total)

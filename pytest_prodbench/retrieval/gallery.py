@@ -25,18 +25,22 @@ class Gallery:
     Attributes:
         vectors: float32 (n, d), as given.
         order: int64 (n,), row of ``vectors`` at each place; None where places are rows.
+        products: int64 (n,), product at each place, numbered 0, 1, 2 …; None if not laid out by them.
     """
 
     def __init__(self, vectors: Floats, products: Ints | None = None) -> None:
         """``products``: codes (n,) to be made neighbours; None leaves the order alone."""
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         self.order: Ints | None = None
+        self.products: Ints | None = None
         self._ends: Ints | None = None
         if products is not None:
             if (np.diff(products) < 0).any():
                 self.order = np.argsort(products, kind="stable")
                 products = products[self.order]
-            self._ends = np.append(np.flatnonzero(np.diff(products)) + 1, len(products))
+            new = np.diff(products) != 0
+            self._ends = np.append(np.flatnonzero(new) + 1, len(products))
+            self.products = np.concatenate([[0], np.cumsum(new)]).astype(np.int64)[: len(products)]
         self._reduced: dict[str, Reduced] = {}
 
     def __len__(self) -> int:
@@ -58,6 +62,14 @@ class Gallery:
         inverse = np.empty(len(self), np.int64)
         inverse[self.order] = np.arange(len(self))
         return inverse
+
+    def is_laid_out_by(self, products: Ints) -> bool:
+        """Whether the images of each of these products (n,), and they alone, are neighbours."""
+        if self.products is None or len(products) != len(self):
+            return False
+        codes = products if self.order is None else products[self.order]
+        same_ends = np.array_equal(np.diff(codes) != 0, np.diff(self.products) != 0)
+        return same_ends and len(np.unique(codes)) == self.products[-1] + 1
 
     def part(self, start: int, stop: int) -> Floats:
         """Vectors at places start:stop; a view where the order allows it."""

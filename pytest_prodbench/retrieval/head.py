@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
+from pytest_prodbench.retrieval.exclusion import NO_CODE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pytest_prodbench.retrieval.blocks import ScoreBlock
@@ -65,6 +68,18 @@ class Head:
         floor = np.maximum(self.bounds.floor(self._best.min(axis=1)), LOWEST_SCORE)
         return np.where(self._dropped, NEVER, floor)
 
+    @property
+    def size(self) -> int:
+        """Candidates kept."""
+        return sum(map(len, self._rows))
+
+    def thin(self, first: Callable[[Ints, Ints, Floats], Ints]) -> None:
+        """Of exact scores, keep those whose positions ``first`` returns for (rows, places, scores)."""
+        rows, places, scores = self.candidates()
+        chosen = first(rows, places, scores)
+        self._rows, self._places = [rows[chosen]], [places[chosen]]
+        self._scores = [scores[chosen]]
+
     def candidates(self) -> tuple[Ints, Ints, Floats]:
         """Rows, places and approximate scores of what may be among the first m, all blocks added."""
         rows, places = np.concatenate(self._rows), np.concatenate(self._places)
@@ -93,34 +108,46 @@ class ResultLists:
         self.relevant = np.zeros((count, m), np.bool_)
 
     def settle(self, rows: Ints, columns: Ints, values: Floats) -> None:
-        """Order the candidates of some queries.
+        """Enter the lists of some queries.
 
         Args:
             rows, columns: pairs of queries and gallery rows, all that may be among the first m.
             values: their similarities, float32 (pairs,).
         """
-        if self._labels is None:
-            relevant, order = np.zeros(len(rows), np.bool_), columns
-        else:
-            labels = self._labels
-            relevant = labels.query_products[rows] == labels.gallery_products[columns]
-            order = labels.gallery_order[columns]
+        chosen, place = self.first(rows, columns, values)
+        target = (rows[chosen], place)
+        self.indices[target] = columns[chosen]
+        self.scores[target] = values[chosen]
+        self.relevant[target] = self._relevant(rows[chosen], columns[chosen])
+
+    def first(self, rows: Ints, columns: Ints, values: Floats) -> tuple[Ints, Ints]:
+        """Positions of the pairs that are among the first m of their query, and their places there."""
         by = _by_score(rows, values)
         # Only equal scores need the other criteria, and they are rare.
         alike = (np.diff(rows[by]) == 0) & (np.diff(values[by]) == 0)
         if alike.any():
             places = np.flatnonzero(np.append(alike, False) | np.insert(alike, 0, False))
             tied = by[places]
-            again = np.lexsort((order[tied], relevant[tied], -values[tied], rows[tied]))
+            order = columns[tied]
+            if self._labels is not None:
+                order = self._labels.gallery_order[order]
+            relevant = self._relevant(rows[tied], columns[tied])
+            again = np.lexsort((order, relevant, -values[tied], rows[tied]))
             by[places] = tied[again]
         ordered = rows[by]
         counts = np.bincount(ordered, minlength=len(self.indices))
         place = np.arange(len(by)) - np.repeat(np.cumsum(counts) - counts, counts)
         keep = place < self.indices.shape[1]
-        target = (ordered[keep], place[keep])
-        self.indices[target] = columns[by][keep]
-        self.scores[target] = values[by][keep]
-        self.relevant[target] = relevant[by][keep]
+        return by[keep], place[keep]
+
+    def _relevant(self, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
+        if self._labels is None:
+            return np.zeros(len(rows), np.bool_)
+        products = self._labels.query_products[rows]
+        found: NDArray[np.bool_] = (products != NO_CODE) & (
+            products == self._labels.gallery_products[columns]
+        )
+        return found
 
 
 def _by_score(rows: Ints, values: Floats) -> Ints:

@@ -47,7 +47,8 @@ def rank(
     of them are counted, block by block. Memory does not grow with q · n.
 
     Args:
-        queries, gallery: float32 unit vectors; a :class:`Gallery` that is ready keeps its reduced copy.
+        queries, gallery: float32 unit vectors; a :class:`Gallery`, made with the codes of its products,
+            keeps its reduced copy.
         labels: what is a positive.
         excluded: pairs that must not meet.
         top: length of each result list, at least 1.
@@ -55,10 +56,18 @@ def rank(
         device: torch device.
         threads: for faiss.
         query_block, gallery_block: size of a block; changes time and memory, never a rank.
+
+    Raises:
+        ValueError: a gallery that was laid out for other products than the labels have.
     """
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     if not isinstance(gallery, Gallery):
         gallery = Gallery(gallery, labels.gallery_products)
+    elif not gallery.is_laid_out_by(labels.gallery_products):
+        raise ValueError(
+            "the gallery is not laid out by the products of the labels; expected "
+            "Gallery(vectors, labels.gallery_products)"
+        )
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
     positives = difference(matching_pairs(labels.query_products, labels.gallery_products), excluded)
     columns, scores = _best_first(queries, gallery, positives, labels)
@@ -68,7 +77,7 @@ def rank(
             queries, gallery.vectors, labels.query_families, labels.gallery_families, excluded
         )
     limits, at_positives, at_family = _limits(
-        positives, scores, None if family is None else family[0], _products(gallery, labels)
+        positives, scores, None if family is None else family[0], _products(gallery)
     )
     problem = Problem(queries, gallery, excluded, labels, limits, top)
     tally, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
@@ -122,12 +131,10 @@ def _best_first(
     return positives.columns[order], scores[order]
 
 
-def _products(gallery: Gallery, labels: Labels) -> Ints | None:
-    """Product code of each place; None where each product has one image."""
-    codes = labels.gallery_products
-    if gallery.order is not None:
-        codes = codes[gallery.order]
-    return codes if (np.diff(codes) == 0).any() else None
+def _products(gallery: Gallery) -> Ints | None:
+    """Product at each place; None where each product has one image."""
+    products = gallery.products
+    return products if products is not None and (np.diff(products) == 0).any() else None
 
 
 def _limits(

@@ -39,6 +39,9 @@ OPEN_LEAST = 256
 GIVE_UP = 0.5
 """Share of queries handed on after which the rest is not tried with that backend."""
 
+TIES_AT_ONCE = 2_000_000
+"""Candidates with exact scores from which those that only a tie keeps are let go before the end."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
@@ -117,6 +120,7 @@ def _pass(
     order = np.argsort(columns, kind="stable")
     rows, columns = rows[order], columns[order]
     allowed = max(OPEN_LEAST, OPEN_SHARE * len(problem.gallery))
+    most = max(TIES_AT_ONCE, 2 * len(some) * problem.top)
     dropped = np.zeros(len(some), np.bool_)
     for start, stop in blocks:
         block = queries.block(start, stop, group_size(stop - start, problem.top))
@@ -128,6 +132,12 @@ def _pass(
                 if not queries.exact:
                     over = part.open_scores > allowed
                     dropped |= over
+        if head is not None and queries.exact and head.size > most:
+            head.thin(
+                lambda rows, places, scores: lists.first(
+                    some[rows], problem.gallery.rows(places), scores
+                )[0]
+            )
         if dropped.any():
             for part in (head, counts):
                 if part is not None:

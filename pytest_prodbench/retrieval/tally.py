@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_prodbench.retrieval.backends import score_error
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
-from pytest_prodbench.retrieval.exact import exact_scores
+from pytest_prodbench.retrieval.exact import RESOLUTION, exact_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +29,8 @@ class Limits:
     Attributes:
         starts: int64 (q + 1,).
         scores: float32 (t,), similarities.
-        products: int64 (n,), product code of each place, never decreasing, to count distinct products
-            at each query's first limit; None if they need not be counted.
+        products: int64 (n,), product at each place, numbered 0, 1, 2 …, to count distinct products at
+            each query's first limit; None if they need not be counted.
     """
 
     starts: Ints
@@ -216,7 +216,7 @@ class ExactCounts(_Limited):
             exact = np.where(np.isnan(limits), NEVER, limits)
             above = _above(block, exact)
             self._above[:, slot] += above
-            self._level[:, slot] += _above(block, np.nextafter(exact, down)) - above
+            self._level[:, slot] += _above(block, _next(exact, down)) - above
             if slot:
                 continue
             error = score_error(self._tally.queries.shape[1])
@@ -231,7 +231,7 @@ class ExactCounts(_Limited):
             if products is None:
                 continue
             for total, least in (
-                (self._products_above, np.nextafter(exact, up)),
+                (self._products_above, _next(exact, up)),
                 (self._products_reaching, exact),
             ):
                 rows, columns, _ = block.at_least(least)
@@ -244,6 +244,18 @@ class ExactCounts(_Limited):
     def settle(self, rows: Mask) -> None:
         """Enter the counts of these queries."""
         self._enter(rows)
+
+
+def _next(similarities: Floats, towards: np.float32) -> Floats:
+    """Numbers beside some similarities, with no similarity in between.
+
+    The float32 beside 0 is subnormal, and a process that flushes those (``torch.set_flush_denormal``)
+    takes it for 0; similarities are multiples of ``RESOLUTION``, which leaves room.
+    """
+    step = np.copysign(np.float32(RESOLUTION / 2.0), towards)
+    farther = np.minimum if towards < 0 else np.maximum
+    beside: Floats = farther(np.nextafter(similarities, towards), similarities + step)
+    return beside
 
 
 def _above(block: ScoreBlock, limits: Floats) -> Ints:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pytest_prodbench.retrieval.backends import BFLOAT16_ROUNDOFF, gamma, score_error
+from pytest_prodbench.retrieval.backends import (
+    BFLOAT16_ROUNDOFF,
+    SIMILARITY_ROUNDING,
+    gamma,
+    score_error,
+)
 from pytest_prodbench.retrieval.bfloat16 import Bfloat16Block
 from pytest_prodbench.retrieval.blocks import ScoreBlock, TensorBlock
 from pytest_prodbench.retrieval.device_block import DeviceBlock
@@ -96,8 +101,8 @@ class ReducedBackend:
     With x̃, ỹ the rounded vectors: |⟨x, y⟩ − ⟨x̃, ỹ⟩| <= ‖x − x̃‖ ‖y‖ + ‖x̃‖ ‖y − ỹ‖ (Cauchy and
     Schwarz), where the residuals ‖x − x̃‖ are measured, not estimated. The products of bfloat16 numbers
     are exact in float32 and are added up in float32 in some order: γ_2d ‖x̃‖ ‖ỹ‖ more (Higham §3.1; 2d,
-    because tensor units round each of a pair). The sum is rounded to bfloat16 once, relatively by 2⁻⁸:
-    ``rounding``.
+    because tensor units round each of a pair), and u + 2⁻³¹ for rounding the exact score. The sum is
+    rounded to bfloat16 once, relatively by 2⁻⁸: ``rounding``.
     """
 
     name = "torch, bfloat16 first"
@@ -146,6 +151,7 @@ class _ReducedQueries:
             + norm * known.residual
             + gamma(terms) * norm * (known.norm + known.residual)
             + terms * 2.0**-126
+            + SIMILARITY_ROUNDING
         )
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:

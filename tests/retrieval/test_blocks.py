@@ -17,6 +17,7 @@ from pytest_prodbench.retrieval.backends import (
     ExactBackend,
     FaissBackend,
     choose_backend,
+    gamma,
     open_backends,
     score_error,
 )
@@ -171,6 +172,39 @@ def test_a_sum_at_the_middle_between_two_numbers_is_decided_exactly():
         left = np.array([[2.0**-31, tiny * sign, 1.0]], np.float32)
         right = np.array([[1.0, 1.0, 0.0]], np.float32)
         assert exact_scores(left, right, np.array([0]), np.array([0])).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("low", "gap"), [(0.0, 2.0**-30), (2.0**-30, 2.0**-30), (0.5, 2.0**-24), (-0.25, 2.0**-26)]
+)
+@pytest.mark.parametrize("beside", [-1.0, 1.0])
+def test_what_no_float64_can_tell_from_the_middle_is_rounded_once_too(low, gap, beside):
+    """2⁻¹⁰⁰ beside the middle: rounded to float64 first, it would be the middle itself."""
+    left = np.array([[low, gap / 2, beside * 2.0**-50]], np.float32)
+    right = np.array([[1.0, 1.0, 2.0**-50]], np.float32)
+    found = exact_scores(left, right, np.array([0]), np.array([0]))
+    assert found.tolist() == [low if beside < 0 else low + gap]
+    assert found[0] == similarity(left[0], right[0])
+
+
+@pytest.mark.parametrize("d", [2, 768])
+def test_a_similarity_of_nothing_has_no_sign(d):
+    """−0 would come and go with the order of summation, and change the bytes of the evidence."""
+    left, right = np.zeros((1, d), np.float32), np.zeros((1, d), np.float32)
+    left[0, 0], right[0, 0] = -(2.0**-40), 1.0
+    for found in (
+        exact_scores(left, right, np.zeros(9, np.int64), np.zeros(9, np.int64)),
+        ExactBackend(Gallery(right)).open(left).block(0, 1, 1).largest(1)[0],
+    ):
+        assert not found.any()
+        assert not np.signbit(found).any()
+
+
+def test_the_first_bound_has_room_for_the_rounding_of_the_similarity():
+    """Vectors that bfloat16 holds without error leave no residual to hide it in."""
+    gallery = Gallery(np.eye(4, dtype=np.float32))
+    error = ReducedBackend(gallery, "cpu").open(gallery.vectors).error
+    assert (error >= gamma(8) + 2.0**-24 + 2.0**-31).all()
 
 
 def test_the_exact_backend_gives_similarities():

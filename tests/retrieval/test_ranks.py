@@ -1,18 +1,22 @@
 """Ranks against a naive oracle that is written from the definitions, from every backend."""
 
 import dataclasses
+from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vector_problems import KINDS, large_problem, problems
+from vector_problems import KINDS, VectorProblem, large_problem, problems
 
 from pytest_prodbench.errors import EmbeddingError
 from pytest_prodbench.protocol import PositiveRanks, Ranking
 from pytest_prodbench.retrieval import Gallery, Labels, matching_pairs, normalise, rank, union
+from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.backends import score_error
 from pytest_prodbench.retrieval.exclusion import difference
+from pytest_prodbench.retrieval.head import ResultLists
 
 
 def assert_same(found: Ranking, expected: Ranking, *, but=("near_ties", "verification")) -> None:
@@ -107,6 +111,64 @@ def test_a_gallery_made_ready_serves_several_searches():
     for _ in range(2):
         found = rank(problem.queries, ready, problem.labels, problem.excluded)
         assert_same(found, problem.found("faiss"), but=("verification",))
+
+
+def test_a_gallery_laid_out_for_other_products_is_refused():
+    problem = large_problem(7, n=300)
+    for products in (None, problem.labels.gallery_products // 2, np.arange(300)):
+        other = Gallery(problem.gallery, products)
+        with pytest.raises(ValueError, match="laid out by the products of the labels"):
+            rank(problem.queries, other, problem.labels, problem.excluded)
+    renamed = Gallery(problem.gallery, 9_000 - problem.labels.gallery_products)
+    found = rank(problem.queries, renamed, problem.labels, problem.excluded)
+    assert_same(found, problem.found("faiss"), but=("verification",))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_that_flushes_subnormal_numbers_ranks_alike(kind):
+    """Unrelated images of similarity 0, as of sparse vectors: the number beside 0 is subnormal."""
+    axes = np.eye(6, dtype=np.float32)
+    problem = VectorProblem(
+        axes[:3],
+        np.repeat(axes, 3, axis=0),
+        labels_for([3, 4, 5], np.repeat(np.arange(6), 3)),
+        matching_pairs(np.full(3, -1), np.full(18, -1)),
+    )
+    expected = problem.expected()
+    assert expected.ranks.tolist() == [16] * 3
+    torch.set_flush_denormal(True)
+    try:
+        found = problem.found(kind)
+    finally:
+        torch.set_flush_denormal(False)
+    assert_same(found, expected)
+
+
+def test_ties_beyond_the_list_are_not_kept_to_the_end():
+    """A collapsed model, all of whose scores are one: memory that grew with q · n would be gone."""
+    problem = large_problem(8, q=6, n=400, d=4, products=30, spread=0.0)
+    alike = dataclasses.replace(problem, gallery=np.repeat(problem.queries[:1], 400, axis=0))
+    given = []
+
+    def settle(self, rows, columns, values, real=ResultLists.settle):
+        given.append(len(rows))
+        real(self, rows, columns, values)
+
+    with (
+        mock.patch.object(sweep_module, "TIES_AT_ONCE", 100),
+        mock.patch.object(ResultLists, "settle", settle),
+    ):
+        found = alike.found("exact", 5, gallery_block=40)
+    assert_same(found, alike.expected(5))
+    assert max(given) <= 100 + 6 * 40
+
+
+def test_products_without_a_code_match_nothing():
+    axes = np.eye(2, dtype=np.float32)
+    nothing = matching_pairs(np.array([-1]), np.full(2, -1))
+    found = rank(axes[:1], axes, labels_for([-1], [-1, 0]), nothing)
+    assert not found.top_relevant.any()
+    assert found.positives.tolist() == [0]
 
 
 @settings(max_examples=80, deadline=None)
