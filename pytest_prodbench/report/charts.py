@@ -14,7 +14,7 @@ from pytest_prodbench.report.wording import count, figure
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import Curve, Measurement, MetricValue
 
-READ_AT = (1, 5, 10, 20, 100)
+READ_AT = (1, 5, 10, 20)
 """Points of the cumulative match curve that are written below it."""
 
 LEAST_SHARE = 0.001
@@ -165,7 +165,11 @@ def _line(
 ) -> Line:
     points = _places(zip(curve.x, curve.y, strict=False), scale)
     path = points
-    if steps:  # what is accepted at a share of errors is what was accepted at the last lower one
+    if steps:
+        # What is off the scale at its left end is one point: what was accepted at its beginning.
+        first = sum(x == points[0][0] for x, _ in points) - 1
+        points = points[max(first, 0) :]
+        # At any other share of errors as many are accepted as at the last lower one.
         corners = pairwise(points)
         path = _distinct(
             [*points[:1], *(p for (_, y), (x, z) in corners for p in ((x, y), (x, z)))]

@@ -49,7 +49,7 @@ def test_the_match_curve_runs_from_the_first_k_to_the_last():
         (RIGHT, TOP),
     ]
     assert len(places(line.band)) == 6
-    assert chart.reading == "0.250 at 1, 0.500 at 10, 1.000 at 100"
+    assert chart.reading == "0.250 at 1, 0.500 at 10"
     assert chart.legend == "shaded: 95 % interval"
     assert [tick.label for tick in chart.x_ticks] == ["1", "10", "100"]
 
@@ -99,6 +99,14 @@ def test_operating_curves_are_steps_that_never_promise_more_than_was_measured():
     assert [y for _, y in points] == pytest.approx([middle, middle, high, high, TOP], abs=0.06)
     assert [x for x, _ in points[1:3]] == [points[1][0]] * 2
     assert [tick.label for tick in chart.x_ticks] == ["0.1 %", "1 %", "10 %", "100 %"]
+
+
+def test_what_is_rarer_than_the_axis_is_one_point_at_its_end():
+    curve = b.curve([0.0, 0.0, 0.0005, 0.5, 1.0], [0.0, 0.3, 0.5, 0.75, 1.0], half=None)
+    (chart,) = drawn(verification=curve)
+    points = places(chart.lines[0].points)
+    assert points[0] == (LEFT, pytest.approx(height(0.5), abs=0.06))
+    assert [x for x, _ in points].count(LEFT) == 1
 
 
 def test_operating_charts_hold_two_curves_and_read_the_metrics_not_the_drawing():
