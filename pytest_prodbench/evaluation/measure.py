@@ -172,13 +172,20 @@ def _labels(
 
 
 def _order(table: ImageTable, contents: Sequence[str]) -> NDArray[np.int64]:
-    """Place of each image in an order made of ids and contents alone, int64 (n,)."""
+    """Place of each image in an order made of ids, contents and labels alone, int64 (n,).
+
+    Names come last: those of bare vectors are their rows.
+    """
+    conditions = [table.conditions[name] for name in sorted(table.conditions)]
     rows = sorted(
         range(len(table)),
         key=lambda row: (
             table.product_ids[row],
             contents[row],
             table.boxes[row] or (),
+            table.families[row],
+            table.groups[row],
+            tuple(values[row] for values in conditions),
             table.images[row],
         ),
     )

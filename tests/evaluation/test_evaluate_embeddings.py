@@ -289,3 +289,26 @@ def test_to_dict_is_json_without_times():
     assert not {"total_s", "rank_s", "seconds", "timing"} & set(re.findall(r'"(\w+)":', text))
     assert found.model is None
     assert found.dataset is None
+
+
+def test_order_changes_no_number_of_equal_queries_in_different_conditions():
+    """Who draws which pairs is decided by labels where contents are equal, and by rows nowhere."""
+    rng = np.random.default_rng(6)
+    products = [f"{product:02d}" for product in rng.integers(0, 12, 90)]
+    gallery = rng.normal(size=(90, 3))
+    queries = np.repeat(gallery[:15], 2, axis=0)
+    asked = np.repeat(products[:15], 2).tolist()
+    light = np.tile(["day", "night"], 15)
+    measured = []
+    for order in (np.arange(30), np.arange(30)[::-1]):
+        found = evaluate_embeddings(
+            queries[order],
+            gallery,
+            [asked[i] for i in order],
+            products,
+            families={product: product[0] for product in products},
+            conditions={"light": light[order].tolist()},
+            resamples=100,
+        )
+        measured.append(found.measurement.conditions)
+    assert measured[0] == measured[1]
