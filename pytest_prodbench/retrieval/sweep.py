@@ -78,6 +78,9 @@ def sweep(
         backends: as from ``open_backends``.
         query_block, gallery_block: size of a block instead of what suits each backend; it changes time
             and memory, never a result.
+
+    Raises:
+        RuntimeError: arithmetic that contradicts itself; no rank is better than a wrong one.
     """
     tally = (
         None if problem.limits is None else Tally(problem.limits, problem.queries, problem.gallery)
@@ -98,6 +101,11 @@ def sweep(
             handed_on.append(_pass(problem, backend, some, blocks, places, tally, lists))
             tried += len(some)
         todo = np.concatenate(handed_on) if handed_on else todo[:0]
+    if len(todo):
+        raise RuntimeError(
+            f"{len(todo)} queries could not be ranked: even in float64 their own images do not reach "
+            "their own similarity on this machine; expected IEEE arithmetic (report this as a bug)"
+        )
     return tally, lists
 
 
@@ -144,17 +152,17 @@ def _pass(
                     part.drop(dropped)
             if dropped.all():
                 return some
-    if head is not None and not _settle_lists(problem, head, some, ~dropped, lists):
+    settled = head is None or _settle_lists(problem, head, some, ~dropped, lists)
+    if settled and (counts is None or counts.settle(~dropped)):
+        return some[dropped]
+    if not queries.exact:
         warnings.warn(
             f"scores by {backend.name!r} miss their error bound on this machine; they are computed "
             "again with more precise arithmetic (no result is affected)",
             RuntimeWarning,
             stacklevel=2,
         )
-        return some
-    if counts is not None:
-        counts.settle(~dropped)
-    return some[dropped]
+    return some
 
 
 def _settle_lists(

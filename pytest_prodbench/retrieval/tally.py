@@ -28,7 +28,7 @@ class Limits:
 
     Attributes:
         starts: int64 (q + 1,).
-        scores: float32 (t,), similarities.
+        scores: float32 (t,), similarities of images that the query may match.
         products: int64 (n,), product at each place, numbered 0, 1, 2 …, to count distinct products at
             each query's first limit; None if they need not be counted.
     """
@@ -78,8 +78,13 @@ class Counts(Protocol):
     def drop(self, rows: Mask) -> None:
         """Count no more for these queries (r,)."""
 
-    def settle(self, rows: Mask) -> None:
-        """Enter the counts of these queries into the tally; all blocks were added."""
+    def settle(self, rows: Mask) -> bool:
+        """Enter the counts of these queries into the tally; all blocks were added.
+
+        Returns:
+            False, and nothing is entered, if they cannot be right: every limit is the similarity of an
+            image, so that one at least is level with it.
+        """
 
 
 class _Limited:
@@ -101,14 +106,17 @@ class _Limited:
         self._products_reaching = np.zeros(len(some), np.int64)
         self.open_scores = np.zeros(len(some), np.int64)
 
-    def _enter(self, rows: Mask) -> None:
+    def _enter(self, rows: Mask) -> bool:
         tally, some = self._tally, self._some[rows]
         filled = self._filled & rows[:, None]
+        if (self._level[filled] < 1).any():
+            return False
         tally.above[self._index[filled]] = self._above[filled]
         tally.level[self._index[filled]] = self._level[filled]
         tally.near[some] = self._near[rows]
         tally.products_above[some] = self._products_above[rows]
         tally.products_reaching[some] = self._products_reaching[rows]
+        return True
 
 
 class BoundedCounts(_Limited):
@@ -160,11 +168,11 @@ class BoundedCounts(_Limited):
         """Count no more for these queries."""
         self._low[:, rows] = self._high[:, rows] = NEVER
 
-    def settle(self, rows: Mask) -> None:
+    def settle(self, rows: Mask) -> bool:
         """Score again what is open for these queries, and enter their counts."""
         if self._rows:
             self._settle(rows)
-        self._enter(rows)
+        return self._enter(rows)
 
     def _settle(self, rows: Mask) -> None:
         every = np.concatenate(self._rows)
@@ -241,9 +249,9 @@ class ExactCounts(_Limited):
     def drop(self, rows: Mask) -> None:
         """Nothing is dropped: every score is settled at once."""
 
-    def settle(self, rows: Mask) -> None:
+    def settle(self, rows: Mask) -> bool:
         """Enter the counts of these queries."""
-        self._enter(rows)
+        return self._enter(rows)
 
 
 def _next(similarities: Floats, towards: np.float32) -> Floats:

@@ -189,29 +189,6 @@ def test_search_is_the_sorted_list(kind, seed, n, k):
         assert np.isnan(scores[i][len(expected) :]).all()
 
 
-def test_a_machine_whose_scores_miss_the_bound_gets_right_results_and_a_warning():
-    """As if bfloat16 sums were added up in bfloat16: noticed where candidates are scored again."""
-    rng = np.random.default_rng(1)
-    unit = normalise(rng.normal(size=(300, 16)).astype(np.float32), str)
-    expected = search(unit[:20], unit[20:], 5, backend="faiss")
-    real = ReducedBackend.open
-
-    def too_sure(self, queries):
-        opened = real(self, queries)
-        opened.error = opened.error * 1e-3
-        return opened
-
-    with (
-        ways("reduced"),
-        mock.patch.object(ReducedBackend, "open", too_sure),
-        mock.patch.object(ReducedBackend, "rounding", 0.0),
-        pytest.warns(RuntimeWarning, match="no result is affected"),
-    ):
-        found = search(unit[:20], unit[20:], 5)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
-
-
 def test_the_first_pass_is_chosen_by_size_and_processor():
     small = Gallery(np.ones((10, 4), np.float32))
     assert [b.name for b in open_backends("torch", small, 5, device="cpu", threads=1)] == [

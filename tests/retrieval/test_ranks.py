@@ -5,10 +5,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vector_problems import KINDS, VectorProblem, large_problem, problems
+from vector_problems import KINDS, large_problem, problems
 
 from pytest_prodbench.errors import EmbeddingError
 from pytest_prodbench.protocol import PositiveRanks, Ranking
@@ -122,26 +121,6 @@ def test_a_gallery_laid_out_for_other_products_is_refused():
     renamed = Gallery(problem.gallery, 9_000 - problem.labels.gallery_products)
     found = rank(problem.queries, renamed, problem.labels, problem.excluded)
     assert_same(found, problem.found("faiss"), but=("verification",))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_process_that_flushes_subnormal_numbers_ranks_alike(kind):
-    """Unrelated images of similarity 0, as of sparse vectors: the number beside 0 is subnormal."""
-    axes = np.eye(6, dtype=np.float32)
-    problem = VectorProblem(
-        axes[:3],
-        np.repeat(axes, 3, axis=0),
-        labels_for([3, 4, 5], np.repeat(np.arange(6), 3)),
-        matching_pairs(np.full(3, -1), np.full(18, -1)),
-    )
-    expected = problem.expected()
-    assert expected.ranks.tolist() == [16] * 3
-    torch.set_flush_denormal(True)
-    try:
-        found = problem.found(kind)
-    finally:
-        torch.set_flush_denormal(False)
-    assert_same(found, expected)
 
 
 def test_ties_beyond_the_list_are_not_kept_to_the_end():

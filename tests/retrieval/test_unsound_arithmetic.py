@@ -1,0 +1,89 @@
+"""Machines that do not compute as the bounds say: right results, a warning, or an error; no wrong rank."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from vector_problems import KINDS, VectorProblem, large_problem, ways
+
+from pytest_prodbench.retrieval import Labels, matching_pairs, normalise, search
+from pytest_prodbench.retrieval.blocks import TensorBlock
+from pytest_prodbench.retrieval.torch_backends import ReducedBackend
+
+
+def assert_same_ranks(found, expected):
+    for name in ("ranks", "ranks_optimistic", "product_ranks", "product_ranks_optimistic"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
+    np.testing.assert_array_equal(found.top_indices, expected.top_indices)
+    np.testing.assert_array_equal(found.every_positive.ranks, expected.every_positive.ranks)
+
+
+def test_a_machine_whose_scores_miss_the_bound_gets_right_results_and_a_warning():
+    """As if bfloat16 sums were added up in bfloat16: noticed where candidates are scored again."""
+    rng = np.random.default_rng(1)
+    unit = normalise(rng.normal(size=(300, 16)).astype(np.float32), str)
+    expected = search(unit[:20], unit[20:], 5, backend="faiss")
+    real = ReducedBackend.open
+
+    def too_sure(self, queries):
+        opened = real(self, queries)
+        opened.error = opened.error * 1e-3
+        return opened
+
+    with (
+        ways("reduced"),
+        mock.patch.object(ReducedBackend, "open", too_sure),
+        mock.patch.object(ReducedBackend, "rounding", 0.0),
+        pytest.warns(RuntimeWarning, match="no result is affected"),
+    ):
+        found = search(unit[:20], unit[20:], 5)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_counts_that_miss_the_bound_are_noticed_below_the_lists_too():
+    """The first results are as exact as was said, and only the positives' own scores are not."""
+    problem = large_problem(9, q=20, n=400, d=8, spread=1.5)
+    expected = problem.found("exact", 1)
+
+    def block(tensor, group):
+        tensor[tensor < 0.5] -= 0.01
+        return TensorBlock(tensor, group)
+
+    with (
+        mock.patch("pytest_prodbench.retrieval.torch_backends.TensorBlock", block),
+        pytest.warns(RuntimeWarning, match="no result is affected"),
+    ):
+        found = problem.found("torch", 1)
+    assert_same_ranks(found, expected)
+
+
+def test_no_rank_is_given_where_even_float64_contradicts_itself():
+    with (
+        mock.patch("pytest_prodbench.retrieval.tally._next", lambda limits, _towards: limits),
+        pytest.raises(RuntimeError, match="could not be ranked"),
+    ):
+        large_problem(9, q=5, n=100).found("exact", 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_that_flushes_subnormal_numbers_ranks_alike(kind):
+    """Unrelated images of similarity 0, as of sparse vectors: the number beside 0 is subnormal."""
+    axes = np.eye(6, dtype=np.float32)
+    problem = VectorProblem(
+        axes[:3],
+        np.repeat(axes, 3, axis=0),
+        Labels(
+            np.array([3, 4, 5]), np.repeat(np.arange(6), 3), None, None, np.arange(18), np.arange(3)
+        ),
+        matching_pairs(np.full(3, -1), np.full(18, -1)),
+    )
+    expected = problem.expected()
+    assert expected.ranks.tolist() == [16] * 3
+    torch.set_flush_denormal(True)
+    try:
+        found = problem.found(kind)
+    finally:
+        torch.set_flush_denormal(False)
+    assert_same_ranks(found, expected)
