@@ -53,13 +53,15 @@ def compare(
     """Compare two models on one dataset, query by query.
 
     Args:
-        before, after: evaluations of the same queries against the same gallery, in any order of rows.
+        before, after: evaluations of the same queries against the same gallery. Photos are joined by
+            content, in any order of rows; bare vectors have none and are joined by row.
         metric: name of one that has a value a query (not a median or an area).
         resamples, seed: of the bootstrap.
 
     Raises:
         SettingsError: an unknown metric, or one without a value a query.
-        EvidenceError: the queries or the galleries are not the same, or no query defines the metric.
+        EvidenceError: the queries, or the contents of the datasets, are not the same (bare vectors:
+            only the queries' products can be compared), or no query defines the metric.
     """
     found, k = parse_metric(metric, where=f"compare(metric={metric!r})")
     if isinstance(found, Statistic):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from pytest_prodbench.retrieval.blocks import ArrayBlock, ScoreBlock
-from pytest_prodbench.retrieval.exact import RESOLUTION, round_once
+from pytest_prodbench.retrieval.exact import RESOLUTION, exact_block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,17 +139,10 @@ class _ExactQueries:
 
     def __init__(self, gallery: Gallery, queries: Floats) -> None:
         self._gallery, self._queries = gallery, queries
-        self._wide = queries.astype(np.float64)
         self.error = np.zeros(len(queries))
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
-        from pytest_prodbench.retrieval.exact import exact_scores
-
-        part = self._gallery.part(start, stop)
-        values, doubtful = round_once(self._wide @ part.astype(np.float64).T, part.shape[1])
-        rows, columns = doubtful.nonzero()
-        values[rows, columns] = exact_scores(self._queries, part, rows, columns)
-        return ArrayBlock(values, group)
+        return ArrayBlock(exact_block(self._queries, self._gallery.part(start, stop)), group)
 
 
 def choose_backend(backend: str, device: str, work: float) -> str:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
+OWN = 4
+"""Scores that stay open for a limit whatever the bound: its own image's, and a few tied with it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
     """Similarities to count against; those of query i stand at ``starts[i]:starts[i + 1]``.
@@ -67,7 +71,8 @@ class Counts(Protocol):
     """Counting for some queries, block by block.
 
     Attributes:
-        open_scores: int64 (r,), scores so far that the bound does not settle.
+        open_scores: int64 (r,), scores so far that the bound does not settle, beyond those that none
+            could.
     """
 
     open_scores: Ints
@@ -104,7 +109,8 @@ class _Limited:
         self._near = np.zeros(len(some), np.int64)
         self._products_above = np.zeros(len(some), np.int64)
         self._products_reaching = np.zeros(len(some), np.int64)
-        self.open_scores = np.zeros(len(some), np.int64)
+        # Each limit is some image's own score, which no bound can tell from it.
+        self.open_scores = -OWN * counts
 
     def _enter(self, rows: Mask) -> bool:
         tally, some = self._tally, self._some[rows]

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vector_problems import KINDS, large_problem, problems
+from vector_problems import KINDS, large_problem, problems, ways
 
 from pytest_prodbench.errors import EmbeddingError
 from pytest_prodbench.protocol import PositiveRanks, Ranking
 from pytest_prodbench.retrieval import Gallery, Labels, matching_pairs, normalise, rank, union
 from pytest_prodbench.retrieval import sweep as sweep_module
-from pytest_prodbench.retrieval.backends import score_error
+from pytest_prodbench.retrieval.backends import ExactBackend, score_error
 from pytest_prodbench.retrieval.exclusion import difference
 from pytest_prodbench.retrieval.head import ResultLists
 
@@ -273,3 +273,26 @@ def test_near_ties_are_the_same_from_every_backend_and_block(kind):
             found = problem.found(kind, query_block=blocks[0], gallery_block=blocks[1])
             np.testing.assert_array_equal(found.near_ties[some], expected[some])
             assert not found.near_ties[~some].any()
+
+
+@pytest.mark.parametrize("kind", ["faiss", "reduced"])
+def test_a_large_family_of_a_collapsed_model_is_ranked_by_the_definition(kind):
+    """More images near the family's best than are worth scoring one by one."""
+    problem = large_problem(8, q=6, n=300, d=8, products=60, spread=1e-8)
+    rng = np.random.default_rng(0)
+    near = np.repeat(problem.queries[:1], 300, axis=0) + 1e-7 * rng.normal(size=(300, 8))
+    labels = dataclasses.replace(
+        problem.labels,
+        query_families=problem.labels.query_products % 2,
+        gallery_families=problem.labels.gallery_products % 2,
+    )
+    collapsed = dataclasses.replace(problem, gallery=normalise(near, str), labels=labels)
+    assert_same(collapsed.found(kind, 20), collapsed.expected(20))
+
+
+def test_a_product_with_hundreds_of_images_does_not_need_the_exact_backend():
+    problem = large_problem(9, q=8, n=3000, products=5, spread=0.5)
+    with ways("torch"), mock.patch.object(ExactBackend, "open", side_effect=AssertionError):
+        found = rank(problem.queries, problem.gallery, problem.labels, problem.excluded)
+    assert found.positives.min() > 400
+    assert_same(found, problem.found("exact"), but=("verification",))
