@@ -28,9 +28,9 @@ def values(name, ranking, k=3):
     ("text", "message"),
     [
         ("recal@1", "did you mean 'recall'"),
-        ("recall", "recall@k with k from 1 to 999999999"),
+        ("recall", "recall@k with k from 1 to 1000"),
         ("recall@0", "recall@k with k from 1"),
-        ("recall@1000000000", "recall@k with k"),
+        ("recall@1001", "recall@k with k"),
         ("recall@x", "recall@k with k"),
         ("recall@01", "recall@k with k"),
         ("mrr@10", "without a k"),
@@ -43,7 +43,7 @@ def test_a_metric_that_does_not_exist_is_an_error(text, message):
         parse_metric(text, where="suites/x.toml: thresholds")
 
 
-def test_every_family_of_the_issue_is_registered():
+def test_every_family_is_registered():
     wanted = {
         *("recall", "product_recall", "category_recall", "mrr", "median_rank"),
         *("coverage", "precision", "map", "map_at_r", "r_precision", "ndcg", "mmp"),
