@@ -5,6 +5,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vector_problems import KINDS, large_problem, problems, ways
@@ -295,4 +296,17 @@ def test_a_product_with_hundreds_of_images_does_not_need_the_exact_backend():
     with ways("torch"), mock.patch.object(ExactBackend, "open", side_effect=AssertionError):
         found = rank(problem.queries, problem.gallery, problem.labels, problem.excluded)
     assert found.positives.min() > 400
+    assert_same(found, problem.found("exact"), but=("verification",))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["faiss", "torch", "reduced"])
+def test_the_number_of_threads_changes_nothing(kind, threads):
+    problem = large_problem(10, spread=1.0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = problem.found(kind, 20, threads=threads)
+    finally:
+        torch.set_num_threads(before)
     assert_same(found, problem.found("exact"), but=("verification",))
