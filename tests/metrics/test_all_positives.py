@@ -108,13 +108,13 @@ def test_a_second_image_of_a_wrong_product_never_helps(case, data):
 
 @settings(max_examples=60, deadline=None)
 @given(cases(absent=False, gallery=(1, 10)))
-def test_a_perfect_model_scores_one_and_k_has_no_limit(case):
+def test_a_perfect_model_scores_one_however_large_k(case):
     ideal = dataclasses.replace(
         case,
         scores=(case.query_products[:, None] == case.gallery_products).astype(np.float32),
     ).ranking()
     for name in ("coverage", "map", "ndcg", "mmp"):
-        assert (value(f"{name}@999999999", ideal) == 1.0).all()
+        assert (value(f"{name}@1000", ideal) == 1.0).all()
     for name in ("map@2", "ndcg@2", "mmp@2", "map_at_r", "r_precision"):
         assert (value(name, ideal) == 1.0).all()
 
