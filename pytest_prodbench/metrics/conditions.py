@@ -43,7 +43,7 @@ class Crossing:
         values: a value of each.
         n, products: queries, and distinct products of these.
         small: whether there are too few to be measured; then there are no estimates.
-        estimates: metric → estimate, of means only.
+        estimates: metric → estimate.
     """
 
     columns: tuple[str, str]

@@ -19,6 +19,7 @@ from pytest_prodbench.metrics.conditions import (
 )
 from pytest_prodbench.metrics.estimates import (
     DIGITS,
+    FEWEST_RESAMPLES,
     ROUNDING,
     Estimate,
     estimate_means,
@@ -124,7 +125,7 @@ def summarise(
             it: a rule on it then finds no value, which is never a pass.
         resamples, seed: of the bootstrap; see ``statistic_resamples`` for large datasets.
         smallest_slice: a value of a condition with fewer queries is measured but not ranked; a pair of
-            conditions with fewer is only counted. Pairs are measured in means, not in other statistics.
+            conditions with fewer is only counted.
     """
     parsed = {name: parse_metric(name, where=f"metric {name!r}") for name in names}
     # Products in the order of their ids, so that the draws do not depend on the order of the queries.
@@ -151,13 +152,16 @@ def summarise(
         for part, row in zip(measured, rows, strict=True)
     }
     fewer = statistic_resamples(resamples, len(codes))
-    for part in (whole, *singles):
+    # Pairs of columns are many: their statistics get as few resamples as those of the largest datasets.
+    fewest = min(fewer, FEWEST_RESAMPLES)
+    for part in measured:
+        draws = fewest if len(part.columns) > 1 else fewer
         inside = np.flatnonzero(part.mask)
         some = restrict(ranking, inside)
         for name, (metric, _) in parsed.items():
             if isinstance(metric, Statistic):
                 found[part.columns, part.values][name] = estimate_statistic(
-                    metric, some, codes[inside], resamples=fewer, seed=seed
+                    metric, some, codes[inside], resamples=draws, seed=seed
                 )
 
     def of(part: Slice) -> Estimates:
