@@ -18,6 +18,7 @@ from pytest_prodbench.retrieval.backends import (
 from pytest_prodbench.retrieval.bfloat16 import Bfloat16Block
 from pytest_prodbench.retrieval.blocks import ScoreBlock, TensorBlock
 from pytest_prodbench.retrieval.device_block import DeviceBlock
+from pytest_prodbench.retrieval.full_float32 import full_float32
 from pytest_prodbench.retrieval.gallery import NORM_SLACK
 
 if TYPE_CHECKING:
@@ -79,20 +80,9 @@ class _TorchQueries:
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         out = self._backend.buffer.of(len(self._queries), stop - start)
-        with _full_float32():
+        with full_float32():
             torch.mm(self._queries, self._backend.part(start, stop).T, out=out)
         return TensorBlock(out, group) if self._backend.device.type == "cpu" else DeviceBlock(out)
-
-
-@contextmanager
-def _full_float32() -> Iterator[None]:
-    # TF32 keeps 10 bits of the mantissa: outside the bound of score_error.
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 class ReducedBackend:

@@ -1,6 +1,5 @@
 """What a block answers, against the plain comparison; what a bound promises, against arithmetic."""
 
-import warnings
 from fractions import Fraction
 from unittest import mock
 
@@ -222,15 +221,5 @@ def test_groups_are_small_where_many_results_are_asked_of_few_columns():
     assert group_size(8192, 0) == 64
 
 
-def test_tf32_is_off_only_inside_and_the_bound_knows_the_dimension():
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        gallery = Gallery(normalise(np.eye(4, dtype=np.float32), str))
-        TorchBackend(gallery, "cpu").open(gallery.vectors).block(0, 4, 1)
-        assert torch.get_float32_matmul_precision() == "medium"
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.set_float32_matmul_precision(before)
+def test_the_bound_knows_the_dimension():
     assert score_error(768) == pytest.approx(Fraction(768, 2**24), rel=1e-2)
