@@ -25,12 +25,14 @@ def ranking_from_scores(
     excluded=None,
     gallery_order=None,
     top=20,
+    near=0.0,
     verification=None,
 ) -> Ranking:
     """Rank n gallery images for each of q queries by float32 ``scores`` (q, n).
 
     A code below 0 is nobody's: it matches nothing, as in retrieval. ``excluded`` (q, n) takes pairs
     out. Equal scores are listed negatives first, then by ``gallery_order`` (by row without one).
+    ``near``: how far from the best positive's score a negative's is a near tie.
     """
     scores = np.asarray(scores, np.float32)
     q, n = scores.shape
@@ -77,7 +79,11 @@ def ranking_from_scores(
         columns["candidates"].append(len(may))
         columns["positive_scores"].append(np.nan if best is None else best)
         columns["negative_scores"].append(max((row[j] for j in others), default=np.nan))
-        columns["near_ties"].append(0)
+        columns["near_ties"].append(
+            0
+            if best is None
+            else sum(1 for j in others if abs(float(row[j]) - float(best)) <= near)
+        )
 
         listed = sorted(may, key=lambda j: (-row[j], j in mine, order[j]))[:top]
         missing = top - len(listed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Raised whenever a definition below changes a number."""
 
 DEFINITIONS: tuple[tuple[str, str], ...] = (
@@ -27,8 +27,9 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "near ties",
-        "A query with a negative whose similarity is so close to the best positive's that float32 "
-        "arithmetic could not have told them apart. Counted; decided by exact similarities.",
+        "A query with a negative whose similarity is so close to the best positive's that two correct "
+        "float32 libraries may disagree on which is higher: within twice the error bound of a float32 "
+        "inner product. Counted; decided by exact similarities.",
     ),
     (
         "recall@k",

@@ -53,6 +53,15 @@ def score_error(dimension: int) -> float:
     return gamma(dimension) * (1.0 + 8.0 * UNIT_ROUNDOFF) + SIMILARITY_ROUNDING
 
 
+def near_tie_distance(dimension: int) -> float:
+    """How far apart two similarities may be for correct float32 libraries to disagree on their order.
+
+    Twice ``score_error``: one library may score the higher one too low and the lower one too high, each
+    by as much, and another library neither.
+    """
+    return 2.0 * score_error(dimension)
+
+
 class Backend(Protocol):
     """One arithmetic over one gallery.
 

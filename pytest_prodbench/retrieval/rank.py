@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.protocol import NO_RANK, PositiveRanks, Ranking
-from pytest_prodbench.retrieval.backends import open_backends, score_error
+from pytest_prodbench.retrieval.backends import near_tie_distance, open_backends
 from pytest_prodbench.retrieval.exact import exact_scores
 from pytest_prodbench.retrieval.exclusion import Pairs, difference, matching_pairs, select, union
 from pytest_prodbench.retrieval.families import best_of_family
@@ -181,8 +181,8 @@ def _positive_ranks(
         scores=scores,
     )
     best = scores[starts[rows]] if len(rows) else scores
-    error = score_error(tally.queries.shape[1])
-    near = np.abs(scores.astype(np.float64) - best) <= error
+    distance = near_tie_distance(tally.queries.shape[1])
+    near = np.abs(scores.astype(np.float64) - best) <= distance
     return every, np.bincount(rows[near], minlength=len(starts) - 1)
 
 

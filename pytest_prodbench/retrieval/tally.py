@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pytest_prodbench.retrieval.backends import score_error
+from pytest_prodbench.retrieval.backends import near_tie_distance
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
 from pytest_prodbench.retrieval.exact import RESOLUTION, exact_scores
 
@@ -47,7 +47,7 @@ class Tally:
 
     Attributes:
         above, level: int64 (t,), images whose similarity is greater than, equal to, each limit.
-        near: int64 (q,), images within ``score_error`` of each query's first limit.
+        near: int64 (q,), images within ``near_tie_distance`` of each query's first limit.
         products_above, products_reaching: int64 (q,), distinct products with an image whose similarity
             is greater than, at least, the first limit.
     """
@@ -130,10 +130,10 @@ class BoundedCounts(_Limited):
 
     def __init__(self, tally: Tally, some: Ints, bounds: Bounds) -> None:
         super().__init__(tally, some)
-        # The first limit has room for everything within score_error of it: the near ties.
-        self._error = score_error(tally.queries.shape[1])
+        # The first limit has room for its near ties.
+        self._near_distance = near_tie_distance(tally.queries.shape[1])
         around = [
-            bounds.around(column, margin=0.0 if slot else self._error)
+            bounds.around(column, margin=0.0 if slot else self._near_distance)
             for slot, column in enumerate(self._exact.T)
         ]
         shape = self._exact.shape
@@ -203,7 +203,7 @@ class BoundedCounts(_Limited):
         self._above += np.bincount(flat[values > limits], minlength=cells).reshape(shape)
         self._level += np.bincount(flat[values == limits], minlength=cells).reshape(shape)
         first = slots == 0
-        near = first & (np.abs(values.astype(np.float64) - limits) <= self._error)
+        near = first & (np.abs(values.astype(np.float64) - limits) <= self._near_distance)
         size = len(self._some)
         self._near += np.bincount(every[near], minlength=size)
         products = self._tally.limits.products
@@ -233,12 +233,12 @@ class ExactCounts(_Limited):
             self._level[:, slot] += _above(block, _next(exact, down)) - above
             if slot:
                 continue
-            error = score_error(self._tally.queries.shape[1])
+            distance = near_tie_distance(self._tally.queries.shape[1])
             wide = limits.astype(np.float64)
-            low, high = (wide - error).astype(np.float32), (wide + error).astype(np.float32)
+            low, high = (wide - distance).astype(np.float32), (wide + distance).astype(np.float32)
             # The least float32 >= the one end, the greatest <= the other.
-            low = np.where(low < wide - error, np.nextafter(low, up), low)
-            high = np.where(high > wide + error, np.nextafter(high, down), high)
+            low = np.where(low < wide - distance, np.nextafter(low, up), low)
+            high = np.where(high > wide + distance, np.nextafter(high, down), high)
             low, high = (np.where(np.isnan(limits), NEVER, end) for end in (low, high))
             self._near += _above(block, np.nextafter(low, down)) - _above(block, high)
             products = self._tally.limits.products

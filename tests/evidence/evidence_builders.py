@@ -65,7 +65,7 @@ def pair(model: str = "lite0", dataset: str = "parts", **changes: Any) -> PairRe
 
 def run(**changes: Any) -> RunRecord:
     fields = {
-        "protocol_version": 2,
+        "protocol_version": 3,
         "prodbench_version": "0.1.0",
         "run": "first",
         "policy_digest": "ab" * 32,

@@ -13,7 +13,7 @@ from ranking_oracle import ranking_from_scores
 
 from pytest_prodbench.retrieval import Labels, Pairs, matching_pairs, normalise, rank
 from pytest_prodbench.retrieval import sweep as sweep_module
-from pytest_prodbench.retrieval.backends import ExactBackend, FaissBackend
+from pytest_prodbench.retrieval.backends import ExactBackend, FaissBackend, near_tie_distance
 from pytest_prodbench.retrieval.device_block import DeviceBlock
 
 KINDS = ("faiss", "torch", "reduced", "exact", "handed on", "device")
@@ -60,6 +60,7 @@ class VectorProblem:
             excluded=self.forbidden(),
             gallery_order=labels.gallery_order,
             top=top,
+            near=near_tie_distance(self.gallery.shape[1]),
         )
 
     def found(self, kind, top=20, **options):
