@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.errors import DatasetError
-from pytest_prodbench.evaluation.analysis import Place, curves_and_confusions, embedding_facts
+from pytest_prodbench.evaluation.analysis import Place, confusions, embedding_facts
+from pytest_prodbench.evaluation.curves import curves_of
 from pytest_prodbench.evaluation.recording import recorded
 from pytest_prodbench.evidence.types import Measurement, Timing
 from pytest_prodbench.metrics import default_metrics, list_length, summarise
@@ -136,7 +137,8 @@ def measure(
     )
     measurement = Measurement(
         **recorded(summary),
-        **curves_and_confusions(ranking, queries, gallery, ks, settings),
+        curves=curves_of(ranking, queries, ks, settings),
+        **confusions(ranking, queries, gallery),
         embedding=embedding_facts(ready, ranking, labels, place),
         ties=int(np.count_nonzero(ranking.ranks != ranking.ranks_optimistic)),
         near_ties=int(np.count_nonzero(ranking.near_ties)),

@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import (
-    bootstrap_statistic,
+    bootstrap_statistics,
     cluster_bootstrap,
     wilson,
     wilson_clustered,
@@ -142,37 +142,43 @@ def statistic_resamples(resamples: int, queries: int) -> int:
     return min(resamples, max(FEWEST_RESAMPLES, STATISTIC_WORK // max(1, queries)))
 
 
-def estimate_statistic(
-    statistic: Statistic,
+def estimate_statistics(
+    statistics: Sequence[tuple[Statistic, int | None]],
     ranking: Ranking,
     codes: NDArray[np.intp],
     *,
     resamples: int,
     seed: int,
-) -> Estimate | None:
-    """Return the estimate of a statistic over all queries of a ranking; None if they do not define it.
+) -> list[Estimate | None]:
+    """Return the estimates over all queries of a ranking; None of a statistic that they do not define.
 
     Args:
-        statistic: what to estimate.
+        statistics: what to estimate, each with its k or None; all on the same draws.
         ranking: of q queries.
         codes: intp (q,), product of each query.
         resamples, seed: of the bootstrap.
     """
     n = len(codes)
     if n == 0:
-        return None
-    value = float(statistic.of(ranking, np.ones((1, n)))[0])
-    if math.isnan(value):
-        return None
+        return [None] * len(statistics)
+    sampled = [statistic.of(ranking, k) for statistic, k in statistics]
+    values = [float(of(np.ones((1, n)))[0]) for of in sampled]
+    defined = [i for i, value in enumerate(values) if not math.isnan(value)]
     present, dense = np.unique(codes, return_inverse=True)
-    low, high, error = bootstrap_statistic(
-        lambda weights: statistic.of(ranking, weights),
+    found: list[Estimate | None] = [None] * len(statistics)
+    if not defined:
+        return found
+    intervals = bootstrap_statistics(
+        [sampled[i] for i in defined],
         dense.astype(np.intp),
         len(present),
         resamples=resamples,
         seed=seed,
     )
-    return _estimate(statistic, value, (low, high, "percentile"), error, n, len(present))
+    for i, (low, high, error) in zip(defined, intervals.tolist(), strict=True):
+        bounds: tuple[float, float, Method] = (low, high, "percentile")
+        found[i] = _estimate(statistics[i][0], values[i], bounds, error, n, len(present))
+    return found
 
 
 def _estimate(

@@ -14,19 +14,23 @@ least that many" (a tobit likelihood): queries that are lost anyhow shall not be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Metric
+from pytest_prodbench.metrics.metric import Sampled, Statistic
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
+
+    Doubles = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 ASSUMPTION = (
     "Extrapolated, not measured: assumes that the images to come are like those that are here (the "
@@ -38,6 +42,13 @@ ASSUMPTION = (
 
 CENSORED = 100
 """Better negatives from which on a query only counts as "at least that many"; also the largest k."""
+
+BOUNDS = np.array([[-12.0, np.log(0.05)], [6.0, np.log(20.0)]])
+"""Least and greatest mean and logarithmic spread of a fit."""
+
+STEPS, SETTLED = 20, 1e-4
+"""Most steps of the fit to a sample, and the change of mean or logarithmic spread that ends them: the next
+one would be about its square."""
 
 _EDGES = np.concatenate([[-np.inf], np.linspace(-10.0, 4.0, 700), [np.inf]])
 _NODES = np.concatenate([[-10.01], (_EDGES[1:-2] + _EDGES[2:-1]) / 2.0, [4.01]])
@@ -53,9 +64,7 @@ class Difficulty:
 
     def mass(self) -> NDArray[np.float64]:
         """Probability of each node, float64 (g,)."""
-        from scipy.special import ndtr
-
-        return np.asarray(np.diff(ndtr((_EDGES - self.mean) / self.spread)), np.float64)
+        return np.asarray(_mass(np.array([[self.mean, np.log(self.spread)]]))[0])
 
 
 def fit_difficulty(ranking: Ranking) -> Difficulty | None:
@@ -65,32 +74,7 @@ def fit_difficulty(ranking: Ranking) -> Difficulty | None:
     (a larger gallery could then do anything, and "recall stays 1" would be made up), or none with fewer
     than ``CENSORED``. The order of the queries changes nothing.
     """
-    from scipy.optimize import minimize
-    from scipy.special import ndtri
-
-    known = ranking.ranks != NO_RANK
-    negatives = (ranking.candidates - ranking.positives)[known]
-    better = (ranking.ranks[known] - 1).clip(max=CENSORED)
-    if not (better > 0).any() or not (better < CENSORED).any():
-        return None
-    pairs, times = np.unique(np.stack([negatives, better]), axis=1, return_counts=True)
-    likelihood = _likelihood(*pairs)
-
-    def misfit(at: NDArray[np.float64]) -> float:
-        chance = likelihood @ Difficulty(float(at[0]), float(np.exp(at[1]))).mass()
-        return -float(times @ np.log(np.maximum(chance, 1e-300)))
-
-    scale = ndtri((pairs[1] + 0.5) / (pairs[0] + 1.0))
-    start = np.average(scale, weights=times)
-    spread = np.sqrt(np.average((scale - start) ** 2, weights=times))
-    found = minimize(
-        misfit,
-        np.array([start, np.log(max(spread, 0.3))]),
-        method="Nelder-Mead",
-        bounds=[(-12.0, 6.0), (np.log(0.05), np.log(20.0))],
-        options={"xatol": 1e-6, "fatol": 1e-9, "maxiter": 2000, "maxfev": 4000},
-    )
-    return Difficulty(float(found.x[0]), float(np.exp(found.x[1])))
+    return Extrapolation(ranking).fit
 
 
 def extrapolated_recall(
@@ -106,45 +90,213 @@ def extrapolated_recall(
     0 where B >= k already. NaN everywhere if there is no fit, or k is above ``CENSORED``. At the full
     size it is recall@k. Range 0 … 1, higher is better; never rises with size.
     """
-    from scipy.special import betaincc, ndtr
-
     known = ranking.ranks != NO_RANK
     values = np.where(known, 0.0, np.nan)
     if fit is None or k > CENSORED:
         return np.full(len(values), np.nan)
     alive = np.flatnonzero(ranking.ranks <= k)
-    counts = np.stack(
-        [
-            (ranking.candidates - ranking.positives)[alive],
-            ranking.ranks[alive] - 1,
-            np.maximum(0, size - ranking.candidates[alive]),
-        ]
-    )
-    triples, inverse = np.unique(counts, axis=1, return_inverse=True)
-    negatives, better, new = triples
-    posterior = _likelihood(negatives, better) * fit.mass()
-    room = np.stack([k - 1 - better, new])
+    negatives = (ranking.candidates - ranking.positives)[alive]
+    new = np.maximum(0, size - ranking.candidates[alive])
+    survival = _survival(k, negatives, ranking.ranks[alive] - 1, new)
+    values[alive] = survival.chance(fit.mass()[None])[0][survival.kind]
+    return values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Survival:
+    """Chances to stay within k, for each kind of counts (t of them) and each node of p.
+
+    Attributes:
+        kind: int64 (a,), kind of each query that is within k now.
+        likelihood: float64 (t, g), of the counts seen.
+        stays: float64 (t, g), that times the chance to stay.
+    """
+
+    kind: Ints
+    likelihood: Doubles
+    stays: Doubles
+
+    def chance(self, mass: Doubles) -> Doubles:
+        """E[stays | counts] of each kind, float64 (b, t), for b distributions of p, (b, g)."""
+        whole = mass @ self.likelihood.T
+        chance = np.divide(
+            mass @ self.stays.T, whole, out=np.full(whole.shape, np.nan), where=whole > 0
+        )
+        return np.asarray(np.minimum(chance, 1.0))
+
+
+def _survival(k: int, negatives: Ints, better: Ints, new: Ints) -> _Survival:
+    from scipy.special import betaincc, ndtr
+
+    triples, kind = np.unique(np.stack([negatives, better, new]), axis=1, return_inverse=True)
+    likelihood = _likelihood(triples[0], triples[1])
+    room = np.stack([k - 1 - triples[1], triples[2]])
     kinds, which = np.unique(room, axis=1, return_inverse=True)
     spare, more = kinds[:, :, None]
     # P(Binomial(M, p) <= j) by the incomplete beta function; certain where j >= M.
     stays = np.where(
         spare >= more, 1.0, betaincc(spare + 1.0, np.maximum(more - spare, 1), ndtr(_NODES))
     )
-    weight = posterior.sum(axis=1)
-    kept = (posterior * stays[which.reshape(-1)]).sum(axis=1)
-    chance = np.divide(kept, weight, out=np.full(len(weight), np.nan), where=weight > 0)
-    values[alive] = np.minimum(chance, 1.0)[inverse.reshape(-1)]
-    return values
+    return _Survival(kind.reshape(-1), likelihood, likelihood * stays[which.reshape(-1)])
 
 
-def recall_in_larger_gallery(ranking: Ranking, k: int | None, *, times: int) -> NDArray[np.float64]:
-    """Return the extrapolated recall@k with ``times`` as many gallery images, float64 (q,).
+class Extrapolation:
+    """The fit to all queries, and what weighted samples of them say of larger galleries.
 
-    See :func:`extrapolated_recall` and ``ASSUMPTION``. Range 0 … 1, higher is better.
+    Attributes:
+        fit: mean and spread of all queries; None if they say nothing.
     """
-    assert k is not None  # noqa: S101 - parse_metric gives it
-    size = times * int(ranking.candidates.max(initial=0))
-    return extrapolated_recall(ranking, k, size, fit_difficulty(ranking))
+
+    def __init__(self, ranking: Ranking) -> None:
+        self._known = np.flatnonzero(ranking.ranks != NO_RANK)
+        self._candidates = ranking.candidates[self._known]
+        self._negatives = self._candidates - ranking.positives[self._known]
+        self._better = ranking.ranks[self._known] - 1
+        counts = np.stack([self._negatives, self._better.clip(max=CENSORED)])
+        pairs, kind, times = np.unique(counts, axis=1, return_inverse=True, return_counts=True)
+        self._kind, self._pairs = kind.reshape(-1), pairs
+        self._fitted: tuple[Doubles | None, Doubles] = None, np.empty((0, len(_NODES)))
+        self.fit: Difficulty | None = None
+        if self._says(times[None].astype(np.float64)).all():
+            self._likelihood = _likelihood(*pairs)
+            self.fit = self._first_fit(times)
+
+    def recall(self, k: int, size: int) -> Sampled:
+        """Mean of :func:`extrapolated_recall` over weighted samples, each with a fit of its own.
+
+        NaN for a sample whose counts say nothing, and everywhere if there is no fit, or k is above
+        ``CENSORED``.
+        """
+        if self.fit is None or k > CENSORED:
+            return lambda weights: np.full(len(weights), np.nan)
+        alive = np.flatnonzero(self._better < k)
+        new = np.maximum(0, size - self._candidates[alive])
+        survival = _survival(k, self._negatives[alive], self._better[alive], new)
+        by_kind = _by_kind(self._kind, self._pairs.shape[1])
+        alive_by_kind = _by_kind(survival.kind, len(survival.likelihood))
+
+        def of(weights: Doubles) -> Doubles:
+            found = np.full(len(weights), np.nan)
+            known = weights[:, self._known]
+            times = by_kind(known)
+            says = np.flatnonzero(self._says(times))
+            if self._fitted[0] is not weights:  # the same samples, asked for another k or size
+                self._fitted = weights, self._refit(times[says])
+            chance = survival.chance(self._fitted[1])
+            drawn = alive_by_kind(known[np.ix_(says, alive)])
+            # A kind that the sample does not hold may have no chance under its fit.
+            kept = (drawn * np.where(drawn > 0, chance, 0.0)).sum(axis=1)
+            found[says] = np.minimum(kept / times[says].sum(axis=1), 1.0)
+            return found
+
+        return of
+
+    def _says(self, times: Doubles) -> NDArray[np.bool_]:
+        """Whether samples, (b, t) times of each kind of counts, hold a beaten query and one not lost."""
+        better = self._pairs[1]
+        beaten = times[:, better > 0].sum(axis=1) > 0
+        return np.asarray(beaten & (times[:, better < CENSORED].sum(axis=1) > 0))
+
+    def _first_fit(self, times: Ints) -> Difficulty:
+        from scipy.optimize import minimize
+        from scipy.special import ndtri
+
+        def misfit(at: Doubles) -> float:
+            chance = self._likelihood @ Difficulty(float(at[0]), float(np.exp(at[1]))).mass()
+            return -float(times @ np.log(np.maximum(chance, 1e-300)))
+
+        scale = ndtri((self._pairs[1] + 0.5) / (self._pairs[0] + 1.0))
+        start = np.average(scale, weights=times)
+        spread = np.sqrt(np.average((scale - start) ** 2, weights=times))
+        found = minimize(
+            misfit,
+            np.array([start, np.log(max(spread, 0.3))]),
+            method="Nelder-Mead",
+            bounds=BOUNDS.T.tolist(),
+            options={"xatol": 1e-6, "fatol": 1e-9, "maxiter": 2000, "maxfev": 4000},
+        )
+        return Difficulty(float(found.x[0]), float(np.exp(found.x[1])))
+
+    def _refit(self, times: Doubles) -> Doubles:
+        """Mass of the nodes after the fit to b samples, float64 (b, g).
+
+        Newton's method from the fit to all; no step is longer than 1, and one that makes the sample less
+        likely is halved.
+        """
+        assert self.fit is not None  # noqa: S101 - asked by the caller
+        at = np.tile([self.fit.mean, np.log(self.fit.spread)], (len(times), 1))
+        step = np.zeros_like(at)
+        known = np.full(len(times), -np.inf)
+        active = np.arange(len(times))
+        for _ in range(STEPS):
+            if not len(active):
+                break
+            value, gradient, bend = self._derivatives(times[active], at[active])
+            better = value >= known[active] - 1e-12 * np.abs(value)
+            known[active[better]] = value[better]
+            back = active[~better]
+            step[back] /= 2.0
+            at[back] -= step[back]
+            change = np.linalg.solve(bend[better], gradient[better, :, None])[:, :, 0]
+            length = np.abs(change).max(axis=1, initial=0.0)[:, None]
+            step[active[better]] = change / np.maximum(length, 1.0)
+            ahead = np.clip(at[active[better]] + step[active[better]], *BOUNDS)
+            step[active[better]] = ahead - at[active[better]]
+            at[active[better]] = ahead
+            active = active[np.abs(step[active]).max(axis=1) > SETTLED]
+        return _mass(at)
+
+    def _derivatives(self, times: Doubles, at: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+        """Log likelihood (b,), its gradient (b, 2), and a positive matrix (b, 2, 2) for −its curvature."""
+        spread = np.exp(at[:, 1:])
+        z = (_EDGES - at[:, :1]) / spread
+        density = np.exp(-0.5 * np.square(z)) / np.sqrt(2.0 * np.pi)
+        z = np.where(np.isfinite(z), z, 0.0)  # where the density is 0
+        chance = np.maximum(_mass(at) @ self._likelihood.T, 1e-300)
+
+        def relative(edges: Doubles) -> Doubles:
+            """Derivative of the chance over the chance, from that of Φ at the edges; (b, t)."""
+            return np.asarray(np.diff(edges, axis=1) @ self._likelihood.T / chance)
+
+        score = np.stack([relative(-density / spread), relative(-density * z)], axis=2)
+        weighted = times[:, :, None] * score
+        outer = np.swapaxes(weighted, 1, 2) @ score
+        rest = 1.0 - np.square(z)
+        second = [
+            (times * relative(edges)).sum(axis=1)
+            for edges in (
+                -z * density / np.square(spread),
+                density * rest / spread,
+                z * density * rest,
+            )
+        ]
+        bend = outer - np.stack(second, axis=1)[:, [[0, 1], [1, 2]]]
+        # Where the likelihood is not concave the outer product of the scores stands in (Berndt et al. 1974).
+        trace = np.trace(bend, axis1=1, axis2=2)
+        concave = (trace > 0) & (np.linalg.det(bend) > 1e-6 * np.square(trace))
+        bend[~concave] = outer[~concave]
+        # Counts of one kind alone fit a line of means and spreads: the least step to it.
+        ridge = 1e-9 * np.trace(bend, axis1=1, axis2=2) + 1e-12
+        bend += ridge[:, None, None] * np.eye(2)
+        return (times * np.log(chance)).sum(axis=1), weighted.sum(axis=1), bend
+
+
+def _mass(at: Doubles) -> Doubles:
+    """Probability of each node, float64 (b, g), for means and logarithmic spreads (b, 2)."""
+    from scipy.special import ndtr
+
+    return np.asarray(np.diff(ndtr((_EDGES - at[:, :1]) / np.exp(at[:, 1:])), axis=1))
+
+
+def _by_kind(kind: Ints, kinds: int) -> Callable[[Doubles], Doubles]:
+    """Sum of weights, float64 (b, a), of each kind that some of a queries are of: float64 (b, t)."""
+    order = np.argsort(kind, kind="stable")
+    starts = np.searchsorted(kind[order], np.arange(kinds))
+
+    def total(weights: Doubles) -> Doubles:
+        return np.asarray(np.add.reduceat(weights[:, order], starts, axis=1))
+
+    return total
 
 
 def _likelihood(negatives: NDArray[np.int64], better: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -165,10 +317,20 @@ def _likelihood(negatives: NDArray[np.int64], better: NDArray[np.int64]) -> NDAr
     return np.asarray(chance, np.float64)
 
 
-def _metric(name: str, times: int) -> Metric:
-    return Metric(
+def recall_in_larger_gallery(ranking: Ranking, k: int | None, *, times: int) -> Sampled:
+    """Return the extrapolated recall@k with ``times`` as many gallery images, of weighted samples.
+
+    See :func:`extrapolated_recall` and ``ASSUMPTION``. Range 0 … 1, higher is better.
+    """
+    assert k is not None  # noqa: S101 - parse_metric gives it
+    size = times * int(ranking.candidates.max(initial=0))
+    return Extrapolation(ranking).recall(k, size)
+
+
+def _statistic(name: str, times: int) -> Statistic:
+    return Statistic(
         name=name,
-        per_query=partial(recall_in_larger_gallery, times=times),
+        of=partial(recall_in_larger_gallery, times=times),
         takes_k=True,
         higher_is_better=True,
         low=0.0,
@@ -177,5 +339,5 @@ def _metric(name: str, times: int) -> Metric:
     )
 
 
-RECALL_10X = _metric("recall_10x", 10)
-RECALL_100X = _metric("recall_100x", 100)
+RECALL_10X = _statistic("recall_10x", 10)
+RECALL_100X = _statistic("recall_100x", 100)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Metric, Statistic
+from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic
 from pytest_prodbench.metrics.thresholds import FallingThreshold
 from pytest_prodbench.protocol import NO_RANK
 
@@ -63,8 +63,8 @@ def mrr(ranking: Ranking, k: int | None) -> NDArray[np.float64]:  # noqa: ARG001
     return np.where(ranking.ranks == NO_RANK, np.nan, 1.0 / ranking.ranks)
 
 
-def median_rank(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of the ranks of b weighted samples (b, q), float64 (b,).
+def median_rank(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+    """Return the median of the ranks, of weighted samples of the queries.
 
     The lower median: the smallest rank that at least half of the queries do not exceed, so that it is
     a rank some query has ("MedR" of cross-modal retrieval, as in Karpathy & Fei-Fei, CVPR 2015).
@@ -73,9 +73,13 @@ def median_rank(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.fl
     rows = np.flatnonzero(ranking.ranks != NO_RANK)
     ranks = ranking.ranks[rows]
     falling = FallingThreshold(-ranks, rows, np.ones(len(rows), np.bool_), len(ranking.ranks))
-    found = falling.first(weights, lambda c: 2 * c.hits >= c.all_hits)
-    values = -np.append(falling.thresholds, np.nan)[found.place]
-    return np.where(found.counts.all_hits > 0, values, np.nan)
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = falling.first(weights, lambda c: 2 * c.hits >= c.all_hits)
+        values = -np.append(falling.thresholds, np.nan)[found.place]
+        return np.where(found.counts.all_hits > 0, values, np.nan)
+
+    return of
 
 
 def cumulative_match(ranking: Ranking) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 HELD = 2**24
 """Resampled values held at once (8 bytes each)."""
+
+CELLS_AT_ONCE = 2**20
+"""Weights of queries handed to a statistic at once (8 bytes each)."""
 
 
 def wilson(
@@ -267,41 +270,43 @@ def _standard_deviation(
     return np.asarray(np.sqrt(variance))
 
 
-def bootstrap_statistic(
-    of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+def bootstrap_statistics(
+    statistics: Sequence[Callable[[NDArray[np.float64]], NDArray[np.float64]]],
     codes: NDArray[np.intp],
     products: int,
     *,
     resamples: int,
     seed: int,
     level: float = 0.95,
-) -> tuple[float, float, float]:
-    """Percentile interval of a statistic that is no mean, under resampling of products.
+) -> NDArray[np.float64]:
+    """Percentile intervals of s statistics that are no means, under resampling of products.
 
-    Draws are those of :func:`cluster_bootstrap`; a query weighs what its product weighs. A resample
-    that does not define the statistic is left out.
+    Draws are those of :func:`cluster_bootstrap`, shared by all; a query weighs what its product weighs.
+    A resample that does not define a statistic is left out of it.
 
     Args:
-        of: weights, float64 (b, q) → float64 (b,), NaN where undefined.
+        statistics: each weights, float64 (b, q) → float64 (b,), NaN where undefined.
         codes: intp (q,), product of each query, below ``products``.
         products: P.
         resamples, seed, level: as there.
 
     Returns:
-        low, high, standard error; NaN where no resample defines it (the last: fewer than two).
+        float64 (s, 3): low, high, standard error; NaN where no resample defines it (the last: fewer than
+        two).
     """
     from scipy.special import ndtr, ndtri
 
-    step = max(1, 2**20 // max(1, len(codes)))
-    values = np.concatenate(
-        [
-            of(weights[start : start + step][:, codes])
-            for weights in resample_weights(products, resamples=resamples, seed=seed)
-            for start in range(0, len(weights), step)
-        ]
-    )[None]
+    step = max(1, CELLS_AT_ONCE // max(1, len(codes)))
+    values = np.empty((len(statistics), resamples))
+    done = 0
+    for block in resample_weights(products, resamples=resamples, seed=seed):
+        for start in range(0, len(block), step):
+            weights = np.take(block[start : start + step], codes, axis=1)
+            for row, of in zip(values, statistics, strict=True):
+                row[done : done + len(weights)] = of(weights)
+            done += len(weights)
     drawn = (~np.isnan(values)).sum(axis=1)
-    ascending = np.sort(values, axis=1)
+    ascending = np.sort(values, axis=1)  # NaN last
     z = ndtri((1.0 + level) / 2.0)
-    low, high = (_quantile(ascending, drawn, np.array([ndtr(side)])) for side in (-z, z))
-    return float(low[0]), float(high[0]), float(_standard_deviation(values, drawn)[0])
+    low, high = (_quantile(ascending, drawn, np.full(len(drawn), ndtr(side))) for side in (-z, z))
+    return np.stack([low, high, _standard_deviation(values, drawn)], axis=1)

@@ -47,24 +47,32 @@ class Metric:
     binary: bool = False
 
 
+Sampled = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
+"""Weights of b samples of q queries → the statistic of each, float64 (b,).
+
+Weights are float64 (b, q), whole numbers >= 0: a weight of 2 counts a query twice, one of 0 leaves it out.
+NaN for a sample that does not define the statistic.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
     """A metric that is not a mean over queries: a median, an area under a curve, a threshold.
 
     Attributes:
         name: what it is called in a policy.
-        of: (ranking, weights) → float64 (b,): the statistic of b weighted samples of the q queries,
-            ``weights`` float64 (b, q), >= 0, whole numbers. A weight of 2 counts a query twice, one of
-            0 leaves it out. NaN for a sample that does not define it.
-        higher_is_better, low, high, source: as in :class:`Metric`.
+        of: (ranking of q queries, k) → the statistic of weighted samples of them, to be asked many times.
+            So what needs no weights, such as sorting, is done once. k is None for one without a k.
+        higher_is_better, low, high, source, takes_k: as in :class:`Metric`.
     """
 
     name: str
-    of: Callable[[Ranking, NDArray[np.float64]], NDArray[np.float64]]
+    of: Callable[[Ranking, int | None], Sampled]
     higher_is_better: bool
     low: float
     high: float
     source: str
+    takes_k: bool = False
 
 
 def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | None]:
@@ -76,7 +84,7 @@ def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | No
     """
     name, at, digits = text.partition("@")
     metric: Metric | Statistic = registry.load("prodbench.metrics", name, where=where)
-    if isinstance(metric, Statistic) or not metric.takes_k:
+    if not metric.takes_k:
         if at:
             raise SettingsError(where, found=f"metric {text!r}", expected=f"{name!r}, without a k")
         return metric, None

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Statistic
-from pytest_prodbench.metrics.thresholds import CHUNK, FallingThreshold, share
+from pytest_prodbench.metrics.metric import Sampled, Statistic
+from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
+
+IN_CACHE = 2**17
+"""Weights handled at a time (8 bytes each): what is made of them stays in a processor's cache."""
 
 
 def top_score(ranking: Ranking) -> NDArray[np.float64]:
@@ -29,48 +32,60 @@ def top_score(ranking: Ranking) -> NDArray[np.float64]:
     return np.where(np.isnan(best), -np.inf, best)
 
 
-def auroc(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return P(top score of a known query > of an unknown one), ties half; float64 (b,).
+def auroc(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+    """Return P(top score of a known query > of an unknown one), ties half, of weighted samples.
 
     Area under the ROC curve of "is it in the catalog?" (Hanley & McNeil 1982; for open sets Hendrycks
-    & Gimpel, ICLR 2017). Of b weighted samples (b, q). Range 0 … 1, 0.5 is chance, higher is better.
+    & Gimpel, ICLR 2017). Range 0 … 1, 0.5 is chance, higher is better.
     """
     scores, known = top_score(ranking), ranking.ranks != NO_RANK
     mine, strangers = np.flatnonzero(known), np.flatnonzero(~known)
     mine = mine[np.argsort(scores[mine], kind="stable")]
+    strangers = strangers[np.argsort(scores[strangers], kind="stable")]
     below = np.searchsorted(scores[mine], scores[strangers], side="left")
     level = np.searchsorted(scores[mine], scores[strangers], side="right")
-    found = np.full(len(weights), np.nan)
-    step = max(1, CHUNK // max(1, len(known)))
-    for start in range(0, len(weights), step):
-        drawn = weights[start : start + step]
-        passed = np.zeros((len(drawn), len(mine) + 1))
-        np.cumsum(drawn[:, mine], axis=1, out=passed[:, 1:])
-        beaten = passed[:, -1:] - (passed[:, below] + passed[:, level]) / 2.0
-        unknown = drawn[:, strangers]
-        pairs = passed[:, -1] * unknown.sum(axis=1)
-        found[start : start + step] = share((unknown * beaten).sum(axis=1), pairs)
-    return found
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = np.full(len(weights), np.nan)
+        step = max(1, IN_CACHE // max(1, len(known)))
+        for start in range(0, len(weights), step):
+            drawn = weights[start : start + step]
+            passed = np.zeros((len(drawn), len(mine) + 1))
+            np.cumsum(drawn[:, mine], axis=1, out=passed[:, 1:])
+            beaten = passed[:, -1:] - (passed[:, below] + passed[:, level]) / 2.0
+            unknown = drawn[:, strangers]
+            pairs = passed[:, -1] * unknown.sum(axis=1)
+            found[start : start + step] = share((unknown * beaten).sum(axis=1), pairs)
+        return found
+
+    return of
 
 
-def fpr95(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of unknown queries accepted where 95 % of known ones are; float64 (b,).
+def fpr95(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+    """Return the share of unknown queries accepted where 95 % of known ones are, of weighted samples.
 
     A query is accepted if its top score is at least the threshold: the highest one that accepts at
     least 95 % of the known queries, whatever they find (FPR at 95 % TPR; Liang, Li & Srikant, ICLR
-    2018). Of b weighted samples (b, q). Range 0 … 1, lower is better.
+    2018). Range 0 … 1, lower is better.
     """
     known = ranking.ranks != NO_RANK
     falling = FallingThreshold(top_score(ranking), np.arange(len(known)), known, len(known))
-    accepted = falling.first(weights, lambda c: 100 * c.hits >= 95 * c.all_hits).counts
-    both = (accepted.all_hits > 0) & (accepted.all_misses > 0)
-    return share(accepted.misses, np.where(both, accepted.all_misses, 0.0))
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        accepted = falling.first(weights, lambda c: 100 * c.hits >= 95 * c.all_hits).counts
+        both = (accepted.all_hits > 0) & (accepted.all_misses > 0)
+        return share(accepted.misses, np.where(both, accepted.all_misses, 0.0))
+
+    return of
 
 
 def detection_and_identification(
-    ranking: Ranking, weights: NDArray[np.float64], one_in: int
-) -> NDArray[np.float64]:
-    """Return DIR at a false accept rate of 1 / ``one_in`` (100: 1 %), float64 (b,).
+    ranking: Ranking,
+    k: int | None,  # noqa: ARG001
+    *,
+    one_in: int,
+) -> Sampled:
+    """Return DIR at a false accept rate of 1 / ``one_in`` (100: 1 %), of weighted samples.
 
     The share of known queries whose first result is right (rank 1, ties pessimistic) and whose top
     score reaches the threshold (Phillips, Grother & Micheals, Evaluation methods in face recognition,
@@ -78,16 +93,20 @@ def detection_and_identification(
     ``one_in`` of the unknown queries reaches, counted and never interpolated: it lies just above the
     score of the first unknown query that would be one too many, and known queries tied with that one
     are rejected. With fewer than ``one_in`` unknown queries none may be accepted, so that the value is
-    defined, and too low rather than too high. Of b weighted samples (b, q). Range 0 … 1, higher is
-    better.
+    defined, and too low rather than too high. Range 0 … 1, higher is better.
     """
     scores, known = top_score(ranking), ranking.ranks != NO_RANK
     rows = np.flatnonzero(~known | (ranking.ranks == 1))
     falling = FallingThreshold(scores[rows], rows, known[rows], len(known))
-    crossing = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)
-    all_known = weights @ known.astype(np.float64)
-    both = (all_known > 0) & (crossing.counts.all_misses > 0)
-    return share(crossing.before.hits, np.where(both, all_known, 0.0))
+    counted = known.astype(np.float64)
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        crossing = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)
+        all_known = weights @ counted
+        both = (all_known > 0) & (crossing.counts.all_misses > 0)
+        return share(crossing.before.hits, np.where(both, all_known, 0.0))
+
+    return of
 
 
 @dataclass(frozen=True, slots=True)

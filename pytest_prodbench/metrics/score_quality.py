@@ -6,21 +6,20 @@ absent it is always wrong. Queries that may match no image have no first result,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.calibration import calibration_error
-from pytest_prodbench.metrics.metric import Metric, Statistic
-from pytest_prodbench.metrics.thresholds import share
+from pytest_prodbench.metrics.calibration import Calibration
+from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic
+from pytest_prodbench.metrics.thresholds import Crossing, FallingThreshold, share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
 
-IN_CACHE = 250_000
+IN_CACHE = 2**17
 """Weights gathered at once (8 bytes each): Newton's method goes over them many times."""
 
 
@@ -36,82 +35,91 @@ def margin(ranking: Ranking, k: int | None) -> NDArray[np.float64]:  # noqa: ARG
     return ranking.positive_scores.astype(np.float64) - ranking.negative_scores.astype(np.float64)
 
 
-def expected_calibration_error(
-    ranking: Ranking, weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return Σ_bins (share of queries) · |mean probability − share right|, float64 (b,).
+def expected_calibration_error(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+    """Return Σ_bins (share of queries) · |mean probability − share right|, of weighted samples.
 
     "Accept the first hit with probability p", where p is made from its similarity by Platt's map,
     fitted on the half of the queries that the query is not in: see
-    :func:`~pytest_prodbench.metrics.calibration.calibration_error` for map, halves and bins. 15 bins
-    (Guo et al., ICML 2017) of equal mass (Nixon et al., CVPR workshops 2019). Of b weighted samples
-    (b, q). NaN unless both halves hold a query. Range 0 … 1, lower is better; with few queries it is
-    above 0 even for a perfect map.
+    :class:`~pytest_prodbench.metrics.calibration.Calibration` for map, halves and bins. 15 bins
+    (Guo et al., ICML 2017) of equal mass (Nixon et al., CVPR workshops 2019). NaN unless both halves
+    hold a query. Range 0 … 1, lower is better; with few queries it is above 0 even for a perfect map.
     """
-    found = np.full(len(weights), np.nan)
-    for part, scores, right, every in _first_results(ranking, weights):
-        found[part] = calibration_error(scores, right, every)
-    return found
+    best, rows = _first_results(ranking)
+    rows = rows[np.argsort(-best[rows], kind="stable")]
+    scores, right = best[rows], (ranking.ranks[rows] == 1).astype(np.float64)
+    firsts = np.flatnonzero(np.append(len(rows) > 0, scores[1:] != scores[:-1]))
+    calibration = Calibration(scores[firsts])
+    step = max(1, IN_CACHE // max(1, len(best)))
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum over the queries with one score."""
+        if len(firsts) == len(scores):
+            return values
+        return np.asarray(np.add.reduceat(values, firsts, axis=1))
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = np.full(len(weights), np.nan)
+        for start in range(0, len(weights) if len(rows) else 0, step):
+            drawn = weights[start : start + step, rows]
+            found[start : start + step] = calibration.error(total(drawn * right), total(drawn))
+        return found
+
+    return of
 
 
-def threshold_p99(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the lowest threshold with 99 % precision, float64 (b,).
+def threshold_p99(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+    """Return the lowest threshold with 99 % precision, of weighted samples.
 
     The smallest top score t for which, of the first results with score >= t, at least 99 % are right:
     the operating point "recall at 99 % precision". Chosen and judged on the same queries, so that new
-    ones will see a little less. Of b weighted samples (b, q). NaN where no threshold has it. Range
-    −1 … 1; lower is better, though across models only ``answered_p99`` compares.
+    ones will see a little less. NaN where no threshold has it. Range −1 … 1; lower is better, though
+    across models only ``answered_p99`` compares.
     """
-    return _at_precision(ranking, weights)[0]
+    falling = _falling(ranking)
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.append(falling.thresholds, np.nan)[_at_precision(falling, weights).place]
+
+    return of
 
 
-def answered_p99(ranking: Ranking, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of all queries whose first result ``threshold_p99`` accepts, float64 (b,).
+def answered_p99(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+    """Return the share of all queries whose first result ``threshold_p99`` accepts, of weighted samples.
 
     Coverage at a guaranteed precision, the selective classification of Geifman & El-Yaniv, NeurIPS
-    2017. 0 where no threshold has 99 % precision. Of b weighted samples (b, q); NaN for one of no
-    query. Range 0 … 1, higher is better.
+    2017. 0 where no threshold has 99 % precision; NaN for a sample of no query. Range 0 … 1, higher is
+    better.
     """
-    return _at_precision(ranking, weights)[1]
+    falling = _falling(ranking)
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = _at_precision(falling, weights)
+        accepted = found.counts.hits + found.counts.misses
+        some = found.place < len(falling.thresholds)
+        return share(np.where(some, accepted, 0.0), weights.sum(axis=1))
+
+    return of
 
 
-def _first_results(
-    ranking: Ranking, weights: NDArray[np.float64]
-) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield samples, distinct scores (u,) falling, weight right and weight in all at each (s, u).
-
-    In slices of bounded memory. What follows reads these alone, so that no order matters.
-    """
+def _first_results(ranking: Ranking) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Top score of each query, float32 (q,), and the queries that have one."""
     best = np.fmax(ranking.positive_scores, ranking.negative_scores)
-    rows = np.flatnonzero(~np.isnan(best))
-    rows = rows[np.argsort(-best[rows], kind="stable")]
-    scores, right = best[rows], ranking.ranks[rows] == 1
-    firsts = np.flatnonzero(np.append(len(rows) > 0, scores[1:] != scores[:-1]))
-    step = max(1, IN_CACHE // max(1, len(best)))
-    for start in range(0, len(weights) if len(rows) else 0, step):
-        drawn = weights[start : start + step, rows]
-        yield (
-            slice(start, start + step),
-            scores[firsts],
-            np.add.reduceat(drawn * right, firsts, axis=1),
-            np.add.reduceat(drawn, firsts, axis=1),
-        )
+    return best, np.flatnonzero(~np.isnan(best)).astype(np.int64)
 
 
-def _at_precision(
-    ranking: Ranking, weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    threshold = np.full(len(weights), np.nan)
-    answered = np.zeros(len(weights))
-    for part, scores, right, every in _first_results(ranking, weights):
-        accepted = np.cumsum(every, axis=1)
-        # Whole numbers, so that exactly 99 % is 99 %. A score that the sample has not is no threshold.
-        good = (100 * np.cumsum(right, axis=1) >= 99 * accepted) & (every > 0)
-        last = len(scores) - 1 - good[:, ::-1].argmax(axis=1)
-        some = good.any(axis=1)
-        threshold[part] = np.where(some, scores[last], np.nan)
-        answered[part] = np.where(some, accepted[np.arange(len(last)), last], 0.0)
-    return threshold, share(answered, weights.sum(axis=1))
+def _falling(ranking: Ranking) -> FallingThreshold:
+    best, rows = _first_results(ranking)
+    return FallingThreshold(best[rows], rows, ranking.ranks[rows] == 1, len(best))
+
+
+def _at_precision(falling: FallingThreshold, weights: NDArray[np.float64]) -> Crossing:
+    return falling.last(
+        weights,
+        # Whole numbers, so that exactly 99 % is 99 %.
+        lambda c: c.hits >= 99 * c.misses,
+        # Of a cell, at best all hits come first.
+        lambda before, at: at.hits >= 99 * before.misses,
+    )
 
 
 MARGIN = Metric(

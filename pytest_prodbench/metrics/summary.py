@@ -23,7 +23,7 @@ from pytest_prodbench.metrics.estimates import (
     ROUNDING,
     Estimate,
     estimate_means,
-    estimate_statistic,
+    estimate_statistics,
     statistic_resamples,
 )
 from pytest_prodbench.metrics.metric import Metric, Statistic, parse_metric
@@ -151,6 +151,7 @@ def summarise(
         (part.columns, part.values): dict(zip(means, row, strict=True))
         for part, row in zip(measured, rows, strict=True)
     }
+    statistics = {name: (m, k) for name, (m, k) in parsed.items() if isinstance(m, Statistic)}
     fewer = statistic_resamples(resamples, len(codes))
     # Pairs of columns are many: their statistics get as few resamples as those of the largest datasets.
     fewest = min(fewer, FEWEST_RESAMPLES)
@@ -158,11 +159,10 @@ def summarise(
         draws = fewest if len(part.columns) > 1 else fewer
         inside = np.flatnonzero(part.mask)
         some = restrict(ranking, inside)
-        for name, (metric, _) in parsed.items():
-            if isinstance(metric, Statistic):
-                found[part.columns, part.values][name] = estimate_statistic(
-                    metric, some, codes[inside], resamples=draws, seed=seed
-                )
+        estimates = estimate_statistics(
+            list(statistics.values()), some, codes[inside], resamples=draws, seed=seed
+        )
+        found[part.columns, part.values] |= dict(zip(statistics, estimates, strict=True))
 
     def of(part: Slice) -> Estimates:
         row = found.get((part.columns, part.values), {})

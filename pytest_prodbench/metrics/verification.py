@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Statistic
+from pytest_prodbench.metrics.metric import Sampled, Statistic
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 
 if TYPE_CHECKING:
@@ -25,51 +25,70 @@ if TYPE_CHECKING:
 
 
 def equal_error_rate(
-    ranking: Ranking, weights: NDArray[np.float64], *, alike: bool = False
-) -> NDArray[np.float64]:
-    """Return the rate at which false accepts and false rejects are equal, float64 (b,).
+    ranking: Ranking,
+    k: int | None,  # noqa: ARG001
+    *,
+    alike: bool = False,
+) -> Sampled:
+    """Return the rate at which false accepts and false rejects are equal, of weighted samples.
 
     FAR(t) is the share of impostors accepted, FRR(t) the share of genuine pairs rejected. Both change
     only at observed scores, so that they need not be equal anywhere: the operating points
     (FAR, FRR) of falling thresholds, from (0, 1) to (1, 0), are joined by straight lines, and the
     value is where that line meets FAR = FRR. Equal scores are one point: no order among them is made
-    up. (ISO/IEC 19795-1; the linear joint is that of Provost & Fawcett 2001 for the ROC.) Of b weighted
-    samples (b, q). Range 0 … 1, lower is better.
+    up. (ISO/IEC 19795-1; the linear joint is that of Provost & Fawcett 2001 for the ROC.) Range
+    0 … 1, lower is better.
     """
     falling = _falling(ranking, alike)
     if falling is None:
-        return np.full(len(weights), np.nan)
-    # FAR >= FRR, multiplied out so that it is exact.
-    found = falling.first(
-        weights,
-        lambda c: c.misses * c.all_hits + c.hits * c.all_misses >= c.all_hits * c.all_misses,
-    )
-    before, at = found.before, found.counts
-    both = (at.all_hits > 0) & (at.all_misses > 0)
-    genuine, impostors = (np.where(both, total, 1.0) for total in (at.all_hits, at.all_misses))
-    far, far_before = at.misses / impostors, before.misses / impostors
-    gap, gap_before = far - 1.0 + at.hits / genuine, far_before - 1.0 + before.hits / genuine
-    step = np.where(both, gap - gap_before, 1.0)
-    return np.where(both, far_before - gap_before / step * (far - far_before), np.nan)
+        return _undefined
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        # FAR >= FRR, multiplied out so that it is exact.
+        found = falling.first(
+            weights,
+            lambda c: c.misses * c.all_hits + c.hits * c.all_misses >= c.all_hits * c.all_misses,
+        )
+        before, at = found.before, found.counts
+        both = (at.all_hits > 0) & (at.all_misses > 0)
+        genuine, impostors = (np.where(both, total, 1.0) for total in (at.all_hits, at.all_misses))
+        far, far_before = at.misses / impostors, before.misses / impostors
+        gap, gap_before = far - 1.0 + at.hits / genuine, far_before - 1.0 + before.hits / genuine
+        step = np.where(both, gap - gap_before, 1.0)
+        return np.where(both, far_before - gap_before / step * (far - far_before), np.nan)
+
+    return of
 
 
 def true_accept_rate(
-    ranking: Ranking, weights: NDArray[np.float64], *, one_in: int, alike: bool = False
-) -> NDArray[np.float64]:
-    """Return TAR at a false accept rate of 1 / ``one_in`` (100: 1 %), float64 (b,).
+    ranking: Ranking,
+    k: int | None,  # noqa: ARG001
+    *,
+    one_in: int,
+    alike: bool = False,
+) -> Sampled:
+    """Return TAR at a false accept rate of 1 / ``one_in`` (100: 1 %), of weighted samples.
 
     The share of genuine pairs accepted at the lowest threshold that at most one in ``one_in``
     impostors reaches (Phillips et al., FRVT; Grother & Ngan 2014), counted and never interpolated:
     genuine pairs tied with the first impostor that would be one too many are rejected. With fewer
-    than ``one_in`` impostors none may be accepted: the value is too low rather than too high. Of b
-    weighted samples (b, q). Range 0 … 1, higher is better.
+    than ``one_in`` impostors none may be accepted: the value is too low rather than too high. Range
+    0 … 1, higher is better.
     """
     falling = _falling(ranking, alike)
     if falling is None:
-        return np.full(len(weights), np.nan)
-    found = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)
-    both = (found.counts.all_hits > 0) & (found.counts.all_misses > 0)
-    return share(found.before.hits, np.where(both, found.counts.all_hits, 0.0))
+        return _undefined
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)
+        both = (found.counts.all_hits > 0) & (found.counts.all_misses > 0)
+        return share(found.before.hits, np.where(both, found.counts.all_hits, 0.0))
+
+    return of
+
+
+def _undefined(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.full(len(weights), np.nan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ranking_oracle import cases, random_case
+from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.special import betaln, ndtr
+from scipy.stats import binom, norm
 
 from pytest_prodbench.metrics import parse_metric
+from pytest_prodbench.metrics.estimates import estimate_statistics
 from pytest_prodbench.metrics.extrapolation import (
     ASSUMPTION,
     CENSORED,
@@ -151,8 +154,9 @@ def test_the_order_of_the_queries_changes_no_bit(case, data):
     ranking, shuffled = case.ranking(), case.queries(order).ranking()
     assert fit_difficulty(ranking) == fit_difficulty(shuffled)
     metric, k = parse_metric("recall_10x@2", where="test")
+    weights = np.stack([np.ones(len(order)), np.arange(len(order)) % 3])
     np.testing.assert_array_equal(
-        metric.per_query(shuffled, k), metric.per_query(ranking, k)[order]
+        metric.of(shuffled, k)(weights[:, order]), metric.of(ranking, k)(weights)
     )
 
 
@@ -163,13 +167,13 @@ def test_counts_that_say_nothing_give_no_number(better):
     assert fit_difficulty(ranking) is None
     for name in ("recall_10x@1", "recall_100x@5"):
         metric, k = parse_metric(name, where="test")
-        assert np.isnan(metric.per_query(ranking, k)).all()
+        assert np.isnan(metric.of(ranking, k)(np.ones((2, len(ranking.ranks))))).all()
 
 
 def test_a_k_beyond_what_was_fitted_gives_no_number():
     ranking = counted([0, 3, 50, 7], 1000)
     metric, k = parse_metric(f"recall_10x@{CENSORED + 1}", where="test")
-    assert np.isnan(metric.per_query(ranking, k)).all()
+    assert np.isnan(metric.of(ranking, k)(np.ones((2, len(ranking.ranks))))).all()
 
 
 def test_times_are_of_the_whole_gallery():
@@ -177,5 +181,53 @@ def test_times_are_of_the_whole_gallery():
     fit = fit_difficulty(ranking)
     for name, times in (("recall_10x@3", 10), ("recall_100x@3", 100)):
         metric, k = parse_metric(name, where="test")
-        wanted = extrapolated_recall(ranking, 3, times * 1001, fit)
-        np.testing.assert_array_equal(metric.per_query(ranking, k), wanted)
+        wanted = extrapolated_recall(ranking, 3, times * 1001, fit).mean()
+        found = metric.of(ranking, k)(np.ones((1, 50)))[0]
+        assert found == pytest.approx(wanted, abs=2e-6)  # two optimisers
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_sample_has_the_fit_of_its_own_queries(seed):
+    """A resample is as if its queries were all there are: fitted anew, then extrapolated."""
+    rng = np.random.default_rng(seed)
+    better = rng.binomial(3000, ndtr(rng.normal(-3.5, 1.0, 120)))
+    weights = rng.multinomial(120, np.full(120, 1 / 120), 5).astype(float)
+    metric, k = parse_metric("recall_10x@1", where="test")
+    found = metric.of(counted(better, 3000), k)(weights)
+    for value, row in zip(found, weights, strict=True):
+        drawn = counted(np.repeat(better, row.astype(int)), 3000)
+        wanted = extrapolated_recall(drawn, 1, 10 * 3001, fit_difficulty(drawn)).mean()
+        assert value == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_extrapolation_is_the_integral_of_its_definition():
+    """E[P(Binomial(M, p) <= k − 1 − B) | B, N] by quadrature over a normal z = Φ⁻¹(p)."""
+    mean, spread, negatives, more = -2.5, 0.7, 400, 3600
+    better = np.array([0, 1, 2, 5])
+    found = extrapolated_recall(
+        counted(better, negatives), 4, negatives + 1 + more, Difficulty(mean, spread)
+    )
+    for value, b in zip(found, better, strict=True):
+
+        def seen(z, b=b):
+            return norm.pdf(z, mean, spread) * binom.pmf(b, negatives, ndtr(z))
+
+        whole = quad(seen, -8, 4, limit=200)[0]
+        kept = quad(lambda z, b=b: seen(z) * binom.cdf(3 - b, more, ndtr(z)), -8, 4, limit=200)[0]
+        assert value == pytest.approx(kept / whole, abs=1e-4)
+
+
+def test_the_interval_holds_the_fit():
+    """The model is true here; with one fit for all resamples 95 % intervals would hold it in 59 %."""
+    held = 0
+    truth = ndtr(-3.5 + 0.8 * np.random.default_rng(0).normal(size=20_000))
+    truth = ((1 - truth) ** 10_010).mean()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        better = rng.binomial(1000, ndtr(rng.normal(-3.5, 0.8, 200)))
+        metric, k = parse_metric("recall_10x@1", where="test")
+        (estimate,) = estimate_statistics(
+            [(metric, k)], counted(better, 1000), np.arange(200), resamples=200, seed=1
+        )
+        held += estimate.low <= truth <= estimate.high
+    assert held >= 53

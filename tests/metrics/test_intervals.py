@@ -13,7 +13,7 @@ from scipy import stats
 from pytest_prodbench.metrics import intervals
 from pytest_prodbench.metrics.intervals import (
     Bootstrap,
-    bootstrap_statistic,
+    bootstrap_statistics,
     cluster_bootstrap,
     wilson,
     wilson_clustered,
@@ -279,8 +279,8 @@ def test_a_statistic_that_is_a_mean_gets_the_percentile_interval_of_the_mean():
     rng = np.random.default_rng(2)
     codes = rng.permutation(np.repeat(np.arange(20), 3))
     values = rng.random(60)
-    low, high, error = bootstrap_statistic(
-        lambda weights: weights @ values / weights.sum(axis=1), codes, 20, resamples=500, seed=4
+    ((low, high, error),) = bootstrap_statistics(
+        [lambda weights: weights @ values / weights.sum(axis=1)], codes, 20, resamples=500, seed=4
     )
     sums = np.bincount(codes, values)[:, None]
     mean = cluster_bootstrap(sums, np.full((20, 1), 3.0), resamples=500, seed=4)
@@ -296,9 +296,14 @@ def test_a_resample_that_does_not_define_the_statistic_is_left_out():
 
     weights = np.concatenate(list(resample_weights(4, resamples=400, seed=0)))
     some = weights[weights[:, 0] > 0, 0]
-    low, high, error = bootstrap_statistic(first_or_nothing, codes, 4, resamples=400, seed=0)
+    (low, high, error), never = bootstrap_statistics(
+        [first_or_nothing, lambda weights: np.full(len(weights), np.nan)],
+        codes,
+        4,
+        resamples=400,
+        seed=0,
+    )
     assert len(some) < 400
     assert (low, high) == pytest.approx(np.quantile(some, [0.025, 0.975]))
     assert error == pytest.approx(some.std(ddof=1))
-    never = bootstrap_statistic(lambda w: np.full(len(w), np.nan), codes, 4, resamples=9, seed=0)
     assert np.isnan(never).all()

@@ -67,7 +67,7 @@ def labelled(case, seed):
 def expected_value(name, ranking):
     metric, k = parse_metric(name, where="test")
     if isinstance(metric, Statistic):
-        found = float(metric.of(ranking, np.ones((1, len(ranking.ranks))))[0])
+        found = float(metric.of(ranking, k)(np.ones((1, len(ranking.ranks))))[0])
         return found, len(ranking.ranks)
     values = metric.per_query(ranking, k)
     values = values[~np.isnan(values)]
