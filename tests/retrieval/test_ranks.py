@@ -12,11 +12,21 @@ from vector_problems import KINDS, large_problem, problems, ways
 
 from pytest_prodbench.errors import EmbeddingError
 from pytest_prodbench.protocol import PositiveRanks, Ranking
-from pytest_prodbench.retrieval import Gallery, Labels, matching_pairs, normalise, rank, union
+from pytest_prodbench.retrieval import (
+    Gallery,
+    Labels,
+    matching_pairs,
+    normalise,
+    rank,
+    search,
+    union,
+)
+from pytest_prodbench.retrieval import gallery as gallery_module
 from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.backends import ExactBackend, near_tie_distance, score_error
 from pytest_prodbench.retrieval.exclusion import difference
 from pytest_prodbench.retrieval.head import ResultLists
+from pytest_prodbench.retrieval.torch_backends import ReducedBackend
 
 
 def assert_same(found: Ranking, expected: Ranking) -> None:
@@ -320,3 +330,33 @@ def test_the_number_of_threads_changes_nothing(kind, threads):
     finally:
         torch.set_num_threads(before)
     assert_same(found, problem.found("exact"))
+
+
+def test_the_reduced_copy_of_a_gallery_is_made_once():
+    """Made anew in every call, it would eat up what the first pass in bfloat16 wins."""
+    problem = large_problem(11, q=80, n=600)
+    expected = problem.found("exact", 20)
+    ready = Gallery(problem.gallery, problem.labels.gallery_products)
+    made, used = [], []
+
+    def make(gallery, device, real=gallery_module.Reduced):
+        made.append(device)
+        return real(gallery, device)
+
+    def opened(self, queries, real=ReducedBackend.open):
+        used.append(len(queries))
+        return real(self, queries)
+
+    with (
+        mock.patch("pytest_prodbench.retrieval.backends.WORTH_REDUCING", 1.0),
+        mock.patch.object(ReducedBackend, "suits", return_value=True),
+        mock.patch.object(ReducedBackend, "open", opened),
+        mock.patch.object(gallery_module, "Reduced", make),
+    ):
+        first = rank(problem.queries, ready, problem.labels, problem.excluded)
+        search(problem.queries, ready, 5)
+        again = rank(problem.queries, ready, problem.labels, problem.excluded)
+    assert made == ["cpu"]
+    assert used[:3] == [80] * 3
+    assert_same(first, expected)
+    assert_same(again, expected)
