@@ -30,8 +30,9 @@ class MetricValue(Record):
     high: float
     n: int = Field(description="queries behind it")
     products: int = Field(description="distinct products behind it")
-    method: Literal["wilson", "bca", "percentile"] = Field(
-        description="how the interval was made: by formula for a share of queries, else by bootstrap"
+    method: Literal["wilson", "bca", "percentile", "own"] = Field(
+        description="how the interval was made: by formula for a share of queries, in a way of the metric's "
+        "own where bootstrap would not hold, else by bootstrap"
     )
     detectable: float | None = Field(
         default=None,

@@ -47,11 +47,15 @@ class Calibration:
         self._maps: list[NDArray[np.float64] | None] = [None, None]
 
     def error(self, right: NDArray[np.float64], every: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the error of b samples, float64 (b,); NaN unless both halves count.
+        """Return the error of b samples, float64 (b,): the gaps of all bins; NaN unless both halves count.
 
         ``right``, ``every``: float64 (b, u), weight of the right first results, and of all, with each
         score.
         """
+        return np.asarray(np.abs(self.gaps(right, every)).sum(axis=1))
+
+    def gaps(self, right: NDArray[np.float64], every: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (share of queries) · (mean probability − share right) of each bin, float64 (b, BINS)."""
         surplus = np.empty_like(every)
         defined = np.ones(len(every), np.bool_)
         for i, (mine, other) in enumerate((self._halves, self._halves[::-1])):
@@ -67,8 +71,8 @@ class Calibration:
             surplus[:, mine] = chance
         surplus -= right
         whole = every.sum(axis=1)
-        off = np.abs(_by_bin(surplus, every, whole)).sum(axis=1)
-        return np.where(defined, off / np.maximum(whole, 1.0), np.nan)
+        gaps = _by_bin(surplus, every, whole) / np.maximum(whole, 1.0)[:, None]
+        return np.where(defined[:, None], gaps, np.nan)
 
 
 def _by_bin(

@@ -11,12 +11,13 @@ import numpy as np
 
 from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import (
-    bootstrap_statistics,
     cluster_bootstrap,
+    percentile_intervals,
+    resampled_statistics,
     wilson,
     wilson_clustered,
 )
-from pytest_prodbench.metrics.metric import Metric, Statistic
+from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +40,7 @@ STATISTIC_WORK, FEWEST_RESAMPLES = 4_000_000, 400
 Z = 1.959963984540054
 """The 0.975 quantile of the normal distribution."""
 
-Method = Literal["bca", "percentile", "wilson"]
+Method = Literal["bca", "own", "percentile", "wilson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,11 @@ class Estimate:
         n: queries behind it: those that a mean is defined on, all that a statistic was given.
         products: distinct products of these queries.
         method: of the interval. Proportions: ``wilson`` (by product); other means: ``bca``; other
-            statistics: ``percentile``. ``wilson`` stands in wherever all resamples are alike. Measured on
-            simulated data, see ``wilson_clustered`` for proportions; for reciprocal ranks of correlated
-            photos BCa covered 93 to 95 % from 24 products on (percentiles 90 to 95 %, photos as
-            witnesses 76 to 80 %), and 87 % with ten products and a mean of 0.9.
+            statistics: ``percentile``, or the metric's ``own`` way. ``wilson`` stands in wherever all
+            resamples are alike. Measured on simulated data, see ``wilson_clustered`` for proportions;
+            for reciprocal ranks of correlated photos BCa covered 93 to 95 % from 24 products on
+            (percentiles 90 to 95 %, photos as witnesses 76 to 80 %), and 87 % with ten products and a
+            mean of 0.9.
         standard_error: by resampling products; 0 where all resamples are alike.
         detectable: smallest drop against another model that so many queries could have shown, if the
             other model erred independently (pairing makes it smaller); None where all resamples are
@@ -168,16 +170,28 @@ def estimate_statistics(
     found: list[Estimate | None] = [None] * len(statistics)
     if not defined:
         return found
-    intervals = bootstrap_statistics(
-        [sampled[i] for i in defined],
-        dense.astype(np.intp),
-        len(present),
-        resamples=resamples,
-        seed=seed,
-    )
-    for i, (low, high, error) in zip(defined, intervals.tolist(), strict=True):
+    dense = dense.astype(np.intp)
+
+    def resample(sampled: Sequence[Sampled], most: int = resamples) -> NDArray[np.float64]:
+        return resampled_statistics(
+            sampled, dense, len(present), resamples=min(resamples, most), seed=seed
+        )
+
+    draws = resample([sampled[i] for i in defined])
+    for i, (low, high, error) in zip(defined, percentile_intervals(draws).tolist(), strict=True):
+        statistic, k = statistics[i]
         bounds: tuple[float, float, Method] = (low, high, "percentile")
-        found[i] = _estimate(statistics[i][0], values[i], bounds, error, n, len(present))
+        if statistic.interval is not None:
+            sampling = Sampling(
+                ranking=ranking,
+                k=k,
+                codes=dense,
+                value=values[i],
+                standard_error=error,
+                resample=lambda of, most: resample([of], most)[0],
+            )
+            bounds = (*statistic.interval(sampling), "own")
+        found[i] = _estimate(statistic, values[i], bounds, error, n, len(present))
     return found
 
 
@@ -192,7 +206,7 @@ def _estimate(
     low, high, method = bounds
     error = 0.0 if math.isnan(error) else round(error, DIGITS)
     span = metric.high - metric.low
-    if method != "wilson" and error == 0.0:
+    if method in ("bca", "percentile") and error == 0.0:
         low, high = value, value
         if math.isfinite(span):
             # Of all variables in a range with this mean the 0/1 one has the largest variance, so the

@@ -270,32 +270,25 @@ def _standard_deviation(
     return np.asarray(np.sqrt(variance))
 
 
-def bootstrap_statistics(
+def resampled_statistics(
     statistics: Sequence[Callable[[NDArray[np.float64]], NDArray[np.float64]]],
     codes: NDArray[np.intp],
     products: int,
     *,
     resamples: int,
     seed: int,
-    level: float = 0.95,
 ) -> NDArray[np.float64]:
-    """Percentile intervals of s statistics that are no means, under resampling of products.
+    """Return s statistics that are no means in B resamples of P products, float64 (s, B).
 
     Draws are those of :func:`cluster_bootstrap`, shared by all; a query weighs what its product weighs.
-    A resample that does not define a statistic is left out of it.
 
     Args:
         statistics: each weights, float64 (b, q) → float64 (b,), NaN where undefined.
         codes: intp (q,), product of each query, below ``products``.
         products: P.
-        resamples, seed, level: as there.
-
-    Returns:
-        float64 (s, 3): low, high, standard error; NaN where no resample defines it (the last: fewer than
-        two).
+        resamples: B.
+        seed: of :func:`resample_weights`.
     """
-    from scipy.special import ndtr, ndtri
-
     step = max(1, CELLS_AT_ONCE // max(1, len(codes)))
     values = np.empty((len(statistics), resamples))
     done = 0
@@ -305,6 +298,19 @@ def bootstrap_statistics(
             for row, of in zip(values, statistics, strict=True):
                 row[done : done + len(weights)] = of(weights)
             done += len(weights)
+    return values
+
+
+def percentile_intervals(
+    values: NDArray[np.float64], *, level: float = 0.95
+) -> NDArray[np.float64]:
+    """Return percentile interval and standard error of each row of resampled values, float64 (s, 3).
+
+    A resample that does not define a statistic (NaN) is left out of it; NaN where none does (the
+    standard error: fewer than two).
+    """
+    from scipy.special import ndtr, ndtri
+
     drawn = (~np.isnan(values)).sum(axis=1)
     ascending = np.sort(values, axis=1)  # NaN last
     z = ndtri((1.0 + level) / 2.0)

@@ -55,6 +55,28 @@ NaN for a sample that does not define the statistic.
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sampling:
+    """What an interval of a statistic's own may look at.
+
+    Attributes:
+        ranking: of q queries.
+        k: of the statistic, or None.
+        codes: intp (q,), product of each query, 0 … P − 1.
+        value: the statistic of all queries, not NaN.
+        standard_error: standard deviation of it in the bootstrap; NaN where fewer than two resamples
+            define it.
+        resample: (sampled, most) → its values in the resamples of the bootstrap, at most so many.
+    """
+
+    ranking: Ranking
+    k: int | None
+    codes: NDArray[np.intp]
+    value: float
+    standard_error: float
+    resample: Callable[[Sampled, int], NDArray[np.float64]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
     """A metric that is not a mean over queries: a median, an area under a curve, a threshold.
@@ -64,6 +86,8 @@ class Statistic:
         of: (ranking of q queries, k) → the statistic of weighted samples of them, to be asked many times.
             So what needs no weights, such as sorting, is done once. k is None for one without a k.
         higher_is_better, low, high, source, takes_k: as in :class:`Metric`.
+        interval: 95 % interval, where percentiles of the bootstrap would not hold what they promise, as
+            where sampling error moves a statistic in one direction only.
     """
 
     name: str
@@ -73,6 +97,7 @@ class Statistic:
     high: float
     source: str
     takes_k: bool = False
+    interval: Callable[[Sampling], tuple[float, float]] | None = None
 
 
 def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | None]:

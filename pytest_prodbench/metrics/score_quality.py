@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.calibration import Calibration
-from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic
+from pytest_prodbench.metrics.calibration import BINS, Calibration
+from pytest_prodbench.metrics.intervals import wilson_clustered
+from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic
 from pytest_prodbench.metrics.thresholds import Crossing, FallingThreshold, share
 
 if TYPE_CHECKING:
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 IN_CACHE = 2**17
 """Weights gathered at once (8 bytes each): Newton's method goes over them many times."""
+
+FEW = 400
+"""Resamples that the interval of the calibration error is made of: each fits two maps."""
+
+Z = 1.959963984540054
+"""The 0.975 quantile of the normal distribution."""
+
+PRECISION = 0.99
+
+THRESHOLDS = 500
+"""Thresholds whose precision is given an interval."""
 
 
 def margin(ranking: Ranking, k: int | None) -> NDArray[np.float64]:  # noqa: ARG001
@@ -44,6 +56,31 @@ def expected_calibration_error(ranking: Ranking, k: int | None) -> Sampled:  # n
     (Guo et al., ICML 2017) of equal mass (Nixon et al., CVPR workshops 2019). NaN unless both halves
     hold a query. Range 0 … 1, lower is better; with few queries it is above 0 even for a perfect map.
     """
+    gaps = _calibration_gaps(ranking)
+    return lambda weights: np.asarray(np.abs(gaps(weights)).sum(axis=1))
+
+
+def calibration_interval(sampling: Sampling) -> tuple[float, float]:
+    """Interval of the error that endless queries would show.
+
+    Sampling error only ever adds to a sum of absolute gaps, in each resample once more, so that
+    percentiles of the bootstrap lie above the truth, all of them. But Σ |gap| differs from Σ |true gap|
+    by at most Σ |gap − true gap| (triangle inequality), which the bootstrap imitates by the resample's
+    gaps less the sample's: the low end is the value less the 0.975 quantile of that, the high end
+    1.96 standard errors above the value, which lies too high itself on average. In simulations (24, 100
+    and 400 products of four photos) it held the truth always; percentiles never did.
+    """
+    gaps = _calibration_gaps(sampling.ranking)
+    here = gaps(np.ones((1, len(sampling.codes))))
+    off = sampling.resample(lambda weights: np.abs(gaps(weights) - here).sum(axis=1), FEW)
+    off = off[~np.isnan(off)]
+    spread = float(np.quantile(off, 0.975)) if len(off) else 1.0
+    error = 1.0 if np.isnan(sampling.standard_error) else sampling.standard_error
+    return max(0.0, sampling.value - spread), min(1.0, sampling.value + Z * error)
+
+
+def _calibration_gaps(ranking: Ranking) -> Sampled:
+    """Gaps of the bins of weighted samples, float64 (b, BINS)."""
     best, rows = _first_results(ranking)
     rows = rows[np.argsort(-best[rows], kind="stable")]
     scores, right = best[rows], (ranking.ranks[rows] == 1).astype(np.float64)
@@ -58,10 +95,10 @@ def expected_calibration_error(ranking: Ranking, k: int | None) -> Sampled:  # n
         return np.asarray(np.add.reduceat(values, firsts, axis=1))
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = np.full(len(weights), np.nan)
+        found = np.full((len(weights), BINS), np.nan)
         for start in range(0, len(weights) if len(rows) else 0, step):
             drawn = weights[start : start + step, rows]
-            found[start : start + step] = calibration.error(total(drawn * right), total(drawn))
+            found[start : start + step] = calibration.gaps(total(drawn * right), total(drawn))
         return found
 
     return of
@@ -101,6 +138,66 @@ def answered_p99(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
     return of
 
 
+def threshold_interval(sampling: Sampling) -> tuple[float, float]:
+    """Interval of ``threshold_p99``: see :func:`_proven_and_possible`."""
+    proven, possible = _proven_and_possible(sampling.ranking, sampling.codes)
+    return (
+        -1.0 if possible is None else possible[0],
+        1.0 if proven is None else proven[0],
+    )
+
+
+def answered_interval(sampling: Sampling) -> tuple[float, float]:
+    """Interval of ``answered_p99``: see :func:`_proven_and_possible`."""
+    proven, possible = _proven_and_possible(sampling.ranking, sampling.codes)
+    return (
+        0.0 if proven is None else proven[1],
+        0.0 if possible is None else possible[1],
+    )
+
+
+def _proven_and_possible(
+    ranking: Ranking, codes: NDArray[np.intp]
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Lowest thresholds at which 99 % precision is proven, and at which it is not refuted.
+
+    Each with the share of queries it answers; None where there is none. Of the thresholds, at most
+    ``THRESHOLDS`` are looked at, and one farther for "not refuted". Each has Wilson's interval by product
+    around its precision: 99 % is proven where the low end reaches it, refuted where the high end does
+    not. At the true threshold the interval holds 99 % in 95 % of samples; so the true threshold lies
+    between the two (a confidence interval by inversion of a test: Neyman 1937). The bootstrap has no
+    answer here: with few errors above the threshold, its percentiles held the truth in 5 to 90 % of
+    simulated datasets of 24 to 400 products, these ends in 96 % and more.
+    """
+    best, rows = _first_results(ranking)
+    rows = rows[np.argsort(-best[rows], kind="stable")]
+    scores, right = best[rows], ranking.ranks[rows] == 1
+    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], len(scores) > 0))
+    if not len(ends):
+        return None, None
+    looked_at = np.arange(len(ends) - 1, -1, -max(1, -(-len(ends) // THRESHOLDS)))[::-1]
+    products, width = int(codes.max()) + 1, len(looked_at)
+    place = codes[rows] * width + np.searchsorted(ends[looked_at], np.arange(len(rows)))
+
+    def accepted(which: NDArray[np.bool_]) -> NDArray[np.float64]:
+        counts = np.bincount(place[which], minlength=products * width).reshape(products, width)
+        return np.cumsum(counts, axis=1).astype(np.float64)
+
+    low, high = wilson_clustered(accepted(right), accepted(np.ones(len(rows), np.bool_)))
+
+    def at(threshold: int) -> tuple[float, float]:
+        end = int(ends[threshold])
+        return float(scores[end]), (end + 1) / len(best)
+
+    proven, possible = np.flatnonzero(low >= PRECISION), np.flatnonzero(high >= PRECISION)
+    # What lies between two thresholds that were looked at counts as not refuted.
+    before_next = np.append(looked_at[1:] - 1, len(ends) - 1)
+    return (
+        at(looked_at[proven[-1]]) if len(proven) else None,
+        at(before_next[possible[-1]]) if len(possible) else None,
+    )
+
+
 def _first_results(ranking: Ranking) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Top score of each query, float32 (q,), and the queries that have one."""
     best = np.fmax(ranking.positive_scores, ranking.negative_scores)
@@ -137,6 +234,7 @@ ECE = Statistic(
     low=0.0,
     high=1.0,
     source="Guo et al. 2017; Nixon et al. 2019; Platt 1999",
+    interval=calibration_interval,
 )
 THRESHOLD_P99 = Statistic(
     name="threshold_p99",
@@ -145,6 +243,7 @@ THRESHOLD_P99 = Statistic(
     low=-1.0,
     high=1.0,
     source="docs/protocol.md, Score quality",
+    interval=threshold_interval,
 )
 ANSWERED_P99 = Statistic(
     name="answered_p99",
@@ -153,4 +252,5 @@ ANSWERED_P99 = Statistic(
     low=0.0,
     high=1.0,
     source="Geifman & El-Yaniv 2017",
+    interval=answered_interval,
 )

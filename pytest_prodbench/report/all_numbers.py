@@ -14,6 +14,7 @@ METHODS = {
     "wilson": "Wilson",
     "bca": "bootstrap, BCa",
     "percentile": "bootstrap, percentile",
+    "own": "the metric's own",
 }
 """How an interval was made, in words; the unit is the product in all of them."""
 

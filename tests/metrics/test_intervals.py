@@ -13,8 +13,9 @@ from scipy import stats
 from pytest_prodbench.metrics import intervals
 from pytest_prodbench.metrics.intervals import (
     Bootstrap,
-    bootstrap_statistics,
     cluster_bootstrap,
+    percentile_intervals,
+    resampled_statistics,
     wilson,
     wilson_clustered,
 )
@@ -279,9 +280,10 @@ def test_a_statistic_that_is_a_mean_gets_the_percentile_interval_of_the_mean():
     rng = np.random.default_rng(2)
     codes = rng.permutation(np.repeat(np.arange(20), 3))
     values = rng.random(60)
-    ((low, high, error),) = bootstrap_statistics(
+    draws = resampled_statistics(
         [lambda weights: weights @ values / weights.sum(axis=1)], codes, 20, resamples=500, seed=4
     )
+    ((low, high, error),) = percentile_intervals(draws)
     sums = np.bincount(codes, values)[:, None]
     mean = cluster_bootstrap(sums, np.full((20, 1), 3.0), resamples=500, seed=4)
     expected = mean.percentile_low[0], mean.percentile_high[0], mean.standard_error[0]
@@ -296,13 +298,14 @@ def test_a_resample_that_does_not_define_the_statistic_is_left_out():
 
     weights = np.concatenate(list(resample_weights(4, resamples=400, seed=0)))
     some = weights[weights[:, 0] > 0, 0]
-    (low, high, error), never = bootstrap_statistics(
+    draws = resampled_statistics(
         [first_or_nothing, lambda weights: np.full(len(weights), np.nan)],
         codes,
         4,
         resamples=400,
         seed=0,
     )
+    (low, high, error), never = percentile_intervals(draws)
     assert len(some) < 400
     assert (low, high) == pytest.approx(np.quantile(some, [0.025, 0.975]))
     assert error == pytest.approx(some.std(ddof=1))
