@@ -8,6 +8,9 @@ them 0/1) on one set of draws, by product. The others do what a loop does: one m
 drawn as indices, sums gathered. scipy runs BCa, 1,000 resamples of one metric, and is scaled up to all (its
 whole run would take minutes).
 
+The statistics that are no means (medians, areas, error rates, thresholds) are measured apart, together on
+the same draws: 10,000 queries of which a tenth has no product in the gallery, 41 verification pairs each.
+
 "multinomial" is what a 0/1 metric with one query a product would need at the least: its hits in a resample
 are one binomial number. It shares no draws with other metrics, and has no interval of differences.
 """
@@ -32,8 +35,18 @@ os.environ["OPENBLAS_NUM_THREADS"] = str(GIVEN.threads)
 import numpy as np  # noqa: E402
 from scipy import stats  # noqa: E402
 
-from pytest_prodbench.metrics.intervals import cluster_bootstrap  # noqa: E402
+from pytest_prodbench.metrics import Statistic, default_metrics, parse_metric  # noqa: E402
+from pytest_prodbench.metrics.intervals import (  # noqa: E402
+    cluster_bootstrap,
+    resampled_statistics,
+)
 from pytest_prodbench.metrics.resampling import resample_weights  # noqa: E402
+from pytest_prodbench.protocol import (  # noqa: E402
+    NO_RANK,
+    PositiveRanks,
+    Ranking,
+    VerificationPairs,
+)
 
 METRICS = 17
 SCIPY_RESAMPLES = 1_000
@@ -75,6 +88,58 @@ def multinomial(sums: np.ndarray) -> np.ndarray:
     """Percentile interval of one 0/1 metric with one query a product."""
     hits = np.random.default_rng(0).binomial(len(sums), sums.mean(), GIVEN.resamples)
     return np.quantile(hits / len(sums), [0.025, 0.975])
+
+
+def ranked(queries: int = 10_000) -> Ranking:
+    """Ranks and scores of which only the statistics matter; a tenth of the products is absent."""
+    rng = np.random.default_rng(0)
+    known = rng.random(queries) > 0.1
+    best = np.where(known, rng.normal(0.6, 0.12, queries), np.nan).astype(np.float32)
+    rival = rng.normal(0.5, 0.08, queries).astype(np.float32)
+    below = 1 + rng.geometric(0.01, queries)
+    ranks = np.where(known, np.where(best > rival, 1, below), NO_RANK)
+    rows = np.repeat(np.arange(queries), 41)
+    genuine = np.arange(len(rows)) % 41 == 0
+    rows, genuine = rows[~genuine | known[rows]], genuine[~genuine | known[rows]]
+    alike = ~genuine & (rng.random(len(rows)) < 0.5)
+    middle = np.where(genuine, 0.6, np.where(alike, 0.4, 0.2))
+    scores = (middle + 0.1 * rng.normal(size=len(rows))).astype(np.float32)
+    nothing = np.zeros(0, np.int64)
+    return Ranking(
+        ranks=ranks,
+        ranks_optimistic=ranks,
+        product_ranks=ranks,
+        product_ranks_optimistic=ranks,
+        family_ranks=None,
+        family_ranks_optimistic=None,
+        positives=known.astype(np.int64),
+        candidates=np.full(queries, 100_000),
+        every_positive=PositiveRanks(
+            np.zeros(queries + 1, np.int64), nothing, nothing, nothing, best[:0]
+        ),
+        positive_scores=best,
+        negative_scores=rival,
+        near_ties=np.zeros(queries, np.int64),
+        top_indices=np.zeros((queries, 0), np.int64),
+        top_scores=np.zeros((queries, 0), np.float32),
+        top_relevant=np.zeros((queries, 0), np.bool_),
+        verification=VerificationPairs(rows, np.zeros_like(rows), scores, genuine, alike),
+    )
+
+
+def statistics_of(ranking: Ranking) -> dict[str, Callable[[], object]]:
+    """Every default statistic alone, and all together; resampled by products of four queries."""
+    queries = len(ranking.ranks)
+    codes = np.arange(queries) // 4
+    parsed = [(name, *parse_metric(name, where="benchmark")) for name in default_metrics()]
+    asked = {name: (m, k) for name, m, k in parsed if isinstance(m, Statistic)}
+
+    def run(names: list[str]) -> object:
+        sampled = [asked[name][0].of(ranking, asked[name][1]) for name in names]
+        return resampled_statistics(sampled, codes, queries // 4, resamples=GIVEN.resamples, seed=0)
+
+    alone = {name: (lambda name=name: run([name])) for name in asked}
+    return {f"all {len(asked)} statistics": lambda: run(list(asked))} | alone
 
 
 def draws(products: int) -> None:
@@ -124,6 +189,11 @@ def main() -> None:
                 f"  {name:42} {medians[name] * 1000:10.1f} ms ({spread})"
                 f"  {medians[name] / ours:8.2f}"
             )
+    ranking = ranked()
+    print("statistics that are no means, 2,500 products of four queries")
+    for name, run in statistics_of(ranking).items():
+        times = [seconds(run) for _ in range(max(1, GIVEN.rounds // 3))]
+        print(f"  {name:42} {statistics.median(times):10.2f} s")
 
 
 if __name__ == "__main__":

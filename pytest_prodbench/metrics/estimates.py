@@ -34,7 +34,7 @@ as 0.333333333333 must not fail one third, while one query less in a billion sti
 CELLS = 2**22
 """Sums by product held at once (8 bytes each, and as many counts)."""
 
-STATISTIC_WORK, FEWEST_RESAMPLES = 4_000_000, 400
+STATISTIC_WORK, FEWEST_RESAMPLES = 16_000_000, 400
 """Weights of queries that a statistic other than a mean is given: each costs a pass over sorted scores."""
 
 Z = 1.959963984540054
@@ -138,7 +138,7 @@ def estimate_means(
 def statistic_resamples(resamples: int, queries: int) -> int:
     """How many of the resamples asked for a statistic other than a mean gets, by the size of the dataset.
 
-    All of them up to 2,000 queries at the usual 2,000; 400 from 10,000 queries on. An end of a
+    All of them up to 8,000 queries at the usual 2,000; 400 from 40,000 queries on. An end of a
     percentile interval then moves by about an eighth of a standard error from seed to seed.
     """
     return min(resamples, max(FEWEST_RESAMPLES, STATISTIC_WORK // max(1, queries)))

@@ -106,6 +106,8 @@ class FallingThreshold:
             met: tells, for counts of shape (b, t), which meet it; once met, it stays met as the
                 threshold falls.
         """
+        if self._narrow is None and len(weights) > 4 * ENOUGH:
+            self.first(weights[:ENOUGH], met)  # to learn where to look
         coarse = self._coarse(weights)
         reached = met(coarse)
         cells = np.where(reached.any(axis=1), reached.argmax(axis=1), coarse.hits.shape[1])
@@ -129,6 +131,8 @@ class FallingThreshold:
             possible: (counts before, counts at the end of) cells → bool (b, t): False only where no
                 threshold of a cell can meet it, however hits and misses are mixed in the cell.
         """
+        if self._narrow is None and len(weights) > 4 * ENOUGH:
+            self.last(weights[:ENOUGH], met, possible)  # to learn where to look
         coarse = self._coarse(weights)
         before = Counts(
             _shifted(coarse.hits), _shifted(coarse.misses), coarse.all_hits, coarse.all_misses

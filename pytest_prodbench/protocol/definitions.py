@@ -116,7 +116,8 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "interval",
         "95 %, with the product as the unit of sampling, because photos of one product are "
         "correlated: Wilson's with the effective number of queries for shares, bias-corrected "
-        "accelerated bootstrap for other means, percentile bootstrap for the rest.",
+        "accelerated bootstrap for other means, percentile bootstrap for the rest, and ways of their "
+        "own for ece and the threshold of 99 % precision, which the bootstrap cannot judge.",
     ),
     (
         "smallest drop shown",

@@ -255,8 +255,8 @@ def test_an_absent_product_is_counted_apart_never_as_a_hit_or_a_miss():
 
 
 def test_a_statistic_of_a_large_dataset_gets_fewer_resamples_never_too_few():
-    assert [estimates.statistic_resamples(2000, q) for q in (0, 50, 2000, 5000, 10**4, 10**6)] == [
-        *(2000, 2000, 2000, 800, 400, 400)
+    assert [estimates.statistic_resamples(2000, q) for q in (0, 50, 8000, 10**4, 10**5, 10**6)] == [
+        *(2000, 2000, 2000, 1600, 400, 400)
     ]
     assert estimates.statistic_resamples(100, 10**6) == 100
 
