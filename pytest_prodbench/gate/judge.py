@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_prodbench.evidence.types import Check, Measurement, PairRecord, Verdict
+from pytest_prodbench.evidence.types import Check, Measurement, MetricValue, PairRecord, Verdict
 from pytest_prodbench.metrics import DIGITS, ROUNDING
 from pytest_prodbench.settings.types import Rule
 
@@ -34,16 +34,15 @@ def _check(pair: str, measurement: Measurement, rule: Rule) -> Check:
     value = found.value if found is not None and usable else None
     limit = rule.min
     passed = value is not None and value >= limit - ROUNDING
-    if value is None:
+    if found is None or value is None:
         said = f"has no value (no query of this dataset defines it), the rule demands {limit:.12g}"
+    elif passed:
+        said = f"{_apart(value, limit)} >= {limit:.12g} ({_seen(found)})"
     else:
-        shown = _apart(value, limit)
-        said = f"{shown} >= {limit:.12g}"
-        if not passed and found is not None:
-            said = (
-                f"{shown} < {limit:.12g}, short by {_apart(limit - value, 0.0)} (95 % interval "
-                f"{found.low:.4f} to {found.high:.4f}, {found.n} queries)"
-            )
+        said = (
+            f"{_apart(value, limit)} < {limit:.12g}, short by {_apart(limit - value, 0.0)} (95 % interval "
+            f"{found.low:.4f} to {found.high:.4f}, {_seen(found)}, {found.n} queries)"
+        )
     return Check(
         metric=rule.metric,
         limit=limit,
@@ -58,6 +57,15 @@ def _check(pair: str, measurement: Measurement, rule: Rule) -> Check:
 def _apart(value: float, limit: float) -> str:
     """Four decimals, or as many as are recorded where four would hide a difference."""
     return f"{value:.4f}" if abs(value - limit) >= 5e-5 or value == limit else f"{value:.{DIGITS}f}"
+
+
+def _seen(found: MetricValue) -> str:
+    """Say how small a change this verdict could have noticed: it vouches for no less."""
+    drop = found.detectable
+    if drop is None:
+        return "could have seen a drop of unknown size"
+    size = f"{drop:.3f}" if drop >= 0.0005 else "less than 0.001"
+    return f"could have seen a drop of {size}"
 
 
 def judge_pairs(

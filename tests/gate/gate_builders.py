@@ -15,11 +15,23 @@ def rule(metric: str = "recall@1", limit: float = 0.5, **more: Any) -> Rule:
     return Rule(metric=metric, min=limit, sector="diy", where=more.pop("where", WHERE), **more)
 
 
-def measured(n: int = 10, **values: float) -> Measurement:
-    """``recall_at_1=0.5`` stands for ``recall@1``."""
+def measured(
+    n: int = 10,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    detectable: float | None = None,
+    **values: float,
+) -> Measurement:
+    """``recall_at_1=0.5`` stands for ``recall@1``; without an interval it is the value alone."""
     metrics = {
         name.replace("_at_", "@"): MetricValue.model_construct(
-            value=value, low=value, high=value, n=n, products=n
+            value=value,
+            low=value if low is None else low,
+            high=value if high is None else high,
+            n=n,
+            products=n,
+            detectable=detectable,
         )
         for name, value in values.items()
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from gate_builders import measured, rule
@@ -127,3 +128,40 @@ def test_the_message_says_what_by_how_much_and_which_rule():
 def test_a_small_difference_is_not_rounded_away_in_words(value, limit, said):
     (check,), _ = judge_measurement("m:d", measured(recall_at_1=value), [rule(limit=limit)])
     assert said in check.message
+
+
+@pytest.mark.parametrize(
+    ("drop", "said"),
+    [
+        (0.2734, "could have seen a drop of 0.273"),
+        (0.0004, "could have seen a drop of less than 0.001"),
+        (None, "could have seen a drop of unknown size"),
+    ],
+)
+@pytest.mark.parametrize("limit", [0.4, 0.6], ids=["holds", "is missed"])
+def test_each_verdict_says_how_small_a_drop_it_could_have_seen(limit, drop, said):
+    (check,), _ = judge_measurement(
+        "m:d", measured(detectable=drop, recall_at_1=0.5), [rule(limit=limit)]
+    )
+    assert check.message.count("drop") == 1
+    assert said in check.message
+    assert check.detectable == drop
+
+
+def test_the_drop_is_that_of_the_metric_that_is_judged():
+    measurement = measured(detectable=0.1, recall_at_1=0.5)
+    measurement.metrics["mrr"] = measured(detectable=0.2, mrr=0.6).metrics["mrr"]
+    checks, _ = judge_measurement("m:d", measurement, [rule(), rule("mrr")])
+    assert ["of 0.100)" in checks[0].message, "of 0.200)" in checks[1].message] == [True, True]
+
+
+def test_what_has_no_value_has_no_drop():
+    (check,), _ = judge_measurement("m:d", measured(), [rule()])
+    assert "drop" not in check.message
+
+
+def test_the_anatomy_of_a_failure_in_the_guide_is_what_the_gate_writes():
+    guide = (Path(__file__).parents[2] / "docs/thresholds.md").read_text(encoding="utf-8")
+    measurement = measured(n=500, low=0.691, high=0.789, detectable=0.0916, recall_at_1=0.742)
+    (check,), _ = judge_measurement("candidate:bolts", measurement, [rule(limit=0.8)])
+    assert f"```text\n{check.message}\n```\n" in guide
