@@ -134,7 +134,7 @@ class ExactBackend:
     name = "exact"
     rounding = 0.0
     query_block = 128
-    gallery_block = 8192
+    gallery_block = 4096
 
     def __init__(self, gallery: Gallery) -> None:
         self._gallery = gallery

@@ -6,6 +6,7 @@ columns: only groups whose maximum reaches a limit are opened.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
+    Room = NDArray[np.floating[Any]]
     Ints = NDArray[np.int64]
-    Hits = tuple[Ints, Ints, Floats]
 
 GROUP = 64
 """Columns a group, at most."""
@@ -28,6 +29,39 @@ FEW = 8
 """Where fewer than one group in so many reaches the limit, opening groups is faster than comparing all."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """Scores that reach the limit of their row.
+
+    Attributes:
+        counts: int64 (r,), how many of each row do.
+        rows, columns, scores: they themselves, rows ascending, then columns; none of a row that has more
+            of them than there was room for.
+    """
+
+    counts: Ints
+    rows: Ints
+    columns: Ints
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """What two limits of each row tell apart.
+
+    Attributes:
+        above: int64 (r,), scores above both.
+        counts: int64 (r,), scores between them or at one of them.
+        rows, columns: where those between are, in any order; none of a row that has more of them than
+            there was room for.
+    """
+
+    above: Ints
+    counts: Ints
+    rows: Ints
+    columns: Ints
+
+
 class ScoreBlock(Protocol):
     """Scores of r queries against w gallery images, with an error that the backend states."""
 
@@ -37,11 +71,14 @@ class ScoreBlock(Protocol):
     def largest(self, m: int) -> Floats:
         """Some of the largest scores of each row, from distinct columns, float32 (r, <= m)."""
 
-    def at_least(self, low: Floats) -> Hits:
-        """Rows, columns and scores of what is >= the limit of its row, rows ascending."""
+    def at_least(self, low: Floats, room: Room | None = None) -> Hits:
+        """Find what is >= the limit of its row; ``room`` (r,): how many a row may have to be listed."""
 
-    def count(self, low: Floats, high: Floats) -> tuple[Ints, Ints, Ints]:
-        """How many scores of each row are > high (r,), and rows and columns of low <= score <= high."""
+    def above(self, limits: Floats) -> Ints:
+        """Count what is > the limit of its row, int64 (r,)."""
+
+    def count(self, low: Floats, high: Floats, room: Room | None = None) -> Band:
+        """Count what is > high, find low <= score <= high; ``room`` (r,): how many of these to list."""
 
 
 def group_size(width: int, results: int) -> int:
@@ -89,19 +126,28 @@ class ArrayBlock:
         cut = found.shape[1] - m
         return np.partition(found, cut, axis=1)[:, cut:]
 
-    def at_least(self, low: Floats) -> Hits:
+    def at_least(self, low: Floats, room: Room | None = None) -> Hits:
         reached = self.maxima >= low[:, None]
         flat = np.flatnonzero(reached)
         if len(flat) * FEW > reached.size:
-            rows, columns = _places(
-                np.flatnonzero(self._reaching(np.arange(len(low)), low)), self._values.shape[1]
-            )
-            return rows, columns, self._floats(self._values[rows, columns])
+            counts, rows, columns = _listed(self._reaching(np.arange(len(low)), low), room)
+            return Hits(counts, rows, columns, self._floats(self._values[rows, columns]))
         rows, columns, values = self._open(flat, low)
+        counts = np.bincount(rows, minlength=len(low)).astype(np.int64)
+        if room is not None and (counts > room).any():
+            kept = (counts <= room)[rows]
+            rows, columns, values = rows[kept], columns[kept], values[kept]
         order = np.argsort(rows * self._values.shape[1] + columns)
-        return rows[order], columns[order], values[order]
+        return Hits(counts, rows[order], columns[order], values[order])
 
-    def count(self, low: Floats, high: Floats) -> tuple[Ints, Ints, Ints]:
+    def above(self, limits: Floats) -> Ints:
+        maxima = self.maxima
+        counts = np.zeros(len(limits), np.int64)
+        some = np.flatnonzero(maxima.max(axis=1) > limits)
+        counts[some] = _per_row(self._exceeding(some, limits[some]))
+        return counts
+
+    def count(self, low: Floats, high: Floats, room: Room | None = None) -> Band:
         reached = self.maxima >= low[:, None]
         many = np.flatnonzero(
             np.count_nonzero(reached, axis=1) * FEW > max(reached.shape[1], 2 * FEW)
@@ -111,19 +157,26 @@ class ArrayBlock:
         over = values > high[rows]
         above = np.bincount(rows[over], minlength=len(low)).astype(np.int64)
         rows, columns = rows[~over], columns[~over]
+        counts = np.bincount(rows, minlength=len(low)).astype(np.int64)
+        if room is not None and (counts > room).any():
+            kept = (counts <= room)[rows]
+            rows, columns = rows[kept], columns[kept]
         if not len(many):
-            return above, rows, columns
-        exceeding = self._exceeding(many, high[many])
-        above[many] = [np.count_nonzero(row) for row in exceeding]
-        exceeding ^= self._reaching(many, low[many])
-        more_rows, more_columns = _places(np.flatnonzero(exceeding), self._values.shape[1])
-        return (
+            return Band(above, counts, rows, columns)
+        between = self._exceeding(many, high[many])
+        above[many] = _per_row(between)
+        between ^= self._reaching(many, low[many])
+        counts[many], more_rows, more_columns = _listed(
+            between, None if room is None else room[many]
+        )
+        return Band(
             above,
+            counts,
             np.concatenate([rows, many[more_rows]]),
             np.concatenate([columns, more_columns]),
         )
 
-    def _open(self, flat: Ints, low: Floats) -> Hits:
+    def _open(self, flat: Ints, low: Floats) -> tuple[Ints, Ints, Floats]:
         """What reaches the limit of its row in some groups; ``flat`` counts through ``maxima``."""
         rows, groups = _places(flat, self.maxima.shape[1])
         whole = groups < self._stride
@@ -156,7 +209,20 @@ class ArrayBlock:
 
 def _places(flat: Ints, width: int) -> tuple[Ints, Ints]:
     rows, columns = np.divmod(flat, width)
-    return rows.astype(np.int64), columns.astype(np.int64)
+    return rows.astype(np.int64, copy=False), columns.astype(np.int64, copy=False)
+
+
+def _per_row(mask: NDArray[np.bool_]) -> Ints:
+    # Row by row it is counted with vector instructions; along an axis it is not.
+    return np.array([np.count_nonzero(row) for row in mask], np.int64)
+
+
+def _listed(mask: NDArray[np.bool_], room: Room | None) -> tuple[Ints, Ints, Ints]:
+    """Count what is set in each row, and list it where a row has room; empties the other rows."""
+    counts = _per_row(mask)
+    if room is not None:
+        mask[counts > room] = False
+    return counts, *_places(np.flatnonzero(mask), mask.shape[1])
 
 
 class TensorBlock(ArrayBlock):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_prodbench.retrieval.blocks import Band, Hits
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Room = NDArray[np.floating[Any]]
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
@@ -32,21 +35,34 @@ class DeviceBlock:
         )
         return found
 
-    def at_least(self, low: Floats) -> tuple[Ints, Ints, Floats]:
-        """Rows, columns and scores of what reaches the limit of its row."""
-        rows, columns = (self._tensor >= self._column(low)).nonzero(as_tuple=True)
-        values = self._tensor[rows, columns].float()
-        return rows.cpu().numpy(), columns.cpu().numpy(), values.cpu().numpy()
+    def at_least(self, low: Floats, room: Room | None = None) -> Hits:
+        """Find what reaches the limit of its row."""
+        counts, rows, columns = self._listed(self._tensor >= self._column(low), room)
+        scores = self._tensor[rows, columns].float()
+        return Hits(counts, rows.cpu().numpy(), columns.cpu().numpy(), scores.cpu().numpy())
 
-    def count(self, low: Floats, high: Floats) -> tuple[Ints, Ints, Ints]:
-        """Counts above ``high``; rows and columns between the two."""
+    def above(self, limits: Floats) -> Ints:
+        """Count what exceeds the limit of its row."""
+        counts: Ints = (self._tensor > self._column(limits)).sum(dim=1).cpu().numpy()
+        return counts
+
+    def count(self, low: Floats, high: Floats, room: Room | None = None) -> Band:
+        """Count above ``high``; find what is between the two."""
         limits = self._column(high)
         above = (self._tensor > limits).sum(dim=1)
         band = (self._tensor >= self._column(low)) & (self._tensor <= limits)
-        rows, columns = band.nonzero(as_tuple=True)
-        return above.cpu().numpy(), rows.cpu().numpy(), columns.cpu().numpy()
+        counts, rows, columns = self._listed(band, room)
+        return Band(above.cpu().numpy(), counts, rows.cpu().numpy(), columns.cpu().numpy())
 
-    def _column(self, limits: Floats) -> Any:
+    def _listed(self, mask: Any, room: Room | None) -> tuple[Ints, Any, Any]:
+        """Count what is set in each row, and list it where a row has room; empties the other rows."""
+        counts: Ints = mask.sum(dim=1).cpu().numpy()
+        if room is not None and (counts > room).any():
+            mask &= self._column(counts <= room)
+        rows, columns = mask.nonzero(as_tuple=True)
+        return counts, rows, columns
+
+    def _column(self, limits: NDArray[Any]) -> Any:
         import torch
 
         # float32 limits: comparing promotes bfloat16 scores, and loses nothing.

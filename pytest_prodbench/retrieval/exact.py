@@ -92,18 +92,19 @@ def round_once(
     γ_d ≈ d · 2⁻⁵³ (Higham, 2nd ed., §3.1), here doubled.
     """
     bound = dimension * 2.0**-52
-    small = np.abs(sums) < FINE
-    steps = sums * (1.0 / RESOLUTION)
-    nearest = np.rint(steps)
     values = sums.astype(np.float32)
     upward = np.where(sums > values, np.float32(np.inf), np.float32(-np.inf))
     neighbour = np.nextafter(values, upward)
     middle = (values.astype(np.float64) + neighbour) / 2.0
     open_ = np.abs(sums - middle) <= bound
-    open_small = np.abs(np.abs(steps - nearest) - 0.5) <= bound / RESOLUTION
-    # Adding 0 makes −0, whose sign is that of a rounding error, 0.
-    values = np.where(small, (nearest * RESOLUTION + 0.0).astype(np.float32), values)
-    return values, np.where(small, open_small, open_)
+    small = np.abs(sums) < FINE
+    if small.any():
+        steps = sums[small] * (1.0 / RESOLUTION)
+        nearest = np.rint(steps)
+        # Adding 0 makes −0, whose sign is that of a rounding error, 0.
+        values[small] = nearest * RESOLUTION + 0.0
+        open_[small] = np.abs(np.abs(steps - nearest) - 0.5) <= bound / RESOLUTION
+    return values, open_
 
 
 def _exactly(left: NDArray[np.float32], right: NDArray[np.float32]) -> np.float32:

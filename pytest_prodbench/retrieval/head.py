@@ -38,9 +38,10 @@ class Head:
         open_scores: int64 (r,), candidates of each query beyond what a list of this length needs.
     """
 
-    def __init__(self, m: int, bounds: Bounds) -> None:
+    def __init__(self, m: int, bounds: Bounds, allowed: float) -> None:
+        """``allowed``: how many ``open_scores`` a query may have; of one that has more nothing is kept."""
         count = len(bounds.error)
-        self._m, self.bounds = m, bounds
+        self._m, self.bounds, self._allowed = m, bounds, allowed
         self._best = np.full((count, m), -np.inf, np.float32)
         self._rows: list[Ints] = []
         self._places: list[Ints] = []
@@ -54,11 +55,11 @@ class Head:
         both = np.concatenate([self._best, largest], axis=1)
         cut = both.shape[1] - self._m
         self._best = np.partition(both, cut, axis=1)[:, cut:]
-        rows, columns, scores = block.at_least(self._floor())
-        self._rows.append(rows)
-        self._places.append(columns + start)
-        self._scores.append(scores)
-        self.open_scores += np.bincount(rows, minlength=len(self._best))
+        hits = block.at_least(self._floor(), self._allowed - self.open_scores)
+        self._rows.append(hits.rows)
+        self._places.append(hits.columns + start)
+        self._scores.append(hits.scores)
+        self.open_scores += hits.counts
 
     def drop(self, rows: NDArray[np.bool_]) -> None:
         """Collect no more for these queries."""
@@ -131,9 +132,11 @@ class ResultLists:
             order = columns[tied]
             if self._labels is not None:
                 order = self._labels.gallery_order[order]
+            order = order - order.min()
             relevant = self._relevant(rows[tied], columns[tied])
-            again = np.lexsort((order, relevant, -values[tied], rows[tied]))
-            by[places] = tied[again]
+            # One integer again: a collapsed model ties millions.
+            run = np.cumsum(np.insert(~alike, 0, False))[places]
+            by[places] = tied[np.argsort((2 * run + relevant) * (order.max() + 1) + order)]
         ordered = rows[by]
         counts = np.bincount(ordered, minlength=len(self.indices))
         place = np.arange(len(by)) - np.repeat(np.cumsum(counts) - counts, counts)

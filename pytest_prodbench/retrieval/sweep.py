@@ -6,6 +6,7 @@ open goes on to the next backend, the last of which is exact.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ OPEN_LEAST = 256
 GIVE_UP = 0.5
 """Share of queries handed on after which the rest is not tried with that backend."""
 
-TIES_AT_ONCE = 2_000_000
+TIES_AT_ONCE = 250_000
 """Candidates with exact scores from which those that only a tie keeps are let go before the end."""
 
 
@@ -121,37 +122,33 @@ def _pass(
     """Try some queries with one backend; return those that it could not settle."""
     queries = backend.open(problem.queries[some])
     bounds = Bounds(queries.error, backend.rounding)
-    head = Head(problem.top, bounds) if problem.top else None
-    counts = tally.open(some, bounds, exact=queries.exact) if tally is not None else None
+    # Exact scores leave nothing open; candidates beyond need are thinned out instead.
+    allowed = math.inf if queries.exact else max(OPEN_LEAST, OPEN_SHARE * len(problem.gallery))
+    head = Head(problem.top, bounds, allowed) if problem.top else None
+    counts = None if tally is None else tally.open(some, bounds, allowed, exact=queries.exact)
+    parts = [part for part in (head, counts) if part is not None]
     rows, columns = problem.excluded.of_rows(some)
     columns = places[columns]
     order = np.argsort(columns, kind="stable")
     rows, columns = rows[order], columns[order]
-    allowed = max(OPEN_LEAST, OPEN_SHARE * len(problem.gallery))
     most = max(TIES_AT_ONCE, 2 * len(some) * problem.top)
     dropped = np.zeros(len(some), np.bool_)
     for start, stop in blocks:
         block = queries.block(start, stop, group_size(stop - start, problem.top))
         here = slice(*np.searchsorted(columns, [start, stop]))
         block.exclude(rows[here], columns[here] - start)
-        for part in (head, counts):
-            if part is not None:
-                part.add(block, start)
-                if not queries.exact:
-                    over = part.open_scores > allowed
-                    dropped |= over
+        for part in parts:
+            part.drop(dropped)
+            part.add(block, start)
+            dropped |= part.open_scores > allowed
+        if dropped.all():
+            return some
         if head is not None and queries.exact and head.size > most:
             head.thin(
                 lambda rows, places, scores: lists.first(
                     some[rows], problem.gallery.rows(places), scores
                 )[0]
             )
-        if dropped.any():
-            for part in (head, counts):
-                if part is not None:
-                    part.drop(dropped)
-            if dropped.all():
-                return some
     settled = head is None or _settle_lists(problem, head, some, ~dropped, lists)
     if settled and (counts is None or counts.settle(~dropped)):
         return some[dropped]

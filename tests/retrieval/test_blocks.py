@@ -42,6 +42,10 @@ def block_of(kind, values, group):
     }[kind]()
 
 
+def has_room(counts, room):
+    return True if room is None else (counts <= room)[:, None]
+
+
 @settings(max_examples=250, deadline=None)
 @given(
     st.sampled_from(["array", "tensor", "bfloat16", "device", "device, bfloat16"]),
@@ -67,17 +71,25 @@ def test_a_block_answers_as_the_plain_comparison_does(kind, seed, rows, width, g
     low = np.where(rng.random(rows) < 0.5, low, np.nextafter(low, np.float32(2)))
     low = np.where(rng.random(rows) < 0.1, NEVER, low)
     high = np.maximum(low, low + np.float32(gap) * (rng.random(rows) < 0.7)).astype(np.float32)
-    found_rows, found_columns, found = block.at_least(low)
-    expected = (values >= low[:, None]).nonzero()
-    np.testing.assert_array_equal(found_rows, expected[0])
-    np.testing.assert_array_equal(found_columns, expected[1])
-    np.testing.assert_array_equal(found, values[expected])
-    above, band_rows, band_columns = block.count(low, high)
-    np.testing.assert_array_equal(above, (values > high[:, None]).sum(axis=1))
-    band = (values >= low[:, None]) & (values <= high[:, None])
-    assert sorted(zip(band_rows.tolist(), band_columns.tolist(), strict=True)) == list(
-        zip(*(part.tolist() for part in band.nonzero()), strict=True)
-    )
+    np.testing.assert_array_equal(block.above(low), (values > low[:, None]).sum(axis=1))
+    # Rows with room for all, for some, and with less than none.
+    rooms = (None, rng.choice([-3.0, 0.0, 2.0, 20.0, np.inf], rows))
+    for room in rooms:
+        hits = block.at_least(low, room)
+        reaching = values >= low[:, None]
+        np.testing.assert_array_equal(hits.counts, reaching.sum(axis=1))
+        expected = (reaching & has_room(hits.counts, room)).nonzero()
+        np.testing.assert_array_equal(hits.rows, expected[0])
+        np.testing.assert_array_equal(hits.columns, expected[1])
+        np.testing.assert_array_equal(hits.scores, values[expected])
+        band = block.count(low, high, room)
+        np.testing.assert_array_equal(band.above, (values > high[:, None]).sum(axis=1))
+        between = reaching & (values <= high[:, None])
+        np.testing.assert_array_equal(band.counts, between.sum(axis=1))
+        expected = (between & has_room(band.counts, room)).nonzero()
+        assert sorted(zip(band.rows.tolist(), band.columns.tolist(), strict=True)) == list(
+            zip(*(part.tolist() for part in expected), strict=True)
+        )
     for m in (1, 5):
         largest = np.sort(block.largest(m), axis=1)[:, ::-1]
         truth = np.sort(values, axis=1)[:, ::-1][:, : largest.shape[1]]
@@ -142,10 +154,10 @@ def test_no_score_of_a_backend_is_farther_off_than_it_says(backend, d):
         "reduced": lambda: ReducedBackend(gallery, "cpu"),
     }[backend]()
     opened = engine.open(queries)
-    rows, columns, scores = opened.block(0, 200, 8).at_least(np.full(60, -2, np.float32))
-    assert len(rows) == 60 * 200
-    exact = exact_scores(queries, gallery.vectors, rows, columns)
-    assert Bounds(opened.error, engine.rounding).holds(rows, scores, exact)
+    hits = opened.block(0, 200, 8).at_least(np.full(60, -2, np.float32))
+    assert len(hits.rows) == 60 * 200
+    exact = exact_scores(queries, gallery.vectors, hits.rows, hits.columns)
+    assert Bounds(opened.error, engine.rounding).holds(hits.rows, hits.scores, exact)
     assert opened.error.max() < (0.02 if backend == "reduced" else 2e-4)
 
 

@@ -8,10 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vector_problems import KINDS, large_problem, problems, ways
+from vector_problems import KINDS, assert_same, large_problem, problems, ways
 
 from pytest_prodbench.errors import EmbeddingError
-from pytest_prodbench.protocol import PositiveRanks, Ranking
 from pytest_prodbench.retrieval import (
     Gallery,
     Labels,
@@ -22,25 +21,9 @@ from pytest_prodbench.retrieval import (
     union,
 )
 from pytest_prodbench.retrieval import gallery as gallery_module
-from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.backends import ExactBackend, near_tie_distance, score_error
 from pytest_prodbench.retrieval.exclusion import difference
-from pytest_prodbench.retrieval.head import ResultLists
 from pytest_prodbench.retrieval.torch_backends import ReducedBackend
-
-
-def assert_same(found: Ranking, expected: Ranking) -> None:
-    for field in dataclasses.fields(Ranking):
-        left, right = getattr(found, field.name), getattr(expected, field.name)
-        if field.name == "verification":
-            continue
-        if isinstance(left, PositiveRanks):
-            for inner in dataclasses.fields(PositiveRanks):
-                np.testing.assert_array_equal(
-                    getattr(left, inner.name), getattr(right, inner.name), inner.name
-                )
-        else:
-            np.testing.assert_array_equal(left, right, field.name)
 
 
 @settings(max_examples=200, deadline=None)
@@ -131,25 +114,6 @@ def test_a_gallery_laid_out_for_other_products_is_refused():
     renamed = Gallery(problem.gallery, 9_000 - problem.labels.gallery_products)
     found = rank(problem.queries, renamed, problem.labels, problem.excluded)
     assert_same(found, problem.found("faiss"))
-
-
-def test_ties_beyond_the_list_are_not_kept_to_the_end():
-    """A collapsed model, all of whose scores are one: memory that grew with q · n would be gone."""
-    problem = large_problem(8, q=6, n=400, d=4, products=30, spread=0.0)
-    alike = dataclasses.replace(problem, gallery=np.repeat(problem.queries[:1], 400, axis=0))
-    given = []
-
-    def settle(self, rows, columns, values, real=ResultLists.settle):
-        given.append(len(rows))
-        real(self, rows, columns, values)
-
-    with (
-        mock.patch.object(sweep_module, "TIES_AT_ONCE", 100),
-        mock.patch.object(ResultLists, "settle", settle),
-    ):
-        found = alike.found("exact", 5, gallery_block=40)
-    assert_same(found, alike.expected(5))
-    assert max(given) <= 100 + 6 * 40
 
 
 def test_products_without_a_code_match_nothing():

@@ -64,5 +64,5 @@ def test_the_exact_backend_gives_similarities():
     rng = np.random.default_rng(0)
     unit = normalise(rng.integers(-1, 2, (70, 5)).astype(np.float32) + np.float32(0.001), str)
     opened = ExactBackend(Gallery(unit)).open(unit[:9])
-    rows, columns, scores = opened.block(0, 70, 1).at_least(np.full(9, -2, np.float32))
-    np.testing.assert_array_equal(scores, exact_scores(unit, unit, rows, columns))
+    hits = opened.block(0, 70, 1).at_least(np.full(9, -2, np.float32))
+    np.testing.assert_array_equal(hits.scores, exact_scores(unit, unit, hits.rows, hits.columns))

@@ -61,7 +61,9 @@ def test_counts_that_miss_the_bound_are_noticed_below_the_lists_too():
 
 def test_no_rank_is_given_where_even_float64_contradicts_itself():
     with (
-        mock.patch("pytest_prodbench.retrieval.tally._next", lambda limits, _towards: limits),
+        mock.patch(
+            "pytest_prodbench.retrieval.exact_counts._next", lambda limits, _towards: limits
+        ),
         pytest.raises(RuntimeError, match="could not be ranked"),
     ):
         large_problem(9, q=5, n=100).found("exact", 1)

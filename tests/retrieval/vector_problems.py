@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from unittest import mock
 
@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from ranking_oracle import ranking_from_scores
 
+from pytest_prodbench.protocol import PositiveRanks, Ranking
 from pytest_prodbench.retrieval import Labels, Pairs, matching_pairs, normalise, rank
 from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.backends import ExactBackend, FaissBackend, near_tie_distance
@@ -86,6 +87,20 @@ class VectorProblem:
             ),
             excluded=Pairs(starts, columns.astype(np.int64)),
         )
+
+
+def assert_same(found: Ranking, expected: Ranking) -> None:
+    for field in fields(Ranking):
+        left, right = getattr(found, field.name), getattr(expected, field.name)
+        if field.name == "verification":
+            continue
+        if isinstance(left, PositiveRanks):
+            for inner in fields(PositiveRanks):
+                np.testing.assert_array_equal(
+                    getattr(left, inner.name), getattr(right, inner.name), inner.name
+                )
+        else:
+            np.testing.assert_array_equal(left, right, field.name)
 
 
 @contextmanager

@@ -1,0 +1,158 @@
+"""Counting by scores of a known error: most are settled at once, the rest is scored again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_prodbench.retrieval.backends import near_tie_distance
+from pytest_prodbench.retrieval.bounds import NEVER, Bounds
+from pytest_prodbench.retrieval.counting import Limited, distinct
+from pytest_prodbench.retrieval.exact import exact_scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.retrieval.blocks import ScoreBlock
+    from pytest_prodbench.retrieval.tally import Tally
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+LISTED_AT_ONCE = 1_000_000
+"""Scores above a limit that are listed at a time, of more than one row."""
+
+
+class BoundedCounts(Limited):
+    """Counts what the bound settles at once, keeps the rest, and scores it again at the end."""
+
+    def __init__(self, tally: Tally, some: Ints, bounds: Bounds, allowed: float) -> None:
+        super().__init__(tally, some)
+        self._allowed = allowed
+        self._dropped = np.zeros(len(some), np.bool_)
+        # The first limit has room for its near ties.
+        self._near_distance = near_tie_distance(tally.queries.shape[1])
+        around = [
+            bounds.around(column, margin=0.0 if slot else self._near_distance)
+            for slot, column in enumerate(self._exact.T)
+        ]
+        shape = self._exact.shape
+        # One row a limit: a column of the matrix at a time is held against the block.
+        self._low = np.empty((shape[1], shape[0]), np.float32)
+        self._high = np.empty_like(self._low)
+        for slot, (low, high) in enumerate(around):
+            self._low[slot], self._high[slot] = low, high
+        self._rows: list[Ints] = []
+        self._slots: list[Ints] = []
+        self._places: list[Ints] = []
+        self._fresh: list[Mask] = []
+
+    def add(self, block: ScoreBlock, start: int) -> None:
+        """Count a block; ``start`` is its first place."""
+        for slot, (low, high) in enumerate(zip(self._low, self._high, strict=True)):
+            band = block.count(low, high, self._allowed - self.open_scores)
+            self._above[:, slot] += band.above
+            self.open_scores += band.counts
+            rows, columns = band.rows, band.columns
+            # Before the next limit: what one block leaves open of many nearly equal limits would fill
+            # the memory before the block is through.
+            self.drop(self.open_scores > self._allowed)
+            fresh = np.zeros(len(rows), np.bool_)
+            products = self._tally.limits.products
+            if not slot and products is not None:
+                width = int(products[-1]) + 1
+                seen = self._count_products(block, high, band.above, products[start:], width)
+                # No product is in two blocks: what this block has not counted, none has.
+                fresh = ~_among(rows * width + products[start:][columns], seen)
+            if len(rows):
+                self._rows.append(rows)
+                self._slots.append(np.full(len(rows), slot))
+                self._places.append(columns + start)
+                self._fresh.append(fresh)
+
+    def _count_products(
+        self, block: ScoreBlock, high: Floats, above: Ints, products: Ints, width: int
+    ) -> Ints:
+        """Count the products of a block above each limit; return row · width + product of each, sorted.
+
+        Some rows at a time: where all ranks are bad, half the block is above its limits.
+
+        Args:
+            block: the scores.
+            high: the limits; ``NEVER`` for a query that was dropped.
+            above: how many scores of each row are above its limit.
+            products: of the block's columns.
+            width: more than any product's number.
+        """
+        limits = np.nextafter(high, np.float32(np.inf))
+        above = np.where(high < NEVER, above, 0)
+        part_of_row = np.cumsum(above) // LISTED_AT_ONCE
+        keys = []
+        for part in np.unique(part_of_row[above > 0]):
+            hits = block.at_least(np.where(part_of_row == part, limits, NEVER))
+            rows, codes = distinct(hits.rows, products[hits.columns])
+            self._products_above += np.bincount(rows, minlength=len(above))
+            keys.append(rows * width + codes)
+        return np.concatenate(keys) if keys else np.empty(0, np.int64)
+
+    def drop(self, rows: Mask) -> None:
+        """Count no more for these queries."""
+        more = np.flatnonzero(rows & ~self._dropped)
+        self._dropped[more] = True
+        self._low[:, more] = self._high[:, more] = NEVER
+
+    def settle(self, rows: Mask) -> bool:
+        """Score again what is open for these queries, and enter their counts."""
+        if self._rows:
+            self._settle(rows)
+        return self._enter(rows)
+
+    def _settle(self, rows: Mask) -> None:
+        every = np.concatenate(self._rows)
+        kept = rows[every]
+        every = every[kept]
+        slots = np.concatenate(self._slots)[kept]
+        places = np.concatenate(self._places)[kept]
+        fresh = np.concatenate(self._fresh)[kept]
+        # One pair may be open against several limits; it is scored once.
+        gallery = self._tally.gallery
+        pairs, back = np.unique(every * len(gallery) + places, return_inverse=True)
+        pair_rows, pair_places = np.divmod(pairs, len(gallery))
+        values = exact_scores(
+            self._tally.queries,
+            gallery.vectors,
+            self._some[pair_rows],
+            gallery.rows(pair_places),
+        )[back]
+        limits = self._exact[every, slots]
+        flat = every * self._exact.shape[1] + slots
+        shape, cells = self._exact.shape, self._exact.size
+        self._above += np.bincount(flat[values > limits], minlength=cells).reshape(shape)
+        self._level += np.bincount(flat[values == limits], minlength=cells).reshape(shape)
+        first = slots == 0
+        near = first & (np.abs(values.astype(np.float64) - limits) <= self._near_distance)
+        size = len(self._some)
+        self._near += np.bincount(every[near], minlength=size)
+        products = self._tally.limits.products
+        if products is None:
+            return
+        width = int(products[-1]) + 1
+        keys = every * width + products[places]
+        self._products_reaching += self._products_above
+        for total, reached in (
+            (self._products_above, values > limits),
+            (self._products_reaching, values >= limits),
+        ):
+            more = np.unique(keys[first & fresh & reached])
+            np.add(total, np.bincount(more // width, minlength=size), out=total)
+
+
+def _among(keys: Ints, known: Ints) -> Mask:
+    """Which keys are among some sorted ones."""
+    if not len(known):
+        return np.zeros(len(keys), np.bool_)
+    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    found: Mask = known[at] == keys
+    return found
