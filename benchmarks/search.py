@@ -18,17 +18,15 @@ preparation too, above that of the two matrices.
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from peak_memory import MEBIBYTE, in_a_fresh_process, peak_above
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 SIZES = ("1000x10000x512", "1000x100000x512", "10000x100000x512", "1000x100000x1024")
 EXAMINED = 16
 """Queries whose lists are compared with the oracle."""
-
-MEBIBYTE = 2**20
 
 
 def quiet_environment(threads: int) -> None:
@@ -212,13 +208,7 @@ def memory(arguments: argparse.Namespace, size: str, data: str, k: int) -> None:
         if contender.scores(q, n) > arguments.room * 2**30:
             print(f"| {contender.name} | more than {contender.scores(q, n) // MEBIBYTE:,} |")
             continue
-        child = subprocess.run(  # noqa: S603
-            [sys.executable, *sys.argv, "--child", json.dumps([contender.name, size, data, k])],
-            stdout=subprocess.PIPE,
-            check=True,
-            text=True,
-        )
-        peak = float(child.stdout.split()[-1])
+        peak = in_a_fresh_process([contender.name, size, data, k])
         print(f"| {contender.name} | {peak:,.0f} |", flush=True)
         if contender.ours:
             bound = our_bound(q, n, d, k)
@@ -231,12 +221,6 @@ def our_bound(q: int, n: int, d: int, k: int) -> float:
     return (2 * (n + q) * d + 64 * q * k) / MEBIBYTE + 128
 
 
-def status(field: str) -> float:
-    """A field of the kernel's record of this process, in MiB."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
-
-
 def child(name: str, size: str, data: str, k: int) -> None:
     """Print the peak of one contender above what stands when the matrices are there."""
     from search_contenders import CONTENDERS
@@ -245,13 +229,7 @@ def child(name: str, size: str, data: str, k: int) -> None:
     queries, gallery = make(data, *map(int, size.split("x")))
     # Libraries and their threads come first: they are not the search.
     contender.search(contender.prepare(gallery[:2000].copy()), queries[:8].copy(), k)
-    # What was freed is given back, or it would be used again and not be seen.
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    before = status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    contender.search(contender.prepare(gallery), queries, k)
-    print(status("VmHWM") - before)
+    print(peak_above(lambda: contender.search(contender.prepare(gallery), queries, k)))
 
 
 def chosen(arguments: argparse.Namespace) -> list[Contender]:
