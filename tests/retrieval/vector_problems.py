@@ -108,15 +108,15 @@ def ways(kind):
     """Rank with one backend and the exact one behind it, whatever the size of the problem."""
     from pytest_prodbench.retrieval.torch_backends import ReducedBackend, TorchBackend
 
-    def backends(_backend, gallery, _queries, *, threads=1, **_options):
+    def backends(_backend, gallery, _queries, *, device, threads=1):
         last = ExactBackend(gallery)
 
         def everything():
-            return [ReducedBackend(gallery, "cpu"), TorchBackend(gallery, "cpu"), last]
+            return [ReducedBackend(gallery, device), TorchBackend(gallery, device), last]
 
         return {
             "faiss": lambda: [FaissBackend(gallery, threads), last],
-            "torch": lambda: [TorchBackend(gallery, "cpu"), last],
+            "torch": lambda: [TorchBackend(gallery, device), last],
             "exact": lambda: [last],
         }.get(kind, everything)()
 
