@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pytest_prodbench.atomic import atomic_write_bytes
-from pytest_prodbench.report.sections import Section, accepted, narrowed_away, reasons, sections
-from pytest_prodbench.report.wording import figure, interval, legal, line
+from pytest_prodbench.report.sections import (
+    HEADLINE,
+    Section,
+    accepted,
+    drop_seen,
+    narrowed_away,
+    reasons,
+    sections,
+)
+from pytest_prodbench.report.wording import DROP_SEEN, figure, interval, known, legal, line
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import PairRecord, RunRecord
@@ -65,6 +73,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     facts = [
         ("run", record.run),
         ("verdict", record.verdict),
+        ("drop_seen", known(drop_seen(record.pairs))),
         ("partial", "true" if record.partial else "false"),
         ("selection", " ".join(record.selection)),
         ("planned", str(len(record.planned))),
@@ -76,7 +85,11 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("prodbench_version", record.prodbench_version),
         ("platform", record.host.platform),
     ]
-    facts += [(f"sector {name}", verdict) for name, verdict in sorted(record.sectors.items())]
+    for section in sections(record):
+        facts += [
+            (f"sector {section.name}", section.verdict),
+            (f"sector {section.name} drop_seen", known(section.drop_seen)),
+        ]
     facts += [
         (f"model {name} weights", model.weights_digest)
         for name, model in sorted(record.models.items())
@@ -106,11 +119,14 @@ def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
         # Failed, lost, never reached, or measured and not proven: the run does not know.
         _mark(case, "error", "incomplete" if pair.status == "evaluated" else pair.status, told)
     if pair.measurement is not None:
-        ET.SubElement(case, "system-out").text = legal(
-            "\n".join(
+        _say(
+            case,
+            f"{DROP_SEEN} {known(drop_seen([pair]))} of {HEADLINE}",
+            *(check.message for check in pair.checks if check.passed),
+            *(
                 f"{name} {figure(value.value)} {interval(value)} n={value.n} products={value.products}"
                 for name, value in sorted(pair.measurement.metrics.items())
-            )
+            ),
         )
     return case
 
@@ -131,7 +147,12 @@ def _sector(section: Section, record: RunRecord) -> ET.Element:
             accepted(pair) for pair in section.pairs if pair.name not in away
         )
         _mark(case, "skipped" if narrowed else "error", "incomplete", told)
+    _say(case, f"{DROP_SEEN} {known(section.drop_seen)} of {HEADLINE}, the largest of its pairs")
     return case
+
+
+def _say(case: ET.Element, *lines: str) -> None:
+    ET.SubElement(case, "system-out").text = legal("\n".join(lines))
 
 
 def _mark(case: ET.Element, tag: str, kind: str, told: list[str]) -> None:

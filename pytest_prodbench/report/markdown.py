@@ -10,6 +10,7 @@ from pytest_prodbench.report.sections import (
     HEADLINE,
     METRICS,
     Section,
+    drop_seen,
     narrowed_away,
     outcome,
     reasons,
@@ -90,7 +91,8 @@ def _lines(record: RunRecord) -> list[str]:
         "",
         f"**{count(len(record.sectors), 'sector')}**: {total['accept']} accepted, {total['reject']} "
         f"rejected, {total['incomplete']} incomplete. **{count(len(record.planned), 'pair')} planned**: "
-        f"{len(record.selected)} selected, {len(record.evaluated)} evaluated.",
+        f"{len(record.selected)} selected, {len(record.evaluated)} evaluated. "
+        f"**Drop seen**: {_number(known(drop_seen(record.pairs)))}.",
         "",
         f"Run {escape(record.run)} · policy {escape(short(record.policy_digest))} "
         f"({', '.join(map(escape, record.policy_files)) or 'no file'}) · "
@@ -127,7 +129,8 @@ def _section(section: Section, away: set[str]) -> list[str]:
     lines = [
         f"## {escape(section.title)}: {_MARKS[section.verdict].replace('**', '')}",
         "",
-        f"{section.accepted} of {count(len(section.pairs), 'pair')} accepted{owner}",
+        f"{section.accepted} of {count(len(section.pairs), 'pair')} accepted · "
+        f"{DROP_SEEN} {_number(known(section.drop_seen))}{owner}",
         "",
         "| model | dataset | "
         + " | ".join(title for _, title in METRICS)
@@ -161,7 +164,7 @@ def _row(pair: PairRecord) -> str:
     behind = headline or next(iter(measured.values()), None)
     cells += [
         NOTHING if behind is None else count(behind.n),
-        _number(known(headline.detectable if headline else None)),
+        _number(known(drop_seen([pair]))),
         _MARKS[outcome(pair)],
     ]
     return "| " + " | ".join(cells) + " |"

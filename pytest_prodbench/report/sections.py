@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.evidence.types import PairRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_prodbench.evidence.types import RunRecord, Verdict
 
 HEADLINE = "recall@1"
@@ -48,6 +50,11 @@ class Section:
         """How many pairs are accepted."""
         return sum(map(accepted, self.pairs))
 
+    @property
+    def drop_seen(self) -> float | None:
+        """What stands beside the sector's verdict."""
+        return drop_seen(self.pairs)
+
 
 def sections(record: RunRecord) -> tuple[Section, ...]:
     """Return the sectors by name; within one the pairs by dataset, then as they were planned."""
@@ -69,6 +76,16 @@ def sections(record: RunRecord) -> tuple[Section, ...]:
 def accepted(pair: PairRecord) -> bool:
     """Whether a pair is proven: measured, and accepted on what was measured."""
     return pair.verdict == "accept" and pair.status == "evaluated" and pair.measurement is not None
+
+
+def drop_seen(pairs: Iterable[PairRecord]) -> float | None:
+    """Return the smallest drop of the headline that all of these pairs could have shown; None if unknown.
+
+    That is the largest of theirs: a verdict over several pairs sees no better than the worst of them.
+    """
+    headlines = [pair.measurement.metrics.get(HEADLINE) for pair in pairs if pair.measurement]
+    drops = [value.detectable for value in headlines if value and value.detectable is not None]
+    return max(drops, default=None)
 
 
 def reasons(pair: PairRecord) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.report.sections import (
     HEADLINE,
     Section,
+    drop_seen,
     narrowed_away,
     outcome,
     reasons,
@@ -37,6 +38,9 @@ NARROWEST_NAME = 16
 REASON_LINES = 4
 """A reason is broken over at most so many lines; the reports beside the evidence have the rest."""
 
+EXPLANATION_LINES = 8
+"""What *drop seen* means is broken over at most so many."""
+
 _GAP = "  "
 _INDENT = "    "
 _COLUMNS = (
@@ -61,27 +65,25 @@ def sector_tables(
     """
     lines: list[str] = []
     away = set(narrowed_away(record))
-    explained = False
     for section in sections(record):
-        table = _section(section, away, width, color)
-        explained = explained or DROP_SEEN in table[1]
-        lines += [*table, ""]
-    if explained:
-        lines += [*wrap(f"{DROP_SEEN}: {DROP_SEEN_MEANS}", width, REASON_LINES), ""]
+        lines += [*_section(section, away, width, color), ""]
+    if lines:
+        lines += [*wrap(f"{DROP_SEEN}: {DROP_SEEN_MEANS}", width, EXPLANATION_LINES), ""]
     lines += _narrowing(record, width, color)
-    verdict = record.verdict.upper()
-    facts = (
-        f"{count(len(record.planned), 'pair')} planned, {len(record.selected)} selected, "
-        f"{len(record.evaluated)} evaluated"
+    told = (
+        f"{record.verdict.upper()}: {count(len(record.planned), 'pair')} planned, "
+        f"{len(record.selected)} selected, {len(record.evaluated)} evaluated"
     )
-    lines.append(_paint(fit(f"{verdict}: {facts}", width), record.verdict, color))
+    seen = f"{DROP_SEEN} {known(drop_seen(record.pairs))}"
+    lines += _verdict(told, seen, "", width, record.verdict if color else "")
     lines.append(fit(f"evidence: {_name(run_dir or record.run)}", width))
     return lines
 
 
 def _section(section: Section, away: set[str], width: int, color: bool) -> list[str]:
     owner = f" (owner {_name(section.owner)})" if section.owner else ""
-    title = f"{_name(section.title)}: {section.verdict.upper()}{owner}"
+    title = f"{_name(section.title)}: {section.verdict.upper()}"
+    seen = f"{DROP_SEEN} {known(section.drop_seen)}"
     header = ["model", "dataset", *(title for _, title in _COLUMNS), "n", DROP_SEEN, "verdict"]
     rows = [_row(pair) for pair in section.pairs]
     header, rows = _shrink(header, rows, width)
@@ -89,7 +91,7 @@ def _section(section: Section, away: set[str], width: int, color: bool) -> list[
     names = width - sum(widths[2:]) - len(_GAP) * (len(header) - 1)
     widths[:2] = _share(widths[0], widths[1], max(names, 2))
     lines = [
-        _paint(fit(title, width), section.verdict, color),
+        *_verdict(title, seen, owner, width, section.verdict if color else ""),
         fit(_line(header, widths), width),
     ]
     for pair, row in zip(section.pairs, rows, strict=True):
@@ -98,12 +100,26 @@ def _section(section: Section, away: set[str], width: int, color: bool) -> list[
         if color and text.endswith(word):
             text = text[: -len(word)] + _paint(word, outcome(pair), color)
         lines.append(text)
+        if pair.measurement and DROP_SEEN not in header:
+            own = wrap(
+                f"{DROP_SEEN} {known(drop_seen([pair]))}", width - len(_INDENT), REASON_LINES
+            )
+            lines += [fit(_INDENT + part, width) for part in own]
         if pair.name in away:
             continue
         for reason in reasons(pair):
             told = wrap(paragraph(unturned(reason)), width - len(_INDENT), REASON_LINES)
             lines += [fit(_INDENT + part, width) for part in told]
     return lines
+
+
+def _verdict(told: str, seen: str, rest: str, width: int, painted: str) -> list[str]:
+    """What was decided and the smallest drop behind it, which has lines of its own if one is too narrow."""
+    whole = f"{told}, {seen}{rest}"
+    parts = [whole]
+    if cells(whole) > width:
+        parts = [fit(told + rest, width), *wrap(seen, width, REASON_LINES)]
+    return [_paint(part, painted, bool(painted)) for part in parts]
 
 
 def _row(pair: PairRecord) -> list[str]:
@@ -118,7 +134,7 @@ def _row(pair: PairRecord) -> list[str]:
     word = outcome(pair)
     row += [
         NOTHING if behind is None else count(behind.n),
-        known(headline.detectable if headline else None),
+        known(drop_seen([pair])),
         word if word in {"accept", "not run"} else word.upper(),
     ]
     return row

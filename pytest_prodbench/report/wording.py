@@ -19,8 +19,9 @@ DROP_SEEN = "drop seen"
 """Heads the column of the smallest drop that a dataset could have shown."""
 
 DROP_SEEN_MEANS = (
-    "the smallest drop in recall@1 that this dataset could have shown (power 80 %). A smaller one "
-    "may be there and not be seen; comparing two models on the same photos shows smaller ones."
+    "the smallest drop in recall@1 that this dataset could have shown (power 80 %); of a sector or run, "
+    "the largest of its pairs. A smaller one may be there and not be seen; comparing two models on the "
+    "same photos shows smaller ones."
 )
 
 # Control characters (an escape sequence would repaint a terminal), lone surrogates and the two

@@ -133,6 +133,37 @@ def test_facts_are_properties_of_the_suite_only(tmp_path):
     assert len(root.findall(".//properties")) == 1
 
 
+def test_each_verdict_says_how_small_a_drop_it_could_have_seen(tmp_path):
+    pairs = [
+        b.pair(
+            name,
+            "parts",
+            "diy",
+            measurement=b.measurement(metrics={"recall@1": b.metric(0.9, detectable=drop)}),
+        )
+        for name, drop in (("one", 0.111), ("two", 0.222))
+    ]
+    lost = b.unmeasured("three", "boxes", "retail", "lost", "gone")
+    record = b.run([*pairs, lost], [], [b.dataset("parts", "diy"), b.dataset("boxes", "retail")])
+    root = tree(ReportInput(record, {}, tmp_path, tmp_path))
+    said = {item.get("name"): item.findtext("system-out") for item in root.iter("testcase")}
+    assert said["one:parts"].startswith("drop seen 0.111 of recall@1\n")
+    assert said["diy"] == "drop seen 0.222 of recall@1, the largest of its pairs"
+    assert said["retail"] == "drop seen – of recall@1, the largest of its pairs"
+    facts = {item.get("name"): item.get("value") for item in root.iter("property")}
+    assert facts["drop_seen"] == facts["sector diy drop_seen"] == "0.222"
+    assert facts["sector retail drop_seen"] == "–"
+
+
+def test_checks_that_hold_are_there_to_read(tmp_path):
+    checks = [b.check(0.9, 0.8), b.check(0.5, 0.9, "mrr")]
+    failed = case(
+        tree(b.small_run(tmp_path, pair={"verdict": "reject", "checks": checks})), "lite0:parts"
+    )
+    assert checks[0].message in failed.findtext("system-out").splitlines()
+    assert checks[1].message not in failed.findtext("system-out")
+
+
 def test_times_have_three_decimals(tmp_path):
     for item in tree(four_sectors(tmp_path)).iter():
         if item.get("time") is not None:

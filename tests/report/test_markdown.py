@@ -49,6 +49,8 @@ def test_the_smallest_drop_stands_beside_the_verdict_and_is_explained_once(tmp_p
     text = summary(four_sectors(tmp_path))
     assert text.count("| 400 | 0.062 | ✅ accept |") == 8
     assert "| – | – | ⚠️ **lost** |" in text
+    assert "12 selected, 10 evaluated. **Drop seen**: 0.062." in text
+    assert "3 of 4 pairs accepted · drop seen 0.062 · owner manufacturing team" in text
     assert text.count("(power 80 %)") == 1
 
 
@@ -56,7 +58,10 @@ def test_the_smallest_drop_stands_beside_the_verdict_and_is_explained_once(tmp_p
 def test_a_drop_is_a_number_or_nothing(tmp_path, drop, shown):
     measured = b.measurement(metrics={"recall@1": b.metric(0.9, detectable=drop)})
     report = b.small_run(tmp_path, pair={"measurement": measured})
-    assert f"| 400 | {shown} | ✅ accept |" in summary(report)
+    text = summary(report)
+    assert f"| 400 | {shown} | ✅ accept |" in text
+    assert f"1 evaluated. **Drop seen**: {shown}." in text
+    assert f"1 of 1 pair accepted · drop seen {shown} · owner" in text
 
 
 def test_long_lists_are_cut_and_say_so(tmp_path):

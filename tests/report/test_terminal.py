@@ -16,7 +16,7 @@ ANSI = re.compile(r"\x1b\[\d+m")
 
 def test_a_table_a_sector_and_the_verdict_last(tmp_path):
     lines = sector_tables(four_sectors(tmp_path).record, 140, run_dir="reports/today")
-    assert lines[0] == "automotive: INCOMPLETE (owner automotive team)"
+    assert lines[0] == "automotive: INCOMPLETE, drop seen 0.062 (owner automotive team)"
     assert lines[1].split() == [
         "model",
         "dataset",
@@ -31,7 +31,7 @@ def test_a_table_a_sector_and_the_verdict_last(tmp_path):
         "verdict",
     ]
     assert lines[2].split()[:4] == ["siglip2-b16", "dealer-parts", "0.902", "[0.877,"]
-    assert lines[-2] == "REJECT: 13 pairs planned, 12 selected, 10 evaluated"
+    assert lines[-2] == "REJECT: 13 pairs planned, 12 selected, 10 evaluated, drop seen 0.062"
     assert lines[-1] == "evidence: reports/today"
     assert "PARTIAL: narrowed by -k 'not openai'" in lines
 
@@ -71,11 +71,49 @@ def test_a_drop_that_is_not_known_stands_as_nothing():
     assert lines[2].split()[-2:] == ["–", "LOST"]
 
 
-def test_the_drop_goes_last_and_its_explanation_with_it():
+def test_the_column_of_the_drop_goes_last_and_leaves_a_line():
     assert one_row(60)[1].split() == ["model", "dataset", "R@1", "drop", "seen", "verdict"]
     narrow = one_row(46)
     assert narrow[1].split() == ["model", "dataset", "R@1", "verdict"]
-    assert not any("power" in line for line in narrow)
+    assert narrow[3] == "    drop seen 0.062"
+    assert any("power" in line for line in narrow)
+
+
+def test_a_verdict_that_fills_its_line_has_the_drop_below_it():
+    assert one_row(45)[0] == "diy: ACCEPT, drop seen 0.062 (owner diy team)"
+    narrow = one_row(44)
+    assert narrow[:2] == ["diy: ACCEPT (owner diy team)", "drop seen 0.062"]
+    assert narrow[-3:-1] == ["ACCEPT: 1 pair planned, 1 selected, 1 evalu…", "drop seen 0.062"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(width=st.integers(10, 200), color=st.booleans())
+def test_no_terminal_is_too_narrow_for_the_drop(width, color):
+    """Beside each pair its own; beside sector and run the largest, for they see no better than that."""
+    pairs = [
+        b.pair(f"{name} of a long name", "of a dataset", sector, measurement=measured)
+        for name, sector, measured in (
+            ("one", "diy", b.measurement(metrics={"recall@1": b.metric(0.9, detectable=0.111)})),
+            ("two", "diy", b.measurement(metrics={"recall@1": b.metric(0.9, detectable=0.222)})),
+            ("three", "diy", b.measurement(metrics={"recall@1": b.metric(0.9, detectable=None)})),
+            (
+                "four",
+                "retail",
+                b.measurement(metrics={"recall@1": b.metric(0.9, detectable=0.333)}),
+            ),
+        )
+    ]
+    told = " ".join(
+        ANSI.sub("", line) for line in sector_tables(b.run(pairs, [], []), width, color)
+    )
+    assert [told.count(drop) for drop in ("0.111", "0.222", "0.333")] == [1, 2, 3]
+
+
+def test_sectors_of_which_nothing_was_measured_have_seen_nothing():
+    never = b.unmeasured("lite0", "parts", "diy", "lost", "gone")
+    lines = sector_tables(b.run([never], [], [b.dataset("parts", "diy")]), 120)
+    assert lines[0].startswith("diy: ACCEPT, drop seen – (owner")
+    assert lines[-2].endswith("0 evaluated, drop seen –")
 
 
 def test_colour_takes_no_room(tmp_path):

@@ -19,8 +19,31 @@ def unfolded(tmp_path, **measured) -> str:
 
 def test_the_smallest_drop_stands_below_the_verdict_and_is_explained_once(tmp_path):
     text = Seen(page(four_sectors(tmp_path))).text
-    assert text.count("drop seen 0.062") == 10
+    assert text.count("drop seen 0.062") == 14  # of ten pairs, and on the cards of four sectors
+    assert text.count("Drop seen 0.062, the largest of its pairs") == 4
     assert text.count("(power 80 %)") == 1
+
+
+def test_the_largest_drop_stands_beside_the_verdict_of_sector_and_run(tmp_path):
+    drops = {"one": 0.111, "two": 0.222, "three": None}
+    pairs = [
+        b.pair(
+            name,
+            "parts",
+            "diy",
+            measurement=b.measurement(metrics={"recall@1": b.metric(0.9, detectable=drop)}),
+        )
+        for name, drop in drops.items()
+    ]
+    lost = b.unmeasured("four", "boxes", "retail", "lost", "gone")
+    record = b.run([*pairs, lost], [b.model(name) for name in drops], [b.dataset("parts", "diy")])
+    text = " ".join(Seen(page(ReportInput(record, {}, tmp_path, tmp_path))).parts)
+    text = " ".join(text.split())
+    assert "drop seen 0.222 run 2026" in text
+    assert "3 of 3 pairs accepted, drop seen 0.222; best" in text
+    assert "Drop seen 0.222, the largest of its pairs. Owner: diy team" in text
+    assert "0 of 1 pair accepted, drop seen –." in text
+    assert "Drop seen –. Owner: retail team" in text
 
 
 @pytest.mark.parametrize(("drop", "shown"), [(None, "–"), (0.31, "0.310"), (0.00001, "<0.001")])
