@@ -17,10 +17,10 @@ FINE = 2.0**-6
 """Below it a multiple of ``RESOLUTION`` is a float32 number; above it float32 is the coarser grid."""
 
 PAIRS_AT_ONCE = 256
-"""Rows gathered at a time: two blocks of 256 vectors stay in a second-level cache."""
+"""Vectors gathered at a time: so many, and their float64 copies, stay in a second-level cache."""
 
 RUN = 6
-"""Pairs of one query from which they are multiplied as a matrix."""
+"""Pairs of one query, on average, from which they are multiplied as a matrix and a vector."""
 
 
 def exact_scores(
@@ -37,19 +37,23 @@ def exact_scores(
     depends on the two vectors alone, and not on the order of summation.
     """
     sums = np.empty(len(rows), np.float64)
-    # Runs of one query are one product of a matrix and a vector; short ones are not worth a call.
-    ends = np.append(np.flatnonzero(np.diff(rows)) + 1, len(rows)) if len(rows) else rows
-    start = single = 0
-    for end in ends.tolist():
-        if end - start >= RUN:
-            _einsum(queries, gallery, rows, columns, sums, single, start)
-            for first in range(start, end, PAIRS_AT_ONCE):
-                part = slice(first, min(first + PAIRS_AT_ONCE, end))
-                block = gallery[columns[part]].astype(np.float64)
-                np.dot(block, queries[rows[start]].astype(np.float64), out=sums[part])
-            single = end
-        start = end
-    _einsum(queries, gallery, rows, columns, sums, single, len(rows))
+    # The same memory again and again: fresh pages for each batch would take longer than the products.
+    room = np.empty((PAIRS_AT_ONCE, queries.shape[1]), np.float32)
+    wide, wide_left = np.empty(room.shape, np.float64), np.empty(room.shape, np.float64)
+    for start in range(0, len(rows), PAIRS_AT_ONCE):
+        part = slice(start, min(start + PAIRS_AT_ONCE, len(rows)))
+        right = _widened(gallery, columns[part], room, wide)
+        here = rows[part]
+        ends = np.append(np.flatnonzero(np.diff(here)) + 1, len(here))
+        if len(ends) * RUN > len(here):
+            left = _widened(queries, here, room, wide_left)
+            np.einsum("ij,ij->i", left, right, out=sums[part])
+            continue
+        first = 0
+        for last in ends.tolist():
+            query = queries[here[first]].astype(np.float64)
+            np.dot(right[first:last], query, out=sums[start + first : start + last])
+            first = last
     values, open_ = round_once(sums, queries.shape[1])
     for i in np.flatnonzero(open_):
         values[i] = _exactly(queries[rows[i]], gallery[columns[i]])
@@ -68,19 +72,18 @@ def exact_block(queries: NDArray[np.float32], gallery: NDArray[np.float32]) -> N
     return values
 
 
-def _einsum(
-    queries: NDArray[np.float32],
-    gallery: NDArray[np.float32],
+def _widened(
+    vectors: NDArray[np.float32],
     rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    sums: NDArray[np.float64],
-    first: int,
-    last: int,
-) -> None:
-    for start in range(first, last, PAIRS_AT_ONCE):
-        part = slice(start, min(start + PAIRS_AT_ONCE, last))
-        left, right = queries[rows[part]], gallery[columns[part]]
-        np.einsum("ij,ij->i", left, right, dtype=np.float64, out=sums[part])
+    room: NDArray[np.float32],
+    wide: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Some rows as float64, in memory that is there already."""
+    found, copy = room[: len(rows)], wide[: len(rows)]
+    # "clip" checks no index; by default they are gathered elsewhere first, lest one be out of range.
+    np.take(vectors, rows, axis=0, out=found, mode="clip")
+    np.copyto(copy, found)
+    return copy
 
 
 def round_once(
