@@ -1,4 +1,4 @@
-"""The ``prodbench`` command: init, list, run, report, download."""
+"""The ``prodbench`` command: init, list, explain, run, report, download."""
 
 from __future__ import annotations
 
@@ -48,6 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="show models, datasets, thresholds and pairs")
     _add_places(listing)
     listing.set_defaults(command=_list)
+
+    explain = commands.add_parser(
+        "explain", help="print the rules that hold for one pair, with file and line"
+    )
+    # Not "model" and "dataset": those are the options' own.
+    explain.add_argument("model_name", metavar="MODEL", help="name of a model")
+    explain.add_argument("dataset_name", metavar="DATASET", help="name of a dataset")
+    _add_places(explain)
+    explain.set_defaults(command=_explain)
 
     run = commands.add_parser("run", help="evaluate and judge, without pytest, one after the other")
     _add_places(run)
@@ -110,6 +119,12 @@ def _list(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.listing import list_suite
 
     return list_suite(given)
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.explain import explain
+
+    return explain(given)
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 
+from pytest_prodbench.cli.explain import demand_lines
 from pytest_prodbench.cli.suite import open_suite
 from pytest_prodbench.evaluation.planning import is_selected, plan_pairs
-from pytest_prodbench.gate import effective_rules
+from pytest_prodbench.gate import model_demands, pair_demands
 from pytest_prodbench.settings.files import shown_path
+from pytest_prodbench.settings.policy import EVERY
+
+NO_RULE = "no threshold: it can be measured, but nothing can be accepted"
 
 
 def list_suite(given: argparse.Namespace) -> int:
@@ -15,6 +20,8 @@ def list_suite(given: argparse.Namespace) -> int:
     opened = open_suite(given)
     plans = plan_pairs(opened.suite, opened.settings, prefix="--")
     chosen = [plan for plan in plans if is_selected(plan, opened.settings)]
+    # Without a model, what is demanded of all is still shown.
+    names = list(opened.suite.models) or [EVERY]
     print("models")
     for model in opened.suite.models.values():
         source = f"{model.library}:{model.identifier}"
@@ -24,14 +31,29 @@ def list_suite(given: argparse.Namespace) -> int:
     for sector in opened.suite.sectors.values():
         owner = f", owner {sector.owner}" if sector.owner else ""
         print(f"\nsector {sector.name}{owner} ({shown_path(sector.source, opened.project)})")
+        scope = (sector.rules, sector.waivers, sector.name)
         for dataset in sector.datasets.values():
             print(f"  {dataset.name}  {dataset.layout} {shown_path(dataset.path, opened.project)}")
-            rules = effective_rules(sector, dataset.name)
-            for rule in rules:
-                print(f"    {rule.metric} >= {rule.min:g}  [{rule.where}]")
-            if not rules:
-                print("    no threshold: it can be measured, but nothing can be accepted")
+            of_pairs = {
+                name: demand_lines(pair_demands(*scope, name, dataset.name)) for name in names
+            }
+            _print_rules(of_pairs, NO_RULE)
+        together = {name: demand_lines(model_demands(*scope, name)) for name in names}
+        if any(together.values()):
+            print("  all datasets together")
+            _print_rules(together, "no rule")
     print(f"\n{len(chosen)} of {len(plans)} pairs")
     for plan in chosen:
         print(f"  {plan.name}")
     return 0
+
+
+def _print_rules(by_model: Mapping[str, Sequence[str]], nothing: str) -> None:
+    """Print each list of rules once, below the models that it holds for unless it holds for all."""
+    for lines in dict.fromkeys(map(tuple, by_model.values())):
+        of = [name for name, its in by_model.items() if tuple(its) == lines]
+        indent = "  "
+        if len(of) < len(by_model):
+            print(f"    {', '.join(of)}")
+            indent = "    "
+        print("\n".join(f"{indent}{line}" for line in lines or [f"  {nothing}"]))

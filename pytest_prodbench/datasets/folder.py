@@ -16,7 +16,8 @@ from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
 from pytest_prodbench.errors import DatasetError, did_you_mean
 from pytest_prodbench.protocol import ImageTable
-from pytest_prodbench.settings.types import DatasetSpec, Frozen
+from pytest_prodbench.settings.frozen import Frozen
+from pytest_prodbench.settings.types import DatasetSpec
 
 EXTENSIONS = [".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"]
 

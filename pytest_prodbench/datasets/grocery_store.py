@@ -21,7 +21,8 @@ from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
-from pytest_prodbench.settings.types import DatasetSpec, Frozen
+from pytest_prodbench.settings.frozen import Frozen
+from pytest_prodbench.settings.types import DatasetSpec
 
 CLASSES = 81
 # The paper counts 42 coarse classes; the released classes.csv holds 43, ids 0 to 42. Files decide.

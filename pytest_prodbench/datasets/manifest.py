@@ -20,7 +20,8 @@ from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
 from pytest_prodbench.errors import DatasetError, ProblemList, did_you_mean
 from pytest_prodbench.protocol import Box, ImageTable
-from pytest_prodbench.settings.types import DatasetSpec, Frozen
+from pytest_prodbench.settings.frozen import Frozen
+from pytest_prodbench.settings.types import DatasetSpec
 
 Column = Literal["image", "product_id", "role", "sector", "family", "bbox", "group"]
 REQUIRED: tuple[Column, ...] = ("image", "product_id", "role")

@@ -17,7 +17,7 @@ from pytest_prodbench.evaluation.images import evaluate_opened
 from pytest_prodbench.evidence.queries import to_parquet
 from pytest_prodbench.evidence.store import queries_file
 from pytest_prodbench.evidence.types import PairRecord, Timing
-from pytest_prodbench.gate import effective_rules, judge_measurement
+from pytest_prodbench.gate import judge_measurement, model_demands, pair_demands
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress
@@ -73,13 +73,16 @@ class Bench:
 
     def evaluate(self, plan: PairPlan, on_progress: OnProgress | None = None) -> PairOutcome:
         """Evaluate and judge one pair; an error that the user can mend becomes a failed record."""
-        rules = effective_rules(plan.sector, plan.dataset.name)
+        sector, names = plan.sector, (plan.model.name, plan.dataset.name)
+        demands = pair_demands(sector.rules, sector.waivers, sector.name, *names)
+        together = model_demands(sector.rules, sector.waivers, sector.name, plan.model.name)
+        metrics = [demand.rule.metric for demand in (*demands, *together)]
         try:
-            evaluation = self._measure(plan, [rule.metric for rule in rules], on_progress)
+            evaluation = self._measure(plan, metrics, on_progress)
         except ProdbenchError as error:
             message = without_folders(str(error), self._project)
             return PairOutcome(failed(plan, message, self._worker), None)
-        checks, verdict = judge_measurement(plan.name, evaluation.measurement, rules)
+        checks, verdict = judge_measurement(*names, evaluation.measurement, demands)
         record = PairRecord(
             model=plan.model.name,
             dataset=plan.dataset.name,
@@ -144,7 +147,7 @@ def failure_message(record: PairRecord) -> str | None:
         return None
     if record.error is not None:
         return f"{record.name}: {record.error}"
-    missed = [check.message for check in record.checks if not check.passed]
+    missed = [check.message for check in record.checks if check.blocks]
     if missed:
         return "\n".join(missed)
     return (

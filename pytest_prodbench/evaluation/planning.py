@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from pytest_prodbench.embedding.device import choose_device, choose_precision
 from pytest_prodbench.evaluation.bench import PairPlan
 from pytest_prodbench.gate import check_policy
@@ -19,7 +21,7 @@ def plan_pairs(
     Raises:
         SettingsError: the policy makes no sense, or a name on the command line is not defined.
     """
-    check_policy(suite.sectors.values())
+    check_policy(suite.sectors.values(), list(suite.models), datetime.now(UTC).date())
     datasets = [name for sector in suite.sectors.values() for name in sector.datasets]
     for kind, asked, known in (
         ("model", settings.models, list(suite.models)),

@@ -6,7 +6,7 @@ import base64
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ from pytest_prodbench import __version__
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evaluation.bench import PairPlan
 from pytest_prodbench.evaluation.planning import selection_words
+from pytest_prodbench.evidence.judgement import Verdict
 from pytest_prodbench.evidence.store import RunFolder, new_run_name, read_journal
 from pytest_prodbench.evidence.types import (
     DatasetRecord,
@@ -23,11 +24,11 @@ from pytest_prodbench.evidence.types import (
     ModelRecord,
     PairRecord,
     RunRecord,
-    Verdict,
 )
 from pytest_prodbench.gate import judge_pairs
 from pytest_prodbench.protocol import DEFINITIONS, PROTOCOL_VERSION
 from pytest_prodbench.settings.files import policy_digest, shown_path
+from pytest_prodbench.settings.policy import Rule, Scope, Waiver
 from pytest_prodbench.settings.types import RunSettings, Suite
 
 WORST_FIRST: tuple[Verdict, ...] = ("reject", "incomplete", "accept")
@@ -52,6 +53,8 @@ class Run:
             "run": self.folder.path.name,
             "policy_digest": policy_digest(suite),
             "policy_files": [shown_path(path, project) for path in suite.files],
+            "rules": _dumped(rule for spec in suite.sectors.values() for rule in spec.rules),
+            "waivers": _dumped(w for spec in suite.sectors.values() for w in spec.waivers),
             "owners": {name: spec.owner for name, spec in suite.sectors.items() if spec.owner},
             "definitions": list(DEFINITIONS),
             "planned": {name: plan.sector.name for name, plan in sorted(self._plans.items())},
@@ -160,7 +163,9 @@ def assemble(
     pairs = dict(results.pairs)
     for name, sector in planned.items():
         pairs.setdefault(name, _bare(name, sector, "not run"))
-    verdict, sectors = judge_pairs(planned, pairs.values())
+    rules = [Rule.model_validate(rule) for rule in frame["rules"]]
+    waivers = [Waiver.model_validate(waiver) for waiver in frame["waivers"]]
+    judged = judge_pairs(planned, pairs.values(), rules, waivers)
     ordered = sorted(pairs.values(), key=lambda p: (p.sector, p.dataset, p.model))
     return RunRecord(
         **{**frame, "planned": sorted(planned)},
@@ -168,12 +173,17 @@ def assemble(
         selected=list(selected),
         evaluated=sorted(p.name for p in ordered if p.status == "evaluated"),
         partial=set(selected) != set(planned),
-        verdict=verdict,
-        sectors=sectors,
+        verdict=judged.verdict,
+        sectors=judged.sectors,
+        sector_checks=judged.checks,
         models=dict(sorted(results.models.items())),
         datasets=dict(sorted(results.datasets.items())),
         pairs=ordered,
     )
+
+
+def _dumped(demands: Iterable[Scope]) -> list[dict[str, Any]]:
+    return [demand.model_dump(mode="json") for demand in demands]
 
 
 def recover(run: Path) -> RunRecord:

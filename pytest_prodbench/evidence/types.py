@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA_VERSION: Literal[2] = 2
+from pytest_prodbench.evidence.judgement import Check, Record, Verdict
+from pytest_prodbench.settings.policy import Rule, Waiver
 
-Verdict = Literal["accept", "reject", "incomplete"]
-
-
-class Record(BaseModel):
-    """Base of all records: no unknown key, NaN and infinity are refused (they are not JSON)."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+SCHEMA_VERSION: Literal[3] = 3
 
 
 class MetricValue(Record):
@@ -110,20 +105,6 @@ class EmbeddingFacts(Record):
     )
     near_identical_from: float = Field(description="similarity")
     near_identical_looked_at: int = Field(description="gallery images looked at, evenly spaced")
-
-
-class Check(Record):
-    """One rule held against one pair."""
-
-    metric: str
-    limit: float = Field(description="smallest accepted value")
-    value: float | None = Field(description="measured value; null if there is none")
-    passed: bool
-    message: str = Field(description="what, by how much, against which rule from which file")
-    detectable: float | None = Field(
-        default=None, description="as in the metric's value; null if there is none"
-    )
-    where: str = Field(description="file and key of the rule, relative to the project")
 
 
 class ModelRecord(Record):
@@ -239,12 +220,14 @@ class Host(Record):
 class RunRecord(Record):
     """One run: ``evidence.json``."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     protocol_version: int
     prodbench_version: str
     run: str
     policy_digest: str
     policy_files: list[str]
+    rules: list[Rule] = Field(default_factory=list, description="what the owners demand")
+    waivers: list[Waiver] = Field(default_factory=list, description="easier limits, for a time")
     selection: list[str] = Field(default_factory=list, description="how the run was narrowed")
     planned: list[str] = Field(description="every pair that the configuration asks for")
     selected: list[str] = Field(description="those that this run set out to evaluate")
@@ -252,6 +235,10 @@ class RunRecord(Record):
     partial: bool = Field(description="fewer selected than planned")
     verdict: Verdict
     sectors: dict[str, Verdict]
+    sector_checks: dict[str, list[Check]] = Field(
+        default_factory=dict,
+        description="sector → rules on all its datasets together, a model each",
+    )
     owners: dict[str, str] = Field(default_factory=dict, description="sector → owner")
     models: dict[str, ModelRecord]
     datasets: dict[str, DatasetRecord]

@@ -1,6 +1,13 @@
 """Policy + evidence → verdict; pure functions, no I/O."""
 
 from pytest_prodbench.gate.judge import judge_measurement, judge_pairs
-from pytest_prodbench.gate.policy import check_policy, effective_rules
+from pytest_prodbench.gate.policy import Demand, check_policy, model_demands, pair_demands
 
-__all__ = ["check_policy", "effective_rules", "judge_measurement", "judge_pairs"]
+__all__ = [
+    "Demand",
+    "check_policy",
+    "judge_measurement",
+    "judge_pairs",
+    "model_demands",
+    "pair_demands",
+]

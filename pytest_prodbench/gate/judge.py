@@ -1,90 +1,77 @@
-"""Hold what was measured against the rules. Nothing passes that is not proven to hold."""
+"""From checks to verdicts: of pairs, of sectors, of the run."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from pytest_prodbench.evidence.types import Check, Measurement, MetricValue, PairRecord, Verdict
-from pytest_prodbench.metrics import DIGITS, ROUNDING
-from pytest_prodbench.settings.types import Rule
+from pytest_prodbench.evidence.judgement import Check, Verdict
+from pytest_prodbench.evidence.types import Measurement, PairRecord
+from pytest_prodbench.gate.checking import check_model, check_pair
+from pytest_prodbench.gate.policy import Demand, model_demands
+from pytest_prodbench.settings.policy import Rule, Waiver
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Verdicts of a run.
+
+    Attributes:
+        verdict: of the run.
+        sectors: of each sector.
+        checks: sector → its rules on all its datasets together, held against each model; only sectors that
+            have some.
+    """
+
+    verdict: Verdict
+    sectors: dict[str, Verdict]
+    checks: dict[str, list[Check]]
 
 
 def judge_measurement(
-    pair: str, measurement: Measurement, rules: Sequence[Rule]
+    model: str, dataset: str, measurement: Measurement, demands: Sequence[Demand]
 ) -> tuple[list[Check], Verdict]:
-    """Check one pair's measurement against its rules.
+    """Check one pair's measurement against what is demanded of it.
 
     Returns:
-        One check a rule, and ``accept`` if there is at least one rule and all hold, ``reject`` if a
-        measured value misses its limit, ``incomplete`` if nothing was demanded or a demanded value was
-        not measured.
+        One check a demand, and the verdict of those that block: ``accept`` if there is one and all pass,
+        ``reject`` if one fails, ``incomplete`` if nothing is demanded, a value is not there, or the
+        interval of one straddles its limit and that blocks.
     """
-    checks = [_check(pair, measurement, rule) for rule in rules]
-    if any(not check.passed and check.value is not None for check in checks):
-        return checks, "reject"
-    if not checks or not all(check.passed for check in checks):
-        return checks, "incomplete"
-    return checks, "accept"
+    checks = [check_pair(model, dataset, measurement, demand) for demand in demands]
+    return checks, verdict_of(checks)
 
 
-def _check(pair: str, measurement: Measurement, rule: Rule) -> Check:
-    found = measurement.metrics.get(rule.metric)
-    usable = found is not None and math.isfinite(found.value) and found.n > 0
-    value = found.value if found is not None and usable else None
-    limit = rule.min
-    passed = value is not None and value >= limit - ROUNDING
-    if found is None or value is None:
-        said = f"has no value (no query of this dataset defines it), the rule demands {limit:.12g}"
-    elif passed:
-        said = f"{_apart(value, limit)} >= {limit:.12g} ({_seen(found)})"
-    else:
-        said = (
-            f"{_apart(value, limit)} < {limit:.12g}, short by {_apart(limit - value, 0.0)} (95 % interval "
-            f"{found.low:.4f} to {found.high:.4f}, {_seen(found)}, {found.n} queries)"
-        )
-    return Check(
-        metric=rule.metric,
-        limit=limit,
-        value=value,
-        passed=passed,
-        message=f"{pair}: {rule.metric} {said} [{rule.where}]",
-        where=rule.where,
-        detectable=found.detectable if found is not None else None,
-    )
-
-
-def _apart(value: float, limit: float) -> str:
-    """Four decimals, or as many as are recorded where four would hide a difference."""
-    return f"{value:.4f}" if abs(value - limit) >= 5e-5 or value == limit else f"{value:.{DIGITS}f}"
-
-
-def _seen(found: MetricValue) -> str:
-    """Say how small a change this verdict could have noticed: it vouches for no less."""
-    drop = found.detectable
-    if drop is None:
-        return "could have seen a drop of unknown size"
-    size = f"{drop:.3f}" if drop >= 0.0005 else "less than 0.001"
-    return f"could have seen a drop of {size}"
+def verdict_of(checks: Sequence[Check]) -> Verdict:
+    """Return the verdict of some checks; warnings and information decide nothing."""
+    blocking = [check for check in checks if check.severity == "block"]
+    if any(check.outcome == "fails" for check in blocking):
+        return "reject"
+    return "accept" if blocking and all(check.passed for check in blocking) else "incomplete"
 
 
 def judge_pairs(
-    planned: Mapping[str, str], pairs: Iterable[PairRecord]
-) -> tuple[Verdict, dict[str, Verdict]]:
+    planned: Mapping[str, str],
+    pairs: Iterable[PairRecord],
+    rules: Sequence[Rule] = (),
+    waivers: Sequence[Waiver] = (),
+) -> Judgement:
     """Judge sectors and the whole run.
 
     Args:
         planned: every pair that the configuration asks for: ``model:dataset`` → sector.
         pairs: what was reported, in any order.
+        rules, waivers: of all sectors; those on a sector's datasets together are held against each model.
 
     Returns:
-        The verdict of the run and of each sector: ``reject`` if a pair is rejected; else ``incomplete``
-        unless every planned pair is there, measured and accepted, and there is at least one. A pair
-        that nobody planned can only make it worse.
+        The verdicts. A sector is ``reject`` if a pair or such a check is; else ``incomplete`` unless every
+        planned pair is there, measured and accepted, every such check passes, and there is at least one
+        pair. A pair that nobody planned can only make it worse.
     """
+    reported = list(pairs)
     found: dict[str, list[Verdict]] = {}
     by_sector: dict[str, list[Verdict]] = {}
-    for pair in pairs:
+    for pair in reported:
         if pair.name in planned:
             found.setdefault(pair.name, []).append(_proven(pair))
         else:
@@ -92,8 +79,45 @@ def judge_pairs(
             by_sector.setdefault(pair.sector, []).append(verdict)
     for name, sector in planned.items():
         by_sector.setdefault(sector, []).append(_worst(found.get(name, [])))
+    checks = _sector_checks(planned, reported, rules, waivers)
+    for sector, made in checks.items():
+        if any(check.severity == "block" for check in made):
+            by_sector.setdefault(sector, []).append(verdict_of(made))
     sectors = {sector: _worst(verdicts) for sector, verdicts in sorted(by_sector.items())}
-    return _worst(list(sectors.values())), sectors
+    return Judgement(_worst(list(sectors.values())), sectors, checks)
+
+
+def _sector_checks(
+    planned: Mapping[str, str],
+    pairs: Sequence[PairRecord],
+    rules: Sequence[Rule],
+    waivers: Sequence[Waiver],
+) -> dict[str, list[Check]]:
+    # Of two reports on one pair neither is believed to be the better one: see _measured.
+    measured = _measured(pairs)
+    checks: dict[str, list[Check]] = {}
+    for sector in sorted({rule.sector for rule in rules if rule.aggregate is not None}):
+        mine = sorted(name for name, owner in planned.items() if owner == sector)
+        split = [name.partition(":") for name in mine]
+        for model in sorted({model for model, _, _ in split}):
+            of_model = {
+                dataset: measured.get(f"{model}:{dataset}")
+                for name, _, dataset in split
+                if name == model
+            }
+            checks.setdefault(sector, []).extend(
+                check_model(model, of_model, demand)
+                for demand in model_demands(rules, waivers, sector, model)
+            )
+    return {sector: made for sector, made in checks.items() if made}
+
+
+def _measured(pairs: Sequence[PairRecord]) -> dict[str, Measurement | None]:
+    found: dict[str, Measurement | None] = {}
+    for pair in pairs:
+        twice = pair.name in found
+        found[pair.name] = None if twice or pair.status != "evaluated" else pair.measurement
+    return found
 
 
 def _proven(pair: PairRecord) -> Verdict:

@@ -1,46 +1,86 @@
-"""Which rules hold for which pair, and whether the rules make sense before anything is embedded."""
+"""Which rules hold for which pair, and whether the policy makes sense before anything is embedded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.metrics import ROUNDING, parse_metric
-from pytest_prodbench.settings.types import Rule, SectorSpec
+from pytest_prodbench.settings.policy import EVERY, Rule, Waiver
+from pytest_prodbench.settings.types import SectorSpec
+
+PATTERN = frozenset("*?[")
+"""A name holds none of them."""
 
 
-def effective_rules(sector: SectorSpec, dataset: str) -> tuple[Rule, ...]:
-    """Return the rules for a dataset of a sector: a rule for the dataset replaces the sector's."""
-    by_metric = {rule.metric: rule for rule in sector.rules if rule.dataset is None}
-    by_metric |= {rule.metric: rule for rule in sector.rules if rule.dataset == dataset}
-    return tuple(by_metric.values())
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A rule as it holds for one pair, or one model: with the waiver in force, if there is one."""
+
+    rule: Rule
+    waiver: Waiver | None = None
+
+    @property
+    def limit(self) -> float:
+        """The limit that is held against the value."""
+        return self.rule.limit if self.waiver is None else self.waiver.limit
 
 
-def check_policy(sectors: Iterable[SectorSpec]) -> None:
-    """Check every rule of some sectors.
+def pair_demands(
+    rules: Sequence[Rule], waivers: Sequence[Waiver], sector: str, model: str, dataset: str
+) -> tuple[Demand, ...]:
+    """Return what is demanded of one pair, in the order of the rules.
+
+    Of rules on one subject with one severity the most specific holds: one that names the dataset or the
+    model before one with a pattern, that before one for all.
 
     Raises:
-        SettingsError: a rule on an unknown metric, a limit outside the metric's range or on its edge
-            where every result passes, or rules in a sector that has no dataset.
+        SettingsError: two rules are equally specific, or two waivers stand in for one rule.
+    """
+    mine = [
+        rule
+        for rule in rules
+        if rule.sector == sector and rule.aggregate is None and rule.matches(model, dataset)
+    ]
+    return _most_specific(mine, waivers, sector, model, dataset)
+
+
+def model_demands(
+    rules: Sequence[Rule], waivers: Sequence[Waiver], sector: str, model: str
+) -> tuple[Demand, ...]:
+    """Return what is demanded of one model on all datasets of a sector together.
+
+    Raises:
+        SettingsError: as ``pair_demands``.
+    """
+    mine = [
+        rule
+        for rule in rules
+        if rule.sector == sector and rule.aggregate is not None and rule.matches(model, EVERY)
+    ]
+    return _most_specific(mine, waivers, sector, model, EVERY)
+
+
+def check_policy(sectors: Iterable[SectorSpec], models: Sequence[str], today: dt.date) -> None:
+    """Check every rule and waiver of some sectors.
+
+    Args:
+        sectors: with their datasets.
+        models: names of all models that are defined, under test or not.
+        today: by which waivers are in force.
+
+    Raises:
+        SettingsError: a rule or waiver on an unknown metric; a limit outside the metric's range, on its
+            edge where every result passes, or on the wrong side; one that matches no pair; two rules that
+            are equally specific for a pair; a waiver that has expired or is not granted yet, that makes
+            nothing easier, or that stands in for no rule; rules in a sector that has no dataset.
     """
     for sector in sectors:
-        for rule in sector.rules:
-            metric, _ = parse_metric(rule.metric, where=rule.where)
-            if not metric.higher_is_better:
-                raise SettingsError(
-                    rule.where,
-                    found=f"a minimum on {metric.name}, of which less is better",
-                    expected="a metric of which more is better",
-                    next_step="remove the rule: it would accept the worst models",
-                )
-            # NaN compares false, so it is refused here too.
-            if not metric.low < rule.min - ROUNDING or not rule.min <= metric.high:
-                raise SettingsError(
-                    rule.where,
-                    found=f"a minimum of {rule.min}",
-                    expected=f"more than {metric.low:g} (else everything passes) and at most "
-                    f"{metric.high:g}, the range of {metric.name}",
-                )
+        demands: list[Rule | Waiver] = [*sector.rules, *sector.waivers]
+        for demand in demands:
+            _check_limit(demand)
         if sector.rules and not sector.datasets:
             raise SettingsError(
                 sector.rules[0].where,
@@ -48,3 +88,147 @@ def check_policy(sectors: Iterable[SectorSpec]) -> None:
                 expected="at least one [datasets.NAME]",
                 next_step="add the dataset, or remove the thresholds",
             )
+        for waiver in sector.waivers:
+            _check_dates(waiver, today)
+        for demand in demands:
+            _check_matches(demand, sector, models)
+        used = {
+            demand.waiver
+            for model in models
+            for demand in (
+                *model_demands(sector.rules, sector.waivers, sector.name, model),
+                *(
+                    found
+                    for dataset in sector.datasets
+                    for found in pair_demands(
+                        sector.rules, sector.waivers, sector.name, model, dataset
+                    )
+                ),
+            )
+        }
+        for waiver in sector.waivers if models else ():
+            if waiver not in used:
+                raise SettingsError(
+                    waiver.where,
+                    found=f"a waiver for {waiver.what} that makes no rule of this sector easier",
+                    expected="the metric, condition and pairs of a rule, and an easier limit",
+                    next_step="remove it, or write it for what the rule is about",
+                )
+
+
+def _most_specific(
+    rules: Sequence[Rule],
+    waivers: Sequence[Waiver],
+    sector: str,
+    model: str,
+    dataset: str,
+) -> tuple[Demand, ...]:
+    found = []
+    for subject in dict.fromkeys((rule.subject, rule.severity) for rule in rules):
+        rivals = [rule for rule in rules if (rule.subject, rule.severity) == subject]
+        best = [rule for rule in rivals if all(_beats(rule, r) for r in rivals if r is not rule)]
+        if len(best) != 1:
+            others = ", ".join(rule.where for rule in rivals[1:])
+            raise SettingsError(
+                rivals[0].where,
+                found=f"equally specific for {_pair(model, dataset)}, on {rivals[0].what}, as {others}",
+                expected="one rule that is more specific than the others",
+                next_step="name both the model and the dataset in one of them, or remove one",
+            )
+        found.append(_with_waiver(best[0], waivers, sector, model, dataset))
+    return tuple(found)
+
+
+def _with_waiver(
+    rule: Rule, waivers: Sequence[Waiver], sector: str, model: str, dataset: str
+) -> Demand:
+    mine = [
+        waiver
+        for waiver in waivers
+        if waiver.sector == sector
+        and waiver.subject == rule.subject
+        and waiver.matches(model, dataset)
+    ]
+    if len(mine) > 1:
+        raise SettingsError(
+            mine[0].where,
+            found=f"a second waiver for {rule.what} of {_pair(model, dataset)}: {mine[1].where}",
+            expected="one",
+            next_step="remove one",
+        )
+    for waiver in mine:
+        if waiver.limit < rule.limit if rule.bound == "min" else waiver.limit > rule.limit:
+            return Demand(rule, waiver)
+    return Demand(rule)
+
+
+def _beats(one: Rule, other: Rule) -> bool:
+    """Whether a rule is more specific: nowhere less, and somewhere more."""
+    mine, theirs = ((_level(rule.datasets), _level(rule.models)) for rule in (one, other))
+    return mine != theirs and all(a >= b for a, b in zip(mine, theirs, strict=True))
+
+
+def _level(pattern: str) -> int:
+    """0 for all, 1 for a pattern, 2 for a name."""
+    if pattern == EVERY:
+        return 0
+    return 1 if PATTERN & set(pattern) else 2
+
+
+def _pair(model: str, dataset: str) -> str:
+    return model if dataset == EVERY else f"{model}:{dataset}"
+
+
+def _check_limit(demand: Rule | Waiver) -> None:
+    metric, _ = parse_metric(demand.metric, where=demand.where)
+    wanted = "min" if metric.higher_is_better else "max"
+    if demand.bound != wanted:
+        which = "more" if metric.higher_is_better else "less"
+        raise SettingsError(
+            demand.where,
+            found=f"a {demand.bound} on {metric.name}, of which {which} is better",
+            expected=f"{wanted} = …",
+            next_step="as it stands it would accept the worst models",
+        )
+    # Written so that NaN, which compares false, is refused too.
+    if demand.bound == "min":
+        inside = metric.low < demand.limit - ROUNDING and demand.limit <= metric.high
+        expected = f"more than {metric.low:g} (else everything passes) and at most {metric.high:g}"
+    else:
+        inside = metric.low <= demand.limit and demand.limit + ROUNDING < metric.high
+        expected = f"at least {metric.low:g} and less than {metric.high:g} (else everything passes)"
+    if not inside:
+        raise SettingsError(
+            demand.where,
+            found=f"a {demand.bound}imum of {demand.limit}",
+            expected=f"{expected}, the range of {metric.name}",
+        )
+
+
+def _check_dates(waiver: Waiver, today: dt.date) -> None:
+    if today > waiver.expires:
+        raise SettingsError(
+            waiver.where,
+            found=f"a waiver that expired on {waiver.expires}, owner {waiver.owner}",
+            expected=f"one that holds today, {today}",
+            next_step="remove it: the rule holds again; or have its owner grant a new one",
+        )
+    if today < waiver.granted:
+        raise SettingsError(
+            waiver.where,
+            found=f"a waiver granted on {waiver.granted}, and a clock that says {today}",
+            expected="a date on which it is in force",
+            next_step="set the clock of this machine, or wait",
+        )
+
+
+def _check_matches(demand: Rule | Waiver, sector: SectorSpec, models: Sequence[str]) -> None:
+    datasets = [EVERY] if demand.aggregate is not None else list(sector.datasets)
+    if not models or any(demand.matches(model, d) for model in models for d in datasets):
+        return
+    raise SettingsError(
+        demand.where,
+        found=f"models = {demand.models!r}, datasets = {demand.datasets!r}, which match no pair",
+        expected=f"models among {', '.join(models)}; datasets among {', '.join(datasets)}",
+        next_step="mend the pattern, or remove the rule: what matches nothing demands nothing",
+    )

@@ -8,9 +8,11 @@ from typing import Any
 
 from pytest_prodbench import registry
 from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.settings.demands import threshold_rules
 from pytest_prodbench.settings.files import dataset_spec, model_spec
+from pytest_prodbench.settings.lines import Located
 from pytest_prodbench.settings.tables import DatasetTable, ModelTable, check_name, validate
-from pytest_prodbench.settings.types import Rule, SectorSpec, Suite
+from pytest_prodbench.settings.types import Suite
 
 
 class Catalog:
@@ -69,7 +71,7 @@ class Catalog:
         path: Path,
         layout: str = "manifest",
         open_set: bool = False,
-        thresholds: Mapping[str, float] | None = None,
+        thresholds: Mapping[str, float | Mapping[str, Any]] | None = None,
         where: str = "conftest.py",
         **options: Any,
     ) -> None:
@@ -81,7 +83,7 @@ class Catalog:
             path: manifest or folder; relative to the project.
             layout: a registered layout.
             open_set: queries whose product is absent are declared.
-            thresholds: metric → minimum, in the place of the sector's on the same metric.
+            thresholds: metric → limit, as in the TOML table; in the place of the sector's on the metric.
             where: who adds it, for messages.
             **options: keys of the layout.
 
@@ -112,22 +114,13 @@ class Catalog:
             f"datasets.{name}",
         )
         spec = dataset_spec(name, sector, table, f"{where}: dataset {name}", self._project)
-        rules = tuple(
-            Rule(
-                metric=metric,
-                min=limit.min,
-                sector=sector,
-                dataset=name,
-                where=f'{where}: dataset {name}, thresholds."{metric}"',
-            )
-            for metric, limit in table.thresholds.items()
-        )
-        changed = SectorSpec(
-            name=found.name,
-            owner=found.owner,
-            datasets={**found.datasets, name: spec},
-            rules=found.rules + rules,
-            source=found.source,
+        at = Located(f"{where}: dataset {name}", {})
+        rules = threshold_rules(table.thresholds, sector, name, at, "thresholds")
+        changed = found.model_copy(
+            update={
+                "datasets": {**found.datasets, name: spec},
+                "rules": (*found.rules, *rules),
+            }
         )
         sectors = {**self.suite.sectors, sector: changed}
         self.suite = self.suite.model_copy(update={"sectors": sectors})

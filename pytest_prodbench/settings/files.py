@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_prodbench.errors import SettingsError, did_you_mean
+from pytest_prodbench.settings.demands import rules_of, waivers_of
+from pytest_prodbench.settings.lines import Located, key_lines
 from pytest_prodbench.settings.places import MODELS_FILE, SECTOR_FILE, find_sector_files, nearest
 from pytest_prodbench.settings.sources import parse_source
 from pytest_prodbench.settings.tables import (
@@ -17,12 +19,11 @@ from pytest_prodbench.settings.tables import (
     ProjectTable,
     RunTable,
     SectorTable,
-    ThresholdTable,
     check_name,
     read_toml,
     validate,
 )
-from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, Rule, SectorSpec, Suite
+from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, SectorSpec, Suite
 
 
 def load_suite(
@@ -47,18 +48,19 @@ def load_suite(
     builder = _Builder(project)
     table = project_table(project)
     if table is not None:
-        builder.add_project_table(table, project / "pyproject.toml", "tool.prodbench.")
+        builder.add_project_table(table, project / "pyproject.toml", ("tool", "prodbench"))
     for path in chosen:
         shown = shown_path(path, project)
         content = validate(ModelsFile, read_toml(path, shown), shown)
         builder.files.add(path)
+        at = Located(shown, key_lines(path.read_text(encoding="utf-8")))
         for name, model in content.models.items():
-            builder.add_model(name, model, f"{shown}: models.{name}", path.parent)
+            builder.add_model(name, model, at.where("models", name), path.parent)
     for path in sector_files:
         shown = shown_path(path, project)
         sector = validate(SectorTable, read_toml(path, shown), shown)
         builder.files.add(path)
-        builder.add_sector(sector.sector or path.parent.name, sector, path, "")
+        builder.add_sector(sector.sector or path.parent.name, sector, path, ())
     return builder.suite()
 
 
@@ -73,7 +75,7 @@ def load_bench_file(path: Path, project: Path) -> tuple[Suite, RunTable]:
     shown = shown_path(path, project)
     table = validate(ProjectTable, read_toml(path, shown), shown)
     builder = _Builder(project)
-    builder.add_project_table(table, path.resolve(), "")
+    builder.add_project_table(table, path.resolve(), ())
     return builder.suite(), table.run
 
 
@@ -136,8 +138,8 @@ def policy_digest(suite: Suite) -> str:
         digest.update(f"{path.name}\0{len(data)}\0".encode())
         digest.update(data)
     for sector in suite.sectors.values():
-        for rule in sector.rules:
-            digest.update(rule.model_dump_json(exclude={"where"}).encode())
+        for demand in (*sector.rules, *sector.waivers):
+            digest.update(demand.model_dump_json(exclude={"where"}).encode())
     return digest.hexdigest()
 
 
@@ -202,55 +204,54 @@ class _Builder:
         self._models: dict[str, ModelSpec] = {}
         self._sectors: dict[str, SectorSpec] = {}
         self._datasets: dict[str, str] = {}
+        self._known_lines: dict[Path, Mapping[tuple[str | int, ...], int]] = {}
 
-    def add_project_table(self, table: ProjectTable, path: Path, prefix: str) -> None:
+    def add_project_table(self, table: ProjectTable, path: Path, prefix: tuple[str, ...]) -> None:
         self.files.add(path)
-        shown = shown_path(path, self._project)
+        at = Located(shown_path(path, self._project), self._lines(path), prefix)
         for name, model in table.models.items():
-            self.add_model(name, model, f"{shown}: {prefix}models.{name}", path.parent)
+            self.add_model(name, model, at.where("models", name), path.parent)
         for name, sector in table.sectors.items():
-            self.add_sector(name, sector, path, f"{prefix}sectors.{name}.")
+            self.add_sector(name, sector, path, (*prefix, "sectors", name))
 
     def add_model(self, name: str, table: ModelTable, where: str, folder: Path) -> None:
         if name in self._models:
             raise _twice(f"model {name!r}", where, self._models[name].where)
         self._models[name] = model_spec(name, table, where, folder)
 
-    def add_sector(self, name: str, table: SectorTable, path: Path, prefix: str) -> None:
-        shown = shown_path(path, self._project)
-        check_name("sector", name, f"{shown}: {prefix}sector")
+    def add_sector(
+        self, name: str, table: SectorTable, path: Path, prefix: tuple[str, ...]
+    ) -> None:
+        at = Located(shown_path(path, self._project), self._lines(path), prefix)
+        shown = at.shown
+        check_name("sector", name, at.where("sector"))
         if name in self._sectors:
             other = shown_path(self._sectors[name].source, self._project)
             raise _twice(f"sector {name!r}", shown, other)
         datasets: dict[str, DatasetSpec] = {}
-        rules = list(_rules(table.thresholds, name, None, f"{shown}: {prefix}thresholds"))
         for key, entry in table.datasets.items():
-            where = f"{shown}: {prefix}datasets.{key}"
+            where = at.where("datasets", key)
             check_name("dataset", key, where)
             if key in self._datasets:
                 raise _twice(f"dataset {key!r}", where, self._datasets[key])
             self._datasets[key] = where
             datasets[key] = dataset_spec(key, name, entry, where, path.parent)
-            rules += _rules(entry.thresholds, name, key, f"{where}.thresholds")
         self._sectors[name] = SectorSpec(
-            name=name, owner=table.owner, datasets=datasets, rules=tuple(rules), source=path
+            name=name,
+            owner=table.owner,
+            datasets=datasets,
+            rules=rules_of(table, name, at),
+            waivers=waivers_of(table, name, at),
+            source=path,
         )
+
+    def _lines(self, path: Path) -> Mapping[tuple[str | int, ...], int]:
+        if path not in self._known_lines:
+            self._known_lines[path] = key_lines(path.read_text(encoding="utf-8"))
+        return self._known_lines[path]
 
     def suite(self) -> Suite:
         return Suite(models=self._models, sectors=self._sectors, files=tuple(sorted(self.files)))
-
-
-def _rules(
-    table: Mapping[str, ThresholdTable], sector: str, dataset: str | None, where: str
-) -> Iterator[Rule]:
-    for metric, limit in table.items():
-        yield Rule(
-            metric=metric,
-            min=limit.min,
-            sector=sector,
-            dataset=dataset,
-            where=f'{where}."{metric}"',
-        )
 
 
 def _twice(what: str, where: str, other: str) -> SettingsError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 MOST_LINES = 2000
 """Longer files are not searched: each statement costs a reading of what is above it."""
@@ -63,3 +66,39 @@ def _paths(value: object, path: Path = ()) -> list[Path]:
             if isinstance(inner, Mapping):
                 found += _paths(inner, (*path, i))
     return found
+
+
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Keys of one TOML file, by file and line.
+
+    Attributes:
+        shown: the file as it is shown to people.
+        lines: of ``key_lines``.
+        prefix: keys that are not told apart here, as ``("tool", "prodbench", "sectors", "diy")``.
+    """
+
+    shown: str
+    lines: Mapping[Path, int]
+    prefix: Path = ()
+
+    def where(self, *path: str | int) -> str:
+        """Return ``suites/diy/sector.toml:8: thresholds."recall@1"``; without a line where none is known."""
+        whole = (*self.prefix, *path)
+        line = self.lines.get(whole)
+        return f"{self.shown}{'' if line is None else f':{line}'}: {dotted(whole)}"
+
+
+def dotted(path: Path) -> str:
+    """Return a path of keys as TOML writes it, and places in an array in brackets."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+            continue
+        plain = key if BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+        text += f".{plain}" if text else plain
+    return text

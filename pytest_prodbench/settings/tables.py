@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pytest_prodbench.errors import SettingsError, did_you_mean
-from pytest_prodbench.settings.types import Family, Frozen, Pooling
+from pytest_prodbench.settings.frozen import Frozen
+from pytest_prodbench.settings.policy import EVERY, Aggregate, Inconclusive, Severity
+from pytest_prodbench.settings.types import Family, Pooling
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names become test ids (``model:dataset``) and file names; so no colon, space or slash."""
@@ -28,7 +39,7 @@ def _source_table(value: object) -> object:
     return {"source": value} if isinstance(value, str) else value
 
 
-def _minimum_table(value: object) -> object:
+def _limit_table(value: object) -> object:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return {"min": value} if number else value
 
@@ -44,14 +55,101 @@ class ModelTable(Frozen):
     family: Family = "open"
 
 
-class ThresholdTable(Frozen):
+class LimitTable(Frozen):
+    """Keys of a limit: one of ``min`` and ``max``."""
+
+    min: float | None = Field(default=None, allow_inf_nan=False)
+    max: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if (self.min is None) == (self.max is None):
+            raise ValueError("one of min (more is better) and max (less is better)")
+        return self
+
+
+class DemandTable(LimitTable):
+    """Keys that every rule has."""
+
+    severity: Severity = "block"
+    confidence: float | None = Field(default=None, gt=0.5, le=0.975)
+    inconclusive: Inconclusive | None = None
+
+    @model_validator(mode="after")
+    def _inconclusive_of_what(self) -> Self:
+        if self.inconclusive is not None and self.confidence is None:
+            raise ValueError(
+                "inconclusive only beside confidence: a measured value is never between"
+            )
+        return self
+
+
+class ThresholdTable(DemandTable):
     """``{ min = 0.5 }``, or the number in its place."""
 
-    min: float = Field(allow_inf_nan=False)
+
+class ScopeTable(Frozen):
+    """Keys that say what a rule or waiver is about."""
+
+    metric: str
+    datasets: str = EVERY
+    models: str = EVERY
+    condition: dict[str, str] = Field(default_factory=dict)
+    worst_condition: str | None = None
+    aggregate: Aggregate | None = None
+
+    @field_validator("condition")
+    @classmethod
+    def _one_or_two(cls, value: dict[str, str]) -> dict[str, str]:
+        if len(value) > 2:
+            raise ValueError("at most two columns, each with one value")
+        return value
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if self.worst_condition is not None and self.condition:
+            raise ValueError("one of condition and worst_condition, not both")
+        if self.aggregate is not None and self.datasets != EVERY:
+            raise ValueError("an aggregate over all datasets of the sector, without datasets")
+        return self
+
+
+class RuleTable(ScopeTable, DemandTable):
+    """``[[rules]]``."""
+
+
+class WaiverTable(ScopeTable, LimitTable):
+    """``[[waivers]]``."""
+
+    reason: str
+    owner: str
+    granted: dt.date
+    expires: dt.date
+
+    @field_validator("reason", "owner")
+    @classmethod
+    def _said(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("some words")
+        return value
+
+    @field_validator("granted", "expires", mode="before")
+    @classmethod
+    def _a_day(cls, value: object) -> object:
+        # A date with a time of day is a date to Python, and not to whoever reads "until 31 March".
+        if isinstance(value, dt.datetime):
+            raise ValueError("a day, as 2027-03-31, without a time")  # noqa: TRY004 - pydantic's way
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.expires < self.granted:
+            raise ValueError(f"expires ({self.expires}) on or after granted ({self.granted})")
+        return self
 
 
 ModelEntry = Annotated[ModelTable, BeforeValidator(_source_table)]
-ThresholdEntry = Annotated[ThresholdTable, BeforeValidator(_minimum_table)]
+ThresholdEntry = Annotated[ThresholdTable, BeforeValidator(_limit_table)]
 
 
 class DatasetTable(Frozen):
@@ -72,6 +170,8 @@ class SectorTable(Frozen):
     owner: str = ""
     datasets: dict[str, DatasetTable] = Field(default_factory=dict)
     thresholds: dict[str, ThresholdEntry] = Field(default_factory=dict)
+    rules: list[RuleTable] = Field(default_factory=list)
+    waivers: list[WaiverTable] = Field(default_factory=list)
 
 
 class ModelsFile(Frozen):
@@ -169,7 +269,9 @@ def check_name(kind: str, name: str, where: str) -> None:
 
 def _problem(table: type[BaseModel], item: Any, prefix: str) -> str:
     location = [str(part) for part in item["loc"]]
-    key = ".".join(([prefix] if prefix else []) + location)
+    key = prefix
+    for part in item["loc"]:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
     if item["type"] == "extra_forbidden":
         known = _fields_at(table, location[:-1])
         return f"unknown key '{key}'; {did_you_mean(location[-1], known)}"
@@ -181,6 +283,8 @@ def _problem(table: type[BaseModel], item: Any, prefix: str) -> str:
 
 
 def _brief(value: object) -> str:
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()  # as TOML writes it
     try:
         text = repr(value)
     except ValueError:  # an integer with more digits than Python is willing to print

@@ -6,19 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.options import OPTIONS
+from pytest_prodbench.settings.policy import Rule, Waiver
 
 Pooling = Literal["default", "cls", "mean", "gem", "projection"]
 Family = Literal["open", "api", "domain"]
-
-
-class Frozen(BaseModel):
-    """Base of all settings: immutable, no unknown key, no silent conversion."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ModelSpec(Frozen):
@@ -73,25 +69,6 @@ class DatasetSpec(Frozen):
     where: str = "<python>"
 
 
-class Rule(Frozen):
-    """One demand: ``metric`` of every pair of these datasets is at least ``min``.
-
-    Attributes:
-        metric: a registered metric with its k, such as ``recall@1``.
-        min: smallest accepted value, inclusive; within the metric's range.
-        sector: the sector whose owners wrote it.
-        dataset: the dataset it is written for; None for every dataset of the sector. A rule for a
-            dataset replaces the sector's rule on the same metric.
-        where: file and key that hold it, for messages: ``suites/diy/sector.toml [thresholds] recall@1``.
-    """
-
-    metric: str
-    min: float
-    sector: str
-    dataset: str | None = None
-    where: str = "<python>"
-
-
 class SectorSpec(Frozen):
     """One sector: its datasets and what its owners demand.
 
@@ -100,6 +77,7 @@ class SectorSpec(Frozen):
         owner: who accepts or refuses; shown in the report.
         datasets: by name.
         rules: in the order of the file.
+        waivers: likewise.
         source: the file that defines it.
     """
 
@@ -107,6 +85,7 @@ class SectorSpec(Frozen):
     owner: str = ""
     datasets: dict[str, DatasetSpec] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
     source: Path
 
 

@@ -61,7 +61,7 @@ resamples = 300
 def test_list_shows_every_rule_with_its_file(here, capsys):
     assert main(["list"]) == 0
     said = capsys.readouterr().out
-    assert 'recall@1 >= 0.01  [suites/diy/sector.toml: thresholds."recall@1"]' in said
+    assert 'recall@1 >= 0.01  [suites/diy/sector.toml:4: thresholds."recall@1"]' in said
     assert "4 of 4 pairs" in said
     assert "one:boxes" in said
     assert main(["list", "--model", "two"]) == 0

@@ -17,6 +17,7 @@ from pytest_prodbench.cli import _parser
 from pytest_prodbench.datasets.folder import FolderOptions
 from pytest_prodbench.datasets.grocery_store import ExpectedCounts, GroceryStoreOptions
 from pytest_prodbench.datasets.manifest import Column, ManifestOptions
+from pytest_prodbench.evidence import judgement
 from pytest_prodbench.evidence import types as evidence
 from pytest_prodbench.metrics import default_metrics
 from pytest_prodbench.protocol import DEFINITIONS
@@ -94,6 +95,8 @@ def test_every_choice_and_command_is_documented() -> None:
         ("thresholds.md", tables.SectorTable),
         ("thresholds.md", tables.DatasetTable),
         ("thresholds.md", tables.ThresholdTable),
+        ("thresholds.md", tables.RuleTable),
+        ("thresholds.md", tables.WaiverTable),
         ("datasets.md", tables.DatasetTable),
         ("datasets.md", ManifestOptions),
         ("datasets.md", FolderOptions),
@@ -105,7 +108,8 @@ def test_every_choice_and_command_is_documented() -> None:
         ("evidence.md", evidence.PairRecord),
         ("evidence.md", evidence.Measurement),
         ("evidence.md", evidence.MetricValue),
-        ("evidence.md", evidence.Check),
+        ("evidence.md", judgement.Check),
+        ("evidence.md", judgement.WaiverInForce),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

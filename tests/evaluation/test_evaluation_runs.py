@@ -12,7 +12,7 @@ from evaluation_builders import catalog, manifest
 from pytest_prodbench.errors import EvidenceError, SettingsError
 from pytest_prodbench.evaluation.bench import Bench, failure_message
 from pytest_prodbench.evaluation.planning import is_selected, plan_pairs, selection_words
-from pytest_prodbench.evaluation.run import Run
+from pytest_prodbench.evaluation.run import Run, recover
 from pytest_prodbench.evidence.store import (
     SCHEMA_FILE,
     evidence_json,
@@ -104,7 +104,10 @@ def test_each_metric_of_a_rule_is_measured(project):
         ("recall@1", True),
         ("recall@3", True),
     ]
-    assert pair.checks[0].where.startswith("pyproject.toml: tool.prodbench.sectors.diy.thresholds")
+    assert [check.where for check in pair.checks] == [
+        'pyproject.toml:12: tool.prodbench.sectors.diy.thresholds."recall@1"',
+        'pyproject.toml:13: tool.prodbench.sectors.diy.thresholds."recall@3"',
+    ]
 
 
 def test_a_failure_names_what_is_wrong(project):
@@ -151,7 +154,7 @@ def test_a_higher_threshold_rejects_and_says_by_how_much(project):
     first = failure_message(pair).splitlines()[0]
     assert first.startswith("tiny:parts: map@20 0.")
     assert "< 1, short by 0." in first
-    assert 'pyproject.toml: tool.prodbench.sectors.diy.thresholds."map@20"' in first
+    assert 'pyproject.toml:13: tool.prodbench.sectors.diy.thresholds."map@20"' in first
 
 
 def test_without_rules_nothing_is_accepted(project):
@@ -236,3 +239,73 @@ def test_a_dataset_or_model_that_changes_between_two_workers(project, kind, key,
     changed = {**payload, kind: {**payload[kind], key: value}}
     with pytest.raises(EvidenceError, match=f"{kind} '(tiny|parts)': another one than an earlier"):
         run.add(changed)
+
+
+def test_rules_waivers_and_what_was_held_together_are_in_the_evidence(project):
+    """Also a metric that only a rule on a slice, or on all datasets, names is measured."""
+    head = PYPROJECT.partition("[tool.prodbench.sectors.diy.datasets.broken]")[0]
+    sector = "tool.prodbench.sectors.diy"
+    policy = f"""
+[{sector}.thresholds]
+"recall@1" = 0.3
+[[{sector}.rules]]
+metric = "recall@2"
+condition = {{ light = "fog" }}
+min = 1.0
+severity = "warn"
+[[{sector}.rules]]
+metric = "recall@4"
+aggregate = "worst"
+models = "tiny"
+min = 1.0
+[[{sector}.waivers]]
+metric = "recall@4"
+aggregate = "worst"
+models = "t*"
+min = 0.01
+reason = "a small network"
+owner = "parts team"
+granted = 2020-01-01
+expires = 2999-12-31
+"""
+    (project / "pyproject.toml").write_text(head + policy)
+    run, record = whole(project, "first")
+    assert [rule.what for rule in record.rules] == [
+        "recall@1",
+        "recall@2 where light = fog",
+        "worst recall@4 of the sector",
+    ]
+    assert [waiver.reason for waiver in record.waivers] == ["a small network"]
+    pair = record.pair("tiny:parts")
+    measured = pair.measurement
+    assert {"recall@2", "recall@4"} <= set(measured.metrics)
+    # No photo was taken in fog: the warning has no value, and decides nothing.
+    warning = pair.checks[1]
+    assert (warning.outcome, warning.passed, warning.blocks) == ("undecided", False, False)
+    assert pair.verdict == "accept"
+    assert failure_message(pair) is None
+    (together,) = record.sector_checks["diy"]
+    assert (together.model, together.dataset, together.passed) == ("tiny", None, True)
+    assert (together.limit, together.waiver.limit) == (0.01, 1.0)
+    assert together.waiver.expires == "2999-12-31"
+    for where in (together.where, together.waiver.where, warning.where):
+        assert where.startswith("pyproject.toml:")
+    assert together.waiver.where == record.waivers[0].where
+    assert read_evidence(run.folder.path) == record
+    assert recover(run.folder.path).sector_checks == record.sector_checks
+
+
+def test_a_waiver_that_has_expired_stops_the_run(project):
+    waiver = """
+[[tool.prodbench.sectors.diy.waivers]]
+metric = "recall@1"
+min = 0.2
+reason = "r"
+owner = "Ada"
+granted = 2020-01-01
+expires = 2020-12-31
+"""
+    (project / "pyproject.toml").write_text(PYPROJECT + waiver)
+    said = r"waivers\[0\]: a waiver that expired on 2020-12-31, owner Ada"
+    with pytest.raises(SettingsError, match=said):
+        plan_pairs(load_suite([project], project), RunSettings())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from typing import Any
 
 import numpy as np
 
 from pytest_prodbench.evaluation.measure import codes
+from pytest_prodbench.evidence.judgement import Check, WaiverInForce
 from pytest_prodbench.evidence.types import (
-    Check,
     DatasetRecord,
     Host,
     Measurement,
@@ -21,6 +22,7 @@ from pytest_prodbench.evidence.types import (
 )
 from pytest_prodbench.protocol import DEFINITIONS, ImageTable, Ranking
 from pytest_prodbench.retrieval import Labels, matching_pairs, normalise, rank
+from pytest_prodbench.settings.policy import Rule, Waiver
 
 DATA = b"the queries"
 
@@ -44,10 +46,41 @@ def measurement(**changes: Any) -> Measurement:
     return Measurement(**(fields | changes))
 
 
+WAIVED_WHERE = "suites/diy/sector.toml:20: waivers[0]"
+
+
+def check(dataset: str | None = "parts", model: str = "lite0", **changes: Any) -> Check:
+    fields = {
+        "metric": "recall@1",
+        "what": "recall@1 at the worst light (dämmrig)",
+        "model": model,
+        "dataset": dataset,
+        "severity": "block",
+        "bound": "min",
+        "limit": 0.6,
+        "confidence": 0.9,
+        "value": 0.5,
+        "low": 0.25,
+        "high": 0.55,
+        "n": 4,
+        "outcome": "fails",
+        "inconclusive": "block",
+        "passed": False,
+        "message": "short",
+        "detectable": 0.2,
+        "where": "suites/diy/sector.toml:12: rules[0]",
+        "waiver": WaiverInForce(
+            limit=0.7,
+            reason="new lamps",
+            owner="Größe",
+            expires="2026-12-31",
+            where=WAIVED_WHERE,
+        ),
+    }
+    return Check(**(fields | changes))
+
+
 def pair(model: str = "lite0", dataset: str = "parts", **changes: Any) -> PairRecord:
-    check = Check(
-        metric="recall@1", limit=0.6, value=0.5, passed=False, message="short", where="a.toml"
-    )
     fields = {
         "model": model,
         "dataset": dataset,
@@ -55,7 +88,7 @@ def pair(model: str = "lite0", dataset: str = "parts", **changes: Any) -> PairRe
         "status": "evaluated",
         "verdict": "reject",
         "measurement": measurement(),
-        "checks": [check],
+        "checks": [check(dataset, model)],
         "queries_file": f"queries/{model}@{dataset}.parquet",
         "queries_digest": hashlib.sha256(DATA).hexdigest(),
         "timing": Timing(total_s=1.5, worker="gw0"),
@@ -70,12 +103,40 @@ def run(**changes: Any) -> RunRecord:
         "run": "first",
         "policy_digest": "ab" * 32,
         "policy_files": ["suites/diy/sector.toml"],
+        "rules": [
+            Rule(
+                metric="recall@1",
+                sector="diy",
+                limit=0.7,
+                worst_condition="light",
+                confidence=0.9,
+                where="suites/diy/sector.toml:12: rules[0]",
+            ),
+            Rule(metric="eer", sector="diy", limit=0.1, bound="max", aggregate="mean"),
+        ],
+        "waivers": [
+            Waiver(
+                metric="recall@1",
+                sector="diy",
+                models="lite*",
+                limit=0.6,
+                worst_condition="light",
+                reason="new lamps",
+                owner="Größe",
+                granted=dt.date(2026, 1, 1),
+                expires=dt.date(2026, 12, 31),
+                where=WAIVED_WHERE,
+            )
+        ],
         "planned": ["lite0:parts", "lite1:parts"],
         "selected": ["lite0:parts"],
         "evaluated": ["lite0:parts"],
         "partial": True,
         "verdict": "reject",
         "sectors": {"diy": "reject"},
+        "sector_checks": {
+            "diy": [check(None, metric="eer", what="mean eer of the sector", bound="max")]
+        },
         "owners": {"diy": "Größe & Söhne"},
         "models": {
             "lite0": ModelRecord(

@@ -51,10 +51,15 @@ def test_evidence_is_valid_by_its_schema():
     "change",
     [
         {"unknown": 1},
-        {"schema_version": 3},
+        {"schema_version": 2},
+        {"schema_version": 4},
         {"verdict": "maybe"},
         {"pairs": [{"model": "x"}]},
         {"planned": None},
+        {"rules": [{"metric": "recall@1"}]},
+        {"rules": [{"metric": "recall@1", "sector": "diy", "limit": 0.5, "min": 0.5}]},
+        {"waivers": [{"metric": "recall@1", "sector": "diy", "limit": 0.5}]},
+        {"sector_checks": {"diy": [{"metric": "recall@1"}]}},
     ],
 )
 def test_what_is_no_evidence_is_not_valid(change):

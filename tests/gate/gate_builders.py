@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from pytest_prodbench.evidence.types import Measurement, MetricValue, PairRecord, Verdict
-from pytest_prodbench.settings.types import DatasetSpec, Rule, SectorSpec
+from pytest_prodbench.evidence.judgement import Verdict
+from pytest_prodbench.evidence.types import Measurement, MetricValue, PairRecord
+from pytest_prodbench.gate import Demand
+from pytest_prodbench.settings.policy import Rule, Waiver
+from pytest_prodbench.settings.types import DatasetSpec, SectorSpec
 
-WHERE = 'suites/diy/sector.toml: thresholds."recall@1"'
+WHERE = 'suites/diy/sector.toml:8: thresholds."recall@1"'
 
 
 def rule(metric: str = "recall@1", limit: float = 0.5, **more: Any) -> Rule:
-    return Rule(metric=metric, min=limit, sector="diy", where=more.pop("where", WHERE), **more)
+    return Rule(metric=metric, limit=limit, sector="diy", where=more.pop("where", WHERE), **more)
+
+
+def demand(metric: str = "recall@1", limit: float = 0.5, **more: Any) -> Demand:
+    """A rule as it holds for one pair; ``waiver=`` stands in for its limit."""
+    waiver = more.pop("waiver", None)
+    return Demand(rule(metric, limit, **more), waiver)
+
+
+def waiver(limit: float, metric: str = "recall@1", **more: Any) -> Waiver:
+    fields = {
+        "reason": "new lamps",
+        "owner": "parts team",
+        "granted": dt.date(2026, 1, 1),
+        "expires": dt.date(2026, 12, 31),
+        "where": "suites/diy/sector.toml:20: waivers[0]",
+    }
+    return Waiver(metric=metric, limit=limit, sector="diy", **(fields | more))
 
 
 def measured(
@@ -31,6 +52,7 @@ def measured(
             high=value if high is None else high,
             n=n,
             products=n,
+            method="percentile",
             detectable=detectable,
         )
         for name, value in values.items()
@@ -41,6 +63,7 @@ def measured(
         ties=0,
         near_ties=0,
         excluded=0,
+        smallest_slice=20,
         precision="float32",
         device="cpu",
         seed=0,
@@ -56,10 +79,13 @@ def pair(name: str, verdict: Verdict = "accept", sector: str = "diy", **fields: 
     return PairRecord(model=model, dataset=dataset, sector=sector, verdict=verdict, **fields)
 
 
-def sector(*rules: Rule, datasets: tuple[str, ...] = ("parts",)) -> SectorSpec:
+def sector(
+    *rules: Rule, datasets: tuple[str, ...] = ("parts",), waivers: tuple[Waiver, ...] = ()
+) -> SectorSpec:
     return SectorSpec(
         name="diy",
         rules=rules,
+        waivers=waivers,
         source=Path("suites/diy/sector.toml"),
         datasets={
             name: DatasetSpec(name=name, layout="manifest", path=Path("m.csv")) for name in datasets

@@ -9,8 +9,13 @@ from settings_builders import suite_of
 
 from pytest_prodbench import registry
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.gate import effective_rules
+from pytest_prodbench.gate import pair_demands
 from pytest_prodbench.settings.catalog import Catalog
+
+
+def limits(sector, dataset):
+    found = pair_demands(sector.rules, sector.waivers, sector.name, "lite0", dataset)
+    return {demand.rule.metric: demand.limit for demand in found}
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def test_add_model(catalog, tmp_path):
 @pytest.mark.parametrize(
     ("name", "source", "keys", "said"),
     [
-        ("lite0", "timm:x", {}, "suites/models.toml: models.lite0 defines already"),
+        ("lite0", "timm:x", {}, "suites/models.toml:3: models.lite0 defines already"),
         ("a b", "timm:x", {}, "model name 'a b'"),
         ("new", "resnet18", {}, "LIBRARY:IDENTIFIER"),
         ("new", "tim:resnet18", {}, "did you mean 'timm'"),
@@ -62,18 +67,44 @@ def test_add_dataset(catalog, tmp_path):
     spec = sector.datasets["tools"]
     assert (spec.sector, spec.layout, spec.options) == ("diy", "folder", {"split": "test"})
     assert spec.path == tmp_path / "data/tools"
-    assert {rule.metric: rule.min for rule in effective_rules(sector, "tools")} == {
-        "recall@1": 0.9,
-        "mrr": 1.0,
-    }
-    assert {rule.metric: rule.min for rule in effective_rules(sector, "parts")} == {"recall@1": 0.5}
-    assert sector.rules[-1].where == 'conftest.py: dataset tools, thresholds."mrr"'
+    assert limits(sector, "tools") == {"recall@1": 0.9, "mrr": 1.0}
+    assert limits(sector, "parts") == {"recall@1": 0.5}
+    assert [rule.where for rule in sector.rules[-2:]] == [
+        'conftest.py: dataset tools: thresholds."recall@1"',
+        "conftest.py: dataset tools: thresholds.mrr",
+    ]
+
+
+def test_a_dataset_is_added_beside_rules_and_waivers(tmp_path):
+    text = """
+    owner = "parts team"
+    [datasets.parts]
+    path = "parts.csv"
+    [[rules]]
+    metric = "recall@1"
+    min = 0.5
+    [[waivers]]
+    metric = "recall@1"
+    min = 0.4
+    reason = "new lamps"
+    owner = "parts team"
+    granted = 2026-01-01
+    expires = 2026-12-31
+    """
+    catalog = Catalog(suite_of(tmp_path, text), tmp_path)
+    before = catalog.suite.sectors["diy"]
+    catalog.add_dataset("tools", sector="diy", path=Path("x"), thresholds={"mrr": 0.5})
+    after = catalog.suite.sectors["diy"]
+    assert after.waivers == before.waivers
+    assert after.rules[:-1] == before.rules
+    assert (after.owner, after.source) == (before.owner, before.source)
+    assert limits(after, "tools") == {"recall@1": 0.4, "mrr": 0.5}
 
 
 @pytest.mark.parametrize(
     ("name", "keys", "said"),
     [
-        ("parts", {}, "suites/diy/sector.toml: datasets.parts defines already"),
+        ("parts", {}, "suites/diy/sector.toml:4: datasets.parts defines already"),
         ("a:b", {}, "dataset name 'a:b'"),
         ("new", {"sector": "dyi"}, "in sector 'dyi', which no file defines; expected one of diy"),
         ("new", {"open_set": "yes"}, "'datasets.new.open_set' is 'yes' (str)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,18 +21,20 @@ def test_a_suite_of_two_files(tmp_path):
     suite = suite_of(tmp_path)
     model, sector = suite.models["lite0"], suite.sectors["diy"]
     assert (model.library, model.identifier) == ("timm", "tf_efficientnet_lite0")
-    assert model.where == "suites/models.toml: models.lite0"
+    assert model.where == "suites/models.toml:3: models.lite0"
     assert sector.owner == "parts team"
     assert sector.datasets["parts"].path == tmp_path / "suites/diy/parts.csv"
     (rule,) = sector.rules
-    assert (rule.metric, rule.min, rule.dataset) == ("recall@1", 0.5, None)
-    assert rule.where == 'suites/diy/sector.toml: thresholds."recall@1"'
+    assert (rule.metric, rule.limit, rule.bound) == ("recall@1", 0.5, "min")
+    assert (rule.sector, rule.datasets, rule.models) == ("diy", "*", "*")
+    assert rule.where == 'suites/diy/sector.toml:8: thresholds."recall@1"'
+    assert sector.datasets["parts"].where == "suites/diy/sector.toml:4: datasets.parts"
     assert [path.name for path in suite.files] == ["sector.toml", "models.toml"]
 
 
 def test_a_string_and_a_table_mean_the_same_model(tmp_path):
     short = suite_of(tmp_path / "a").models["lite0"]
-    table = '[models.lite0]\nsource = "timm:tf_efficientnet_lite0"\n'
+    table = '\n\n[models.lite0]\nsource = "timm:tf_efficientnet_lite0"\n'
     assert suite_of(tmp_path / "b", models=table).models["lite0"] == short
 
 
@@ -39,7 +42,7 @@ def test_a_number_and_a_table_mean_the_same_threshold(tmp_path):
     short = suite_of(tmp_path / "a", '[thresholds]\n"mrr" = 1\n').sectors["diy"].rules
     table = suite_of(tmp_path / "b", '[thresholds]\n"mrr" = { min = 1.0 }\n').sectors["diy"].rules
     assert short == table
-    assert short[0].min == 1.0
+    assert (short[0].limit, short[0].bound) == (1.0, "min")
 
 
 def test_thresholds_of_a_dataset_and_options_of_its_layout(tmp_path):
@@ -61,8 +64,8 @@ def test_thresholds_of_a_dataset_and_options_of_its_layout(tmp_path):
     )
     assert dataset.path == tmp_path / "suites/a"
     (rule,) = sector.rules
-    assert (rule.dataset, rule.min) == ("a", 0.9)
-    assert rule.where == 'suites/diy/sector.toml: datasets.a.thresholds."recall@5"'
+    assert (rule.datasets, rule.limit) == ("a", 0.9)
+    assert rule.where == 'suites/diy/sector.toml:8: datasets.a.thresholds."recall@5"'
 
 
 @pytest.mark.parametrize(
@@ -79,23 +82,27 @@ def test_thresholds_of_a_dataset_and_options_of_its_layout(tmp_path):
         ("[thresholds]\n'recall@1' = true", "key 'thresholds.recall@1' is True (bool)"),
         ("[thresholds]\n'recall@1' = nan", "thresholds.recall@1.min' is nan (float)"),
         ("[thresholds]\n'recall@1' = inf", "thresholds.recall@1.min' is inf (float)"),
-        ("[thresholds]\n'recall@1' = {}", "key 'thresholds.recall@1.min' is missing"),
+        (
+            "[thresholds]\n'recall@1' = {}",
+            "key 'thresholds.recall@1' is {} (dict); expected one of min (more is better) and max",
+        ),
+        ("[thresholds]\n'mrr' = { min = 0.1, max = 0.2 }", "(dict); expected one of min"),
         (
             "[thresholds]\n'recall@1' = { mni = 0.5, min = 0.5 }",
             "unknown key 'thresholds.recall@1.mni'; did you mean 'min'?",
         ),
-        ("[datasets.'a b']\npath = 'x'", "datasets.a b: dataset name 'a b'"),
-        ("[datasets.'a:b']\npath = 'x'", "dataset name 'a:b'"),
-        ("[datasets.'../a']\npath = 'x'", "dataset name '../a'"),
-        ("[datasets.'']\npath = 'x'", "dataset name ''"),
-        ("sector = 'a/b'", "sector name 'a/b'"),
-        ("[datasets.a]\npath = '~nobody-of-that-name/x'", "datasets.a, path"),
-        ('[datasets.a]\npath = "x\\u0000y"', "datasets.a, path"),
+        ("[datasets.'a b']\npath = 'x'", ":1: datasets.\"a b\": dataset name 'a b'"),
+        ("[datasets.'a:b']\npath = 'x'", ":1: datasets.\"a:b\": dataset name 'a:b'"),
+        ("[datasets.'../a']\npath = 'x'", ":1: datasets.\"../a\": dataset name '../a'"),
+        ("[datasets.'']\npath = 'x'", ":1: datasets.\"\": dataset name ''"),
+        ("sector = 'a/b'", ":1: sector: sector name 'a/b'"),
+        ("[datasets.a]\npath = '~nobody-of-that-name/x'", ":1: datasets.a, path"),
+        ('[datasets.a]\npath = "x\\u0000y"', ":1: datasets.a, path"),
     ],
 )
 def test_a_wrong_sector_file(tmp_path, text, said):
     message = refused(tmp_path, sector=text)
-    assert message.startswith("suites/diy/sector.toml: ")
+    assert re.match(r"suites/diy/sector\.toml(:\d+)?: ", message)
     assert said in message
     assert str(tmp_path) not in message.replace(f"{tmp_path}/suites/diy", "")
 
@@ -103,7 +110,7 @@ def test_a_wrong_sector_file(tmp_path, text, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[models]\na = 'resnet50'", "models.a: 'resnet50'; expected LIBRARY:IDENTIFIER"),
+        ("[models]\na = 'resnet50'", ":2: models.a: 'resnet50'; expected LIBRARY:IDENTIFIER"),
         ("[models]\na = 'tim:resnet50'", "did you mean 'timm'?"),
         ("[models]\na = 'timm:'", "whose identifier is empty"),
         ("[models]\na = 3", "key 'models.a' is 3 (int)"),
@@ -116,14 +123,14 @@ def test_a_wrong_sector_file(tmp_path, text, said):
         ("[models.a]\nsource = 'timm:x'\ngem_power = 0", "key 'models.a.gem_power' is 0"),
         ("[models.a]\nsource = 'timm:x'\ngem_power = nan", "key 'models.a.gem_power' is nan"),
         ("[model]\na = 'timm:x'", "unknown key 'model'; did you mean 'models'?"),
-        ("[models]\n'a b' = 'timm:x'", "model name 'a b'"),
-        ("[models]\n'-a' = 'timm:x'", "model name '-a'"),
-        ("[models]\n'é' = 'timm:x'", "model name 'é'"),
+        ("[models]\n'a b' = 'timm:x'", ":2: models.\"a b\": model name 'a b'"),
+        ("[models]\n'-a' = 'timm:x'", ":2: models.-a: model name '-a'"),
+        ("[models]\n'é' = 'timm:x'", ":2: models.\"é\": model name 'é'"),
     ],
 )
 def test_a_wrong_models_file(tmp_path, text, said):
     message = refused(tmp_path, models=text)
-    assert message.startswith("suites/models.toml: ")
+    assert re.match(r"suites/models\.toml(:\d+)?: ", message)
     assert said in message
 
 
@@ -165,8 +172,8 @@ def test_a_models_file_that_is_not_there(tmp_path):
 def test_one_dataset_in_two_sectors_names_both_places(tmp_path):
     write(tmp_path / "suites/retail/sector.toml", SECTOR)
     message = refused(tmp_path)
-    assert "suites/retail/sector.toml: datasets.parts" in message
-    assert "suites/diy/sector.toml: datasets.parts" in message
+    assert "suites/retail/sector.toml:4: datasets.parts" in message
+    assert "suites/diy/sector.toml:4: datasets.parts" in message
 
 
 def test_one_sector_in_two_files_names_both_places(tmp_path):
@@ -181,8 +188,8 @@ def test_one_model_in_two_files_names_both_places(tmp_path):
     files = [write(tmp_path / name, MODELS) for name in ("a.toml", "b.toml")]
     with pytest.raises(SettingsError) as caught:
         load_suite([], tmp_path, models_files=files)
-    assert "b.toml: models.lite0" in str(caught.value)
-    assert "a.toml: models.lite0" in str(caught.value)
+    assert "b.toml:3: models.lite0" in str(caught.value)
+    assert "a.toml:3: models.lite0" in str(caught.value)
 
 
 def test_one_models_file_named_twice_is_read_once(tmp_path):

@@ -28,7 +28,7 @@ def test_a_suite_in_pyproject(tmp_path):
     suite = load_suite([tmp_path], tmp_path)
     assert suite.sectors["diy"].datasets["parts"].path == tmp_path / "data/parts.csv"
     (rule,) = suite.sectors["diy"].rules
-    assert rule.where == 'pyproject.toml: tool.prodbench.sectors.diy.thresholds."recall@1"'
+    assert rule.where == 'pyproject.toml:9: tool.prodbench.sectors.diy.thresholds."recall@1"'
     assert suite.files == (tmp_path / "pyproject.toml",)
     assert project_table(tmp_path).run.batch_size == 8
     assert sector_of(suite, tmp_path / "suites/diy/test_diy.py") == suite.sectors["diy"]
@@ -72,5 +72,5 @@ def test_a_suite_in_one_file(tmp_path):
     )
     suite, run = load_bench_file(file, tmp_path)
     assert suite.sectors["diy"].datasets["parts"].path == tmp_path / "deep/parts.csv"
-    assert suite.models["lite0"].where == "deep/bench.toml: models.lite0"
+    assert suite.models["lite0"].where == "deep/bench.toml:2: models.lite0"
     assert run.seed == 3

@@ -1,0 +1,75 @@
+"""What a rule is about, found in what was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pytest_prodbench.evidence.types import Measurement, MetricValue
+from pytest_prodbench.settings.policy import Rule
+
+
+def slices_of(measurement: Measurement, rule: Rule) -> dict[str, MetricValue] | None:
+    """Return the values that a rule on one pair is held against, each with what it is of, in words.
+
+    One value, ``""``, unless the rule is about the worst value of a condition column: then one for each
+    value of that column with enough queries. None, or none at all, where nothing was measured, or a slice
+    has too few queries to be ranked: the rule is undecided.
+    """
+    if rule.worst_condition is not None:
+        column = measurement.conditions.get(rule.worst_condition, {})
+        found = {value: usable(metrics.get(rule.metric)) for value, metrics in column.items()}
+        return {
+            value: metric
+            for value, metric in sorted(found.items())
+            if metric is not None and metric.n >= measurement.smallest_slice
+        }
+    metric = usable(_metrics(measurement, rule.condition).get(rule.metric))
+    if metric is None or (rule.condition and metric.n < measurement.smallest_slice):
+        return None
+    return {"": metric}
+
+
+def usable(value: MetricValue | None) -> MetricValue | None:
+    """Return a value if something stands behind it: it is finite and some query counts."""
+    return value if value is not None and math.isfinite(value.value) and value.n > 0 else None
+
+
+def _metrics(
+    measurement: Measurement, condition: Sequence[tuple[str, str]]
+) -> Mapping[str, MetricValue]:
+    if not condition:
+        return measurement.metrics
+    if len(condition) == 1:
+        ((column, value),) = condition
+        return measurement.conditions.get(column, {}).get(value, {})
+    columns, values = (tuple(parts) for parts in zip(*condition, strict=True))
+    for crossing in measurement.crossings:
+        if crossing.columns == columns and crossing.values == values:
+            return crossing.metrics
+    return {}
+
+
+def mean_of(values: Sequence[MetricValue]) -> MetricValue:
+    """Mean of a metric over k datasets, with the interval of the mean of independent estimates.
+
+    low = mean − √(Σ (value − low)²) / k, high likewise: variances are recovered from the arms of the
+    intervals (Zou & Donner, Construction of confidence limits about effect measures, 2008).
+    """
+    count = len(values)
+    mean = math.fsum(value.value for value in values) / count
+    below = math.sqrt(math.fsum((value.value - value.low) ** 2 for value in values)) / count
+    above = math.sqrt(math.fsum((value.high - value.value) ** 2 for value in values)) / count
+    seen = [value.detectable for value in values]
+    known = [drop for drop in seen if drop is not None]
+    return MetricValue(
+        value=mean,
+        low=mean - below,
+        high=mean + above,
+        n=sum(value.n for value in values),
+        products=sum(value.products for value in values),
+        method="own",
+        detectable=math.sqrt(math.fsum(drop**2 for drop in known)) / count
+        if len(known) == count
+        else None,
+    )

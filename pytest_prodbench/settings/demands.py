@@ -1,0 +1,95 @@
+"""From the tables of a sector's file to its rules and waivers, each with the place where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pytest_prodbench.settings.lines import Located
+from pytest_prodbench.settings.policy import EVERY, Rule, Waiver
+from pytest_prodbench.settings.tables import (
+    DemandTable,
+    LimitTable,
+    RuleTable,
+    ScopeTable,
+    SectorTable,
+    ThresholdTable,
+    WaiverTable,
+)
+
+Bound = Literal["min", "max"]
+
+
+def rules_of(table: SectorTable, sector: str, at: Located) -> tuple[Rule, ...]:
+    """Return every rule of a sector's table: thresholds of all, of each dataset, then ``[[rules]]``."""
+    found = list(threshold_rules(table.thresholds, sector, EVERY, at, "thresholds"))
+    for name, dataset in table.datasets.items():
+        place = ("datasets", name, "thresholds")
+        found += threshold_rules(dataset.thresholds, sector, name, at, *place)
+    for i, rule in enumerate(table.rules):
+        found.append(_rule(rule, sector, at.where("rules", i)))
+    return tuple(found)
+
+
+def threshold_rules(
+    thresholds: Mapping[str, ThresholdTable],
+    sector: str,
+    datasets: str,
+    at: Located,
+    *place: str,
+) -> Iterator[Rule]:
+    """Yield the rules of one table ``metric → limit``, found at ``place``."""
+    for metric, table in thresholds.items():
+        yield Rule(
+            metric=metric,
+            sector=sector,
+            datasets=datasets,
+            where=at.where(*place, metric),
+            **_limit(table),
+            **_demand(table),
+        )
+
+
+def waivers_of(table: SectorTable, sector: str, at: Located) -> tuple[Waiver, ...]:
+    """Return every waiver of a sector's table."""
+    return tuple(
+        Waiver(
+            where=at.where("waivers", i),
+            reason=waiver.reason,
+            owner=waiver.owner,
+            granted=waiver.granted,
+            expires=waiver.expires,
+            **_scope(waiver, sector),
+            **_limit(waiver),
+        )
+        for i, waiver in enumerate(table.waivers)
+    )
+
+
+def _rule(table: RuleTable, sector: str, where: str) -> Rule:
+    return Rule(where=where, **_scope(table, sector), **_limit(table), **_demand(table))
+
+
+def _scope(table: ScopeTable | WaiverTable, sector: str) -> dict[str, Any]:
+    return {
+        "metric": table.metric,
+        "sector": sector,
+        "datasets": table.datasets,
+        "models": table.models,
+        "condition": tuple(sorted(table.condition.items())),
+        "worst_condition": table.worst_condition,
+        "aggregate": table.aggregate,
+    }
+
+
+def _limit(table: LimitTable) -> dict[str, Any]:
+    bound: Bound = "min" if table.min is not None else "max"
+    return {"limit": table.min if table.min is not None else table.max, "bound": bound}
+
+
+def _demand(table: DemandTable) -> dict[str, Any]:
+    return {
+        "severity": table.severity,
+        "confidence": table.confidence,
+        "inconclusive": table.inconclusive or "block",
+    }

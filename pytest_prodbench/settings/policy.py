@@ -1,0 +1,109 @@
+"""What the owners of a sector demand: rules, and waivers from them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from pytest_prodbench.settings.frozen import Frozen
+
+Severity = Literal["block", "warn", "info"]
+Inconclusive = Literal["block", "warn", "pass"]
+Aggregate = Literal["mean", "worst"]
+
+EVERY = "*"
+"""Pattern of all names."""
+
+Condition = tuple[tuple[str, str], ...]
+"""(column, value) of a slice, sorted by column; empty for all queries."""
+
+
+class Scope(Frozen):
+    """What a rule or waiver is about.
+
+    Attributes:
+        metric: a registered metric with its k, such as ``recall@1``.
+        sector: the sector whose owners wrote it.
+        datasets, models: a name, or a pattern with ``*``, ``?`` and ``[…]``.
+        condition: the slice of queries that it is about, by one column or two.
+        worst_condition: a condition column: about the value with the worst result among those with enough
+            queries; None: about the queries themselves.
+        aggregate: about the mean or the worst value over the datasets of the sector, model by model;
+            None: about each dataset alone.
+    """
+
+    # Not strict: evidence holds rules and waivers as JSON, where a date is a text and a tuple a list.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+    metric: str
+    sector: str
+    datasets: str = EVERY
+    models: str = EVERY
+    condition: Condition = ()
+    worst_condition: str | None = None
+    aggregate: Aggregate | None = None
+
+    def matches(self, model: str, dataset: str) -> bool:
+        """Whether a pair is among those that this is about."""
+        return fnmatchcase(model, self.models) and fnmatchcase(dataset, self.datasets)
+
+    @property
+    def subject(self) -> tuple[str, Condition, str | None, Aggregate | None]:
+        """What is held against the limit, whichever the pair."""
+        return (self.metric, self.condition, self.worst_condition, self.aggregate)
+
+    @property
+    def what(self) -> str:
+        """The subject in words: ``recall@1 where light = dim``."""
+        words = self.metric
+        if self.aggregate is not None:
+            words = f"{self.aggregate} {words} of the sector"
+        if self.condition:
+            words += " where " + " and ".join(f"{c} = {v}" for c, v in self.condition)
+        if self.worst_condition is not None:
+            words += f" at the worst {self.worst_condition}"
+        return words
+
+
+class Rule(Scope):
+    """One demand: the subject reaches a limit in each pair of its scope.
+
+    Attributes:
+        limit: inclusive, within the metric's range.
+        bound: ``min``: the least accepted value; ``max``: the greatest, for metrics of which less is better.
+        severity: ``block`` decides; ``warn`` and ``info`` are only shown.
+        confidence: None: the measured value decides. Else the end of the one-sided interval of this
+            confidence must clear the limit; 0.5 < confidence <= 0.975.
+        inconclusive: what holds with a confidence where the interval straddles the limit.
+        where: file, line and key that hold it, for messages.
+    """
+
+    limit: float
+    bound: Literal["min", "max"] = "min"
+    severity: Severity = "block"
+    confidence: float | None = None
+    inconclusive: Inconclusive = "block"
+    where: str = "<python>"
+
+
+class Waiver(Scope):
+    """An easier limit for some pairs, for a time; for rules of every severity.
+
+    Attributes:
+        limit, bound: in the place of the rule's.
+        reason: why, for the report.
+        owner: who answers for it.
+        granted, expires: the first and the last day on which it holds.
+        where: file, line and key that hold it, for messages.
+    """
+
+    limit: float
+    bound: Literal["min", "max"] = "min"
+    reason: str
+    owner: str
+    granted: dt.date
+    expires: dt.date
+    where: str = "<python>"
