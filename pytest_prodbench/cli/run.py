@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -20,6 +21,7 @@ from pytest_prodbench.evaluation.bench import (
 from pytest_prodbench.evaluation.planning import check_hardware, is_selected, plan_pairs
 from pytest_prodbench.evaluation.run import Run
 from pytest_prodbench.evidence.store import read_queries
+from pytest_prodbench.report.annotations import in_workflow
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
 from pytest_prodbench.report.writing import write_reports
@@ -68,6 +70,8 @@ def run_suite(given: argparse.Namespace) -> int:
     )
     width = shutil.get_terminal_size((100, 24)).columns
     print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")
+    for command in in_workflow(record, os.environ, opened.project):
+        print(command)
     return EXIT_CODES[record.verdict]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -84,15 +85,17 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """After the last test, whatever was selected and not reported becomes a failure by name.
+        """After the last test: failures by name for what was not reported, and a row a sector.
 
         A wrapper of the loop, because a failure must still count in the exit code and reach JUnit and the
         terminal; in ``pytest_sessionfinish`` it would be too late for both.
         """
         from pytest_prodbench.plugin.progress import close_board
 
+        interrupted = True
         try:
-            return (yield)
+            result = yield
+            interrupted = False
         except KeyboardInterrupt:
             session.shouldstop = session.shouldstop or "interrupted"
             raise
@@ -100,6 +103,9 @@ class Controller:
             close_board(self._config)
             if not (session.shouldstop or session.shouldfail):
                 self._report_lost()
+            if not interrupted:
+                self._report_sectors(session)
+        return result
 
     def _report_lost(self) -> None:
         state = self._state
@@ -119,13 +125,44 @@ class Controller:
             )
             self._config.hook.pytest_runtest_logreport(report=report)
 
+    def _report_sectors(self, session: pytest.Session) -> None:
+        """Report the verdict of each sector as a test: it counts, and is a row, wherever tests are."""
+        from pytest_prodbench.report.sections import sections
+
+        state = self._state
+        record = None if state is None else state.conclude()
+        if state is None or record is None:
+            return
+        made = sections(record)
+        session.testscollected += len(made)  # the share of tests that are done ends at 100 %
+        for section in made:
+            spec = state.suite.sectors.get(section.name)
+            location = (str(spec.source if spec else state.project), None, section.name)
+            told = "\n".join(section.reasons)
+            longrepr: Any = None
+            outcome: Literal["passed", "failed", "skipped"] = "passed"
+            if section.verdict != "accept":
+                outcome, longrepr = "failed", f"{section.name}: {section.verdict}\n{told}"
+            if section.verdict == "incomplete" and section.narrowed:
+                outcome = "skipped"
+                longrepr = (location[0], None, f"Skipped: incomplete, the run was narrowed; {told}")
+            report = pytest.TestReport(
+                nodeid=f"prodbench::sector[{section.name}]",
+                location=location,
+                keywords={},
+                outcome=outcome,
+                longrepr=longrepr,
+                when="call",
+            )
+            self._config.hook.pytest_runtest_logreport(report=report)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the evidence and every report, and never leave a success that is not proven."""
         state = self._state
         if state is None or state.run is None:
             return
-        state.finish()
+        state.write()
         # Also after pytest.exit(returncode=0), or a plugin that turned failures into something else.
         if (state.problems or state.unproven()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -136,11 +173,14 @@ def show_summary(terminal: TerminalReporter, config: pytest.Config) -> None:
     state = config.stash.get(SESSION_KEY, None)
     if state is None or state.record is None:
         return
+    from pytest_prodbench.report.annotations import in_workflow
     from pytest_prodbench.report.terminal import sector_tables
 
     terminal.section("visual product search", sep="=")
     for line in sector_tables(state.record, terminal._tw.fullwidth):
         terminal.write_line(line)
+    for command in in_workflow(state.record, os.environ, state.project):
+        terminal.write_line(command)
     for path in state.report_files:
         terminal.write_line(f"  {path}")
     for problem in state.problems:

@@ -198,15 +198,21 @@ class ProdbenchSession:
             + TAKE_UP
         )
 
-    def finish(self) -> None:
-        """Make the record and write everything; a report that fails is a problem, not a crash."""
+    def conclude(self) -> RunRecord | None:
+        """Judge the run, once nothing more will be reported; None where none was begun."""
+        if self.run is not None and self.record is None:
+            self.record = self.run.finish()
+        return self.record
+
+    def write(self) -> None:
+        """Write evidence and reports; one that fails is a problem, not a crash."""
         from pytest_prodbench.evidence.queries import read_parquet
         from pytest_prodbench.report.reporter import ReportInput
         from pytest_prodbench.report.writing import write_reports
 
-        if self.run is None or self.record is not None:
+        record = self.conclude()
+        if self.run is None or record is None:
             return
-        self.record = record = self.run.finish()
         folder = self.run.folder
         try:
             self.report_files = [folder.write_evidence(record)]

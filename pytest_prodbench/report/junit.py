@@ -16,7 +16,6 @@ from pytest_prodbench.report.sections import (
     Section,
     accepted,
     drop_seen,
-    narrowed_away,
     reasons,
     sections,
 )
@@ -42,7 +41,7 @@ def _document(record: RunRecord) -> ET.Element:
     cases: list[ET.Element] = []
     for section in sections(record):
         cases += [_pair(pair, record) for pair in section.pairs]
-        cases.append(_sector(section, record))
+        cases.append(_sector(section))
     totals = {
         "tests": str(len(cases)),
         "failures": str(_holding(cases, "failure")),
@@ -131,23 +130,15 @@ def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
     return case
 
 
-def _sector(section: Section, record: RunRecord) -> ET.Element:
+def _sector(section: Section) -> ET.Element:
     case = ET.Element("testcase", classname=SECTOR_CLASS, name=legal(section.title), time="0.000")
-    told = [
-        f"{pair.name}: {reason}"
-        for pair in section.pairs
-        if not accepted(pair)
-        for reason in reasons(pair)
-    ] or ["no pair of this sector gives a reason"]
     if section.verdict == "reject":
-        _mark(case, "failure", "reject", told)
+        _mark(case, "failure", "reject", section.reasons)
     elif section.verdict == "incomplete":
-        away = set(narrowed_away(record))
-        narrowed = any(pair.name in away for pair in section.pairs) and all(
-            accepted(pair) for pair in section.pairs if pair.name not in away
-        )
-        _mark(case, "skipped" if narrowed else "error", "incomplete", told)
-    _say(case, f"{DROP_SEEN} {known(section.drop_seen)} of {HEADLINE}, the largest of its pairs")
+        kind = "skipped" if section.narrowed else "error"
+        _mark(case, kind, "incomplete", section.reasons)
+    drop = f"{DROP_SEEN} {known(section.drop_seen)} of {HEADLINE}, the largest of its pairs"
+    _say(case, drop, *section.remarks)
     return case
 
 

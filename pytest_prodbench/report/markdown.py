@@ -144,6 +144,7 @@ def _section(section: Section, away: set[str]) -> list[str]:
         if pair.name not in away
         for reason in reasons(pair)
     ]
+    told += [f"- {_message(reason)}" for reason in (*section.together, *section.remarks)]
     if told:
         lines += ["", *told[:LISTED]]
         if len(told) > LISTED:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from pytest_prodbench.evidence.judgement import Check
     from pytest_prodbench.evidence.types import MetricValue, PairRecord, RunRecord
 
 PAGE_THUMBNAILS = 1500
@@ -165,7 +166,7 @@ def _pair(
     measured = pair.measurement.metrics if pair.measurement else {}
     headline = measured.get(HEADLINE)
     conditions = columns(pair.measurement) if pair.measurement else ()
-    demands = [check.limit for check in pair.checks if check.metric == HEADLINE]
+    demands = [check.limit for check in _on(pair, HEADLINE)]
     dataset = record.datasets.get(pair.dataset)
     return PairView(
         anchor=anchor,
@@ -188,13 +189,18 @@ def _pair(
 
 
 def _cell(pair: PairRecord, name: str, value: MetricValue | None) -> Cell:
-    checks = [check for check in pair.checks if check.metric == name]
+    checks = _on(pair, name)
     return Cell(
         name=name,
         value=value,
         limit=figure(max(check.limit for check in checks)) if checks else "",
         failed=any(not check.passed for check in checks),
     )
+
+
+def _on(pair: PairRecord, name: str) -> list[Check]:
+    """Checks that decide and are about a metric over all queries."""
+    return [check for check in pair.checks if check.what == name and check.severity == "block"]
 
 
 def _ends(value: MetricValue | None) -> tuple[float, ...]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.evidence.types import PairRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from pytest_prodbench.evidence.types import RunRecord, Verdict
+    from pytest_prodbench.evidence.judgement import Check, Verdict
+    from pytest_prodbench.evidence.types import RunRecord
 
 HEADLINE = "recall@1"
 """The metric that stands for a pair where there is room for one."""
@@ -33,12 +34,18 @@ METRICS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One sector: who owns it, what was decided, and its pairs."""
+    """One sector: who owns it, what was decided, its pairs, and what was demanded of them together.
+
+    Attributes:
+        away: pairs that the run did not set out to evaluate.
+    """
 
     name: str
     owner: str
     verdict: Verdict
     pairs: tuple[PairRecord, ...]
+    checks: tuple[Check, ...] = ()
+    away: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
@@ -55,12 +62,46 @@ class Section:
         """What stands beside the sector's verdict."""
         return drop_seen(self.pairs)
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether nothing but the narrowing of the run stands in the way of an accept."""
+        return (
+            any(pair.name in self.away for pair in self.pairs)
+            and all(accepted(pair) for pair in self.pairs if pair.name not in self.away)
+            and not any(check.outcome == "fails" and check.blocks for check in self.checks)
+        )
+
+    @property
+    def together(self) -> list[str]:
+        """Why the rules on all datasets together are not met."""
+        return [check.message for check in self.checks if check.blocks]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the sector is not accepted; empty if it is."""
+        if self.verdict == "accept":
+            return []
+        of_pairs = [
+            reason if reason.startswith(f"{pair.name}: ") else f"{pair.name}: {reason}"
+            for pair in self.pairs
+            if not accepted(pair)
+            for reason in reasons(pair)
+        ]
+        return [*of_pairs, *self.together] or ["no pair of this sector gives a reason"]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What decides nothing and must be seen: warnings, waivers in force, rules met together."""
+        checks = [*(check for pair in self.pairs for check in pair.checks), *self.checks]
+        return [remark for check in checks for remark in _remarks(check)]
+
 
 def sections(record: RunRecord) -> tuple[Section, ...]:
     """Return the sectors by name; within one the pairs by dataset, then as they were planned."""
     order = {name: number for number, name in enumerate(record.planned)}
     pairs = [*record.pairs, *_without_record(record)]
     pairs.sort(key=lambda pair: (pair.dataset, order.get(pair.name, len(order)), pair.name))
+    away = frozenset(narrowed_away(record))
     names = sorted({*record.sectors, *(pair.sector for pair in pairs)})
     return tuple(
         Section(
@@ -68,9 +109,23 @@ def sections(record: RunRecord) -> tuple[Section, ...]:
             owner=record.owners.get(name, ""),
             verdict=record.sectors.get(name, "incomplete"),
             pairs=tuple(pair for pair in pairs if pair.sector == name),
+            checks=tuple(record.sector_checks.get(name, ())),
+            away=away,
         )
         for name in names
     )
+
+
+def _remarks(check: Check) -> Iterator[str]:
+    tolerated = check.outcome == "inconclusive" and check.inconclusive == "warn"
+    if check.severity == "info" and not check.passed:
+        yield f"note: {check.message}"
+    elif (check.severity == "warn" and not check.passed) or tolerated:
+        yield f"warning: {check.message}"
+    elif check.waiver is not None:
+        yield f"waiver: {check.message}"
+    elif check.dataset is None and check.passed:
+        yield check.message
 
 
 def accepted(pair: PairRecord) -> bool:
@@ -92,7 +147,7 @@ def reasons(pair: PairRecord) -> list[str]:
     """Return why a pair is not accepted: failed checks and the error; empty if it is accepted."""
     if accepted(pair):
         return []
-    found = [check.message for check in pair.checks if not check.passed]
+    found = [check.message for check in pair.checks if check.blocks]
     if pair.error:
         found.append(pair.error)
     if not found:

@@ -110,6 +110,9 @@ def _section(section: Section, away: set[str], width: int, color: bool) -> list[
         for reason in reasons(pair):
             told = wrap(paragraph(unturned(reason)), width - len(_INDENT), REASON_LINES)
             lines += [fit(_INDENT + part, width) for part in told]
+    for remark in (*section.together, *section.remarks):
+        told = wrap(paragraph(unturned(remark)), width - len(_INDENT), REASON_LINES)
+        lines += [fit(_INDENT + part, width) for part in told]
     return lines
 
 

@@ -20,7 +20,7 @@ def test_one_item_a_pair_with_the_same_ids_everywhere(repository):
 
 def test_a_green_run_leaves_every_report_and_a_table_a_sector(repository):
     result = repository.run("-p", "no:xdist", "--junitxml=own.xml")
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=6)  # four pairs, two sectors
     assert result.ret == 0
     result.stdout.fnmatch_lines(["diy: ACCEPT*", "retail: ACCEPT*", "ACCEPT: 4 pairs planned*"])
     folder = repository.path / "reports" / "run"
@@ -35,7 +35,7 @@ def test_a_green_run_leaves_every_report_and_a_table_a_sector(repository):
     ]
     # Nothing of the payload stays in pytest's own file.
     own = ET.parse(repository.path / "own.xml").getroot()
-    assert own[0].attrib["tests"] == "4"
+    assert own[0].attrib["tests"] == "6"
     assert (repository.path / "own.xml").stat().st_size < 5000
 
 
@@ -48,12 +48,16 @@ def test_a_red_run_says_first_what_by_how_much_and_against_which_rule(repository
     assert all(name.endswith(":bolts") for name in failed)
     pattern = (
         r"(one|two):bolts: recall@1 0\.\d{4} < 1, short by 0\.\d{4} \(95 % interval .* 12 queries\) "
-        r'\[suites/diy/sector\.toml: thresholds\."recall@1"\]'
+        r'\[suites/diy/sector\.toml:4: thresholds\."recall@1"\]'
     )
     assert re.search(pattern, result.stdout.str().replace("\n", " "))
-    messages = [node.text for node in ET.parse(repository.path / "own.xml").iter("failure")]
-    assert len(messages) == len(failed)
-    assert all(re.match(pattern, message) for message in messages)
+    cases = {
+        case.attrib["name"]: case for case in ET.parse(repository.path / "own.xml").iter("testcase")
+    }
+    messages = {name: case.find("failure").text for name, case in cases.items() if len(case)}
+    assert len(messages) == len(failed) + 1
+    assert messages.pop("sector[diy]").startswith("diy: reject\n")
+    assert all(re.match(pattern, message) for message in messages.values())
     assert repository.evidence()["sectors"] == {"diy": "reject", "retail": "accept"}
 
 
@@ -94,7 +98,7 @@ def test_last_failed_and_stop_at_first(repository):
     assert statuses.count("not run") == 3
     assert repository.evidence()["verdict"] == "reject"
     result = repository.run("-p", "no:xdist", "--lf")
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(failed=2, skipped=1)  # the pair, its sector, and the one left out
     assert repository.evidence()["partial"] is True
 
 

@@ -56,7 +56,7 @@ def test_an_untrained_one_is_refused_with_the_rule_in_the_first_line(runs):
     folder, done = runs
     assert done["untrained-lite0"].returncode == 1
     assert "untrained-lite0:diy: recall@1 0.0" in done["untrained-lite0"].stdout
-    assert "[suites/diy/sector.toml: thresholds" in done["untrained-lite0"].stdout
+    assert "[suites/diy/sector.toml:10: thresholds" in done["untrained-lite0"].stdout
     record = json.loads((folder / "untrained-lite0/evidence.json").read_text(encoding="utf-8"))
     assert record["verdict"] == "reject"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image, ImageDraw
 
+from pytest_prodbench.evidence.judgement import Check
 from pytest_prodbench.evidence.types import (
-    Check,
     DatasetRecord,
     Host,
     ModelRecord,
@@ -70,14 +70,37 @@ def check(value: float | None, limit: float, name: str = "recall@1", sector: str
     passed = value is not None and value >= limit
     where = f"suites/{sector}/sector.toml [thresholds] {name}"
     word = "holds" if passed else "does not hold"
-    return Check(
-        metric=name,
-        limit=limit,
-        value=value,
-        passed=passed,
+    return held(
+        name,
+        limit,
+        value,
         message=f"{name} is {value} and must be at least {limit}: it {word} ({where})",
         where=where,
     )
+
+
+def held(
+    name: str, limit: float, value: float | None, *, message: str, where: str, **changes
+) -> Check:
+    """A minimum held against a value of ``lite0:parts``."""
+    passed = value is not None and value >= limit
+    fields = {
+        "metric": name,
+        "what": name,
+        "model": "lite0",
+        "dataset": "parts",
+        "severity": "block",
+        "bound": "min",
+        "limit": limit,
+        "confidence": None,
+        "value": value,
+        "outcome": "undecided" if value is None else "holds" if passed else "fails",
+        "inconclusive": "block",
+        "passed": passed,
+        "message": message,
+        "where": where,
+    }
+    return Check(**(fields | changes))
 
 
 def pair(model_name: str, dataset_name: str, sector: str, **changes) -> PairRecord:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_prodbench.evidence.types import Check, Host
+from pytest_prodbench.evidence.types import Host
 from pytest_prodbench.report import wording
 from pytest_prodbench.report.html import write_html
 from pytest_prodbench.report.reporter import ReportInput
@@ -68,7 +68,7 @@ class Watched:
 
 
 def hostile(tmp_path, text: str = ATTACK) -> ReportInput:
-    check = Check(metric="recall@1", limit=0.95, value=0.9, passed=False, message=text, where=text)
+    check = b.held("recall@1", 0.95, 0.9, message=text, where=text)
     values = {"recall@1": b.metric(0.8, 5), "map@20": b.metric(0.7, 5)}
     curves = {
         name: curve.model_copy(update={"x_label": text, "y_label": text, "note": text})

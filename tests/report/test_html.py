@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_prodbench.evidence.types import Check
 from pytest_prodbench.report import wording
 from pytest_prodbench.report.html import write_html
 from pytest_prodbench.report.reporter import ReportInput
@@ -185,7 +184,7 @@ def test_many_pairs_show_fewer_misses_each(tmp_path):
 
 
 def plain_report(folder, name: str) -> ReportInput:
-    checks = [Check(metric="mrr", limit=0.9, value=0.1, passed=False, message=name, where=name)]
+    checks = [b.held("mrr", 0.9, 0.1, message=name, where=name)]
     record = b.run(
         [
             b.pair(name, "parts", "diy", checks=checks, verdict="reject"),
