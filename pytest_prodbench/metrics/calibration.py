@@ -79,24 +79,15 @@ def _by_bin(
     surplus: NDArray[np.float64], every: NDArray[np.float64], whole: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Sum of the surplus in each bin, float64 (b, ``BINS``)."""
-    samples, width = every.shape
-    if not width:
-        return np.zeros((samples, BINS))
-    middle = BINS * (np.cumsum(every, axis=1) - every / 2.0)
-    # Half numbers and whole ones: which bin a middle is in is no matter of rounding.
-    starts = np.array(
-        [
-            np.searchsorted(row, np.arange(BINS) * total)
-            for row, total in zip(middle, whole, strict=True)
-        ]
-    )
-    starts[:, 0] = 0
-    lengths = np.diff(starts, axis=1, append=width)
-    sums = np.zeros((samples, BINS))
-    some = lengths > 0
-    flat = (starts + width * np.arange(samples)[:, None])[some]
-    sums[some] = np.add.reduceat(surplus.ravel(), flat)
-    return sums
+    # Half numbers over whole ones: which bin a middle is in is no matter of rounding.
+    middle = np.cumsum(every, axis=1)
+    middle -= every / 2.0
+    middle *= BINS
+    middle /= np.maximum(whole, 1.0)[:, None]
+    bins = np.minimum(middle, BINS - 1, out=middle).astype(np.intp)
+    bins += BINS * np.arange(len(every))[:, None]
+    sums = np.bincount(bins.ravel(), surplus.ravel(), minlength=BINS * len(every))
+    return np.asarray(sums.reshape(len(every), BINS))
 
 
 def platt(

@@ -28,6 +28,9 @@ CHUNK = 4_000_000
 ENOUGH = 16
 """Samples whose places tell where the next ones will lie."""
 
+FEW = 256
+"""So many scores are counted one by one: cells would save nothing."""
+
 ASTRAY = 0.1
 """Share of samples outside the cells made for them that makes other cells worth while."""
 
@@ -90,7 +93,8 @@ class FallingThreshold:
         self._bounds = np.append(np.flatnonzero(new), len(scores))
         self.thresholds: Doubles = scores[self._bounds[:-1]].astype(np.float64)
         self._narrow: tuple[int, int] | None = None
-        self._cut(np.linspace(0, len(scores), CELLS + 1))
+        self._many = len(scores) > FEW
+        self._cut(np.linspace(0, len(scores), CELLS + 1 if self._many else 2))
 
     def cumulative(self) -> tuple[Doubles, Doubles]:
         """Return hits and misses at or above each threshold, each counted once; float64 (u,)."""
@@ -106,7 +110,7 @@ class FallingThreshold:
             met: tells, for counts of shape (b, t), which meet it; once met, it stays met as the
                 threshold falls.
         """
-        if self._narrow is None and len(weights) > 4 * ENOUGH:
+        if self._unlearned(weights):
             self.first(weights[:ENOUGH], met)  # to learn where to look
         coarse = self._coarse(weights)
         reached = met(coarse)
@@ -131,7 +135,7 @@ class FallingThreshold:
             possible: (counts before, counts at the end of) cells → bool (b, t): False only where no
                 threshold of a cell can meet it, however hits and misses are mixed in the cell.
         """
-        if self._narrow is None and len(weights) > 4 * ENOUGH:
+        if self._unlearned(weights):
             self.last(weights[:ENOUGH], met, possible)  # to learn where to look
         coarse = self._coarse(weights)
         before = Counts(
@@ -179,7 +183,7 @@ class FallingThreshold:
     def _learn(self, places: Ints) -> None:
         """Cut anew if these places (b,) say that other cells would save work."""
         places = places[places < len(self.thresholds)]
-        if len(places) < ENOUGH or len(self._rows) < CELLS * ENOUGH:
+        if len(places) < ENOUGH or not self._many:
             return
         low, high = int(places.min()), int(places.max())
         if self._narrow is not None:
@@ -191,6 +195,9 @@ class FallingThreshold:
         low, high = max(0, low - room), min(len(self.thresholds), high + room + 1)
         self._narrow = (low, high)
         self._cut(np.linspace(self._bounds[low], self._bounds[high], CELLS - 1))
+
+    def _unlearned(self, weights: Doubles) -> bool:
+        return self._many and self._narrow is None and len(weights) > 4 * ENOUGH
 
     def _coarse(self, weights: Doubles) -> Counts:
         """Counts at the last threshold of each cell, (b, cells)."""
