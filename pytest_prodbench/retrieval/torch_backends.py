@@ -158,8 +158,11 @@ def _full_accumulation() -> Iterator[None]:
     # Otherwise a GPU may add up partial sums in bfloat16: outside the bound.
     switch: Any = torch.backends.cuda.matmul
     before = switch.allow_bf16_reduced_precision_reduction
-    switch.allow_bf16_reduced_precision_reduction = False
+    # Newer versions of torch keep a second setting with it, which a plain bool would overwrite.
+    split_k = getattr(switch, "allow_bf16_reduced_precision_reduction_split_k", None)
+    rest = () if split_k is None else (split_k,)
+    switch.allow_bf16_reduced_precision_reduction = (False, *rest) if rest else False
     try:
         yield
     finally:
-        switch.allow_bf16_reduced_precision_reduction = before
+        switch.allow_bf16_reduced_precision_reduction = (before, *rest) if rest else before

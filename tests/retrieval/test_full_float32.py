@@ -5,6 +5,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from vector_problems import ways
 
 from pytest_prodbench.retrieval import full_float32 as full_float32_module
 from pytest_prodbench.retrieval import normalise, search
@@ -147,3 +148,31 @@ def test_before_torch_2_9_the_older_functions_are_used():
     with mock.patch.object(full_float32_module, "_switches", return_value=[]):
         assert {inside["older"] for inside in precisions_inside()} == {"highest"}
     assert torch.get_float32_matmul_precision() == "medium"
+
+
+SPLIT_K = "allow_bf16_reduced_precision_reduction_split_k"
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_sums_of_bfloat16_products_are_full_inside_and_as_before_outside(reduced):
+    switch = torch.backends.cuda.matmul
+    name = "allow_bf16_reduced_precision_reduction"
+    before = getattr(switch, name), getattr(switch, SPLIT_K, None)
+    # Split sums may only be forbidden together with reduced ones.
+    setattr(switch, name, (reduced, reduced) if hasattr(switch, SPLIT_K) else reduced)
+    wanted = getattr(switch, name), getattr(switch, SPLIT_K, None)
+    seen = []
+    product = torch.mm
+
+    def spy(*arguments, **options):
+        seen.append((getattr(switch, name), getattr(switch, SPLIT_K, None)))
+        return product(*arguments, **options)
+
+    unit = normalise(np.random.default_rng(0).normal(size=(40, 16)), str)
+    try:
+        with ways("reduced"), mock.patch.object(torch, "mm", spy):
+            search(unit, unit, 2)
+        assert seen[0] == (False, wanted[1])
+        assert (getattr(switch, name), getattr(switch, SPLIT_K, None)) == wanted
+    finally:
+        setattr(switch, name, before if hasattr(switch, SPLIT_K) else before[0])
