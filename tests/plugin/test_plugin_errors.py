@@ -19,12 +19,12 @@ from PIL import Image
         (
             "suites/diy/sector.toml",
             "[datasets.a]\npath = 'x'\n[thresholds]\n'recal@1' = 0.5\n",
-            "*suites/diy/sector.toml: thresholds.\"recal@1\"*did you mean 'recall'?",
+            "*suites/diy/sector.toml:4: thresholds.\"recal@1\"*did you mean 'recall'?",
         ),
         (
             "suites/diy/sector.toml",
             "[datasets.a]\npath = 'x'\n[thresholds]\n'recall@1' = 1.5\n",
-            '*suites/diy/sector.toml: thresholds."recall@1": a minimum of 1.5*',
+            '*suites/diy/sector.toml:4: thresholds."recall@1": a minimum of 1.5*',
         ),
         (
             "suites/diy/sector.toml",
