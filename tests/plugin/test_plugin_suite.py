@@ -252,7 +252,7 @@ def pytest_prodbench_register(catalog):
     result = repository.run("-n2", "--prodbench-model=three", "--prodbench-dataset=more")
     assert repository.evidence()["selected"] == ["three:more"]
     if result.ret:
-        result.stdout.fnmatch_lines(["*conftest.py: dataset more, thresholds.*"])
+        result.stdout.fnmatch_lines(["*conftest.py: dataset more: thresholds.*"])
     assert repository.pairs()["three:more"]["checks"][0]["limit"] == 1.0
 
 
