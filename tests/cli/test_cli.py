@@ -24,7 +24,7 @@ def here(repository, monkeypatch):
 
 def test_run_gives_the_evidence_that_pytest_gives(here):
     assert here.run("-p", "no:xdist", name="by-pytest").ret == 0
-    assert main(["run", "suites", "--run", "by-command"]) == 0
+    assert main(["run", "suites", "--run", "by-command", "--resamples=200"]) == 0
     assert stable(here.evidence("by-command")) == stable(here.evidence("by-pytest"))
 
 
