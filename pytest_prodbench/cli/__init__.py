@@ -1,4 +1,4 @@
-"""The ``prodbench`` command: init, list, explain, run, report, download."""
+"""The ``prodbench`` command; each of its commands is a module of this room."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(command=_report)
 
+    _add_verdicts(commands)
+
     download = commands.add_parser("download", help="fetch the weights of models")
     download.add_argument(
         "names",
@@ -82,6 +84,46 @@ def _parser() -> argparse.ArgumentParser:
     _add_options(download)
     download.set_defaults(command=_download)
     return parser
+
+
+def _add_verdicts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands on evidence alone."""
+    accept = commands.add_parser("accept", help="make a run the one that others are compared with")
+    accept.add_argument("run", help="folder of the run")
+    accept.add_argument(
+        "--as", dest="role", default="production", help="role (default: production)"
+    )
+    accept.add_argument("--reason", required=True, help="why, for those who come after")
+    accept.add_argument("--model", help="which of several models in the run")
+    accept.add_argument(
+        "--despite", help="why, although it failed; recorded, and shown with every run"
+    )
+    accept.set_defaults(command=_accept)
+
+    gate = commands.add_parser(
+        "gate", help="judge a run again, without models, images or GPU; exits as run does"
+    )
+    gate.add_argument("run", help="folder of the run")
+    gate.add_argument("--baseline", help="role or folder (default: comparisons as recorded)")
+    gate.add_argument(
+        "--policy", action="append", help="suite folder with the rules (default: those of the run)"
+    )
+    gate.add_argument("--rebase", action="store_true", help="compare although a dataset changed")
+    gate.add_argument("--out", help="new folder for evidence and reports")
+    gate.set_defaults(command=_gate)
+
+    merge = commands.add_parser("merge", help="join the shards of several jobs and judge the whole")
+    merge.add_argument("runs", nargs="+", help="folders of the runs")
+    merge.add_argument("--out", help="new folder (default: reports/merged-…)")
+    merge.set_defaults(command=_merge)
+
+    thresholds = commands.add_parser("thresholds", help="suggest thresholds from a run")
+    kinds = thresholds.add_subparsers(metavar="KIND", required=True)
+    suggest = kinds.add_parser("suggest", help="what a run has shown to reach, as TOML")
+    suggest.add_argument("run", help="folder of the run")
+    suggest.add_argument("--model", help="this model (default: the best on each dataset)")
+    suggest.add_argument("--metric", action="append", help="this metric (repeatable)")
+    suggest.set_defaults(command=_suggest)
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -99,9 +141,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{option.name}",
             dest=option.key,
-            action="append" if option.repeat else "store",
-            choices=option.choices or None,
-            metavar=option.name.rpartition("-")[2].upper(),
+            **option.arguments,
             help=option.help,
         )
 
@@ -137,6 +177,36 @@ def _report(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.report import remake
 
     return remake(given.run, given.kind)
+
+
+def _accept(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.accept import accept
+
+    return accept(given.run, given.role, given.reason, model=given.model, despite=given.despite)
+
+
+def _gate(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.gate import judge_run
+
+    return judge_run(
+        given.run,
+        baseline=given.baseline,
+        policy=given.policy,
+        rebase=given.rebase,
+        out=given.out,
+    )
+
+
+def _merge(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.gate import merge_runs
+
+    return merge_runs(given.runs, given.out)
+
+
+def _suggest(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.suggest import suggest
+
+    return suggest(given.run, given.model, given.metric)
 
 
 def _download(given: argparse.Namespace) -> int:

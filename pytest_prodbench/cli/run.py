@@ -18,6 +18,7 @@ from pytest_prodbench.evaluation.bench import (
     failure_message,
     without_folders,
 )
+from pytest_prodbench.evaluation.opponent import opponent_of
 from pytest_prodbench.evaluation.planning import check_hardware, is_selected, plan_pairs
 from pytest_prodbench.evaluation.run import Run
 from pytest_prodbench.evidence.store import read_queries
@@ -28,6 +29,7 @@ from pytest_prodbench.report.writing import write_reports
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress, ProgressEvent
+    from pytest_prodbench.evidence.types import RunRecord
 
 EXIT_CODES = {"accept": 0, "reject": 1, "incomplete": 2}
 REDRAW_SECONDS = 0.2
@@ -48,9 +50,10 @@ def run_suite(given: argparse.Namespace) -> int:
         )
     order = {name: place for place, name in enumerate(opened.suite.models)}
     chosen.sort(key=lambda plan: order[plan.model.name])
-    run = Run(opened.suite, opened.settings, opened.project, plans)
+    opponent = opponent_of(opened.suite, opened.settings, opened.project)
+    run = Run(opened.suite, opened.settings, opened.project, plans, opponent)
     run.select([plan.name for plan in chosen])
-    bench = Bench(opened.settings, opened.project)
+    bench = Bench(opened.settings, opened.project, opponent=opponent)
     for plan in chosen:
         try:
             outcome = bench.evaluate(plan, _progress(plan.name))
@@ -60,7 +63,7 @@ def run_suite(given: argparse.Namespace) -> int:
             outcome = PairOutcome(failed(plan, reason), None)
         run.add(outcome.payload())
         _clear()
-        problem = failure_message(outcome.record)
+        problem = failure_message(outcome.record, opened.settings.gate)
         print(f"{plan.name}: {outcome.record.verdict}" if problem is None else problem)
     record = run.finish()
     folder = run.folder.path
@@ -72,7 +75,14 @@ def run_suite(given: argparse.Namespace) -> int:
     print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")
     for command in in_workflow(record, os.environ, opened.project):
         print(command)
-    return EXIT_CODES[record.verdict]
+    return exit_code(record)
+
+
+def exit_code(record: RunRecord) -> int:
+    """Return 0 accept, 1 reject, 2 incomplete; where the gate is not enforced 0, if all was measured."""
+    if record.gate == "enforce":
+        return EXIT_CODES[record.verdict]
+    return 0 if set(record.planned) <= set(record.evaluated) else EXIT_CODES["incomplete"]
 
 
 def _progress(pair: str) -> OnProgress | None:

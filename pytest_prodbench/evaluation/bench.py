@@ -13,16 +13,21 @@ from pytest_prodbench.datasets.content import DatasetContent, content
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import ProdbenchError
+from pytest_prodbench.evaluation.against import Result, metric_versions, resampling_of
 from pytest_prodbench.evaluation.images import evaluate_opened
 from pytest_prodbench.evidence.queries import to_parquet
 from pytest_prodbench.evidence.store import queries_file
 from pytest_prodbench.evidence.types import PairRecord, Timing
 from pytest_prodbench.gate import judge_measurement, model_demands, pair_demands
+from pytest_prodbench.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress
+    from pytest_prodbench.evaluation.opponent import Opponent
     from pytest_prodbench.evaluation.result import Evaluation
+    from pytest_prodbench.evidence.comparison import PairComparison
     from pytest_prodbench.protocol import Dataset
+    from pytest_prodbench.settings.policy import GateMode, Rule
     from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings, SectorSpec
 
 
@@ -66,23 +71,39 @@ class PairOutcome:
 class Bench:
     """Evaluates pairs in this process."""
 
-    def __init__(self, settings: RunSettings, project: Path, worker: str = "") -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        project: Path,
+        worker: str = "",
+        opponent: Opponent | None = None,
+    ) -> None:
         self._settings, self._project, self._worker = settings, project, worker
+        self._opponent = opponent
         self._handle: ModelHandle | None = None
         self._datasets: dict[str, tuple[Dataset, DatasetContent]] = {}
+
+    @property
+    def gate(self) -> GateMode:
+        """Whether verdicts are enforced."""
+        return self._settings.gate
 
     def evaluate(self, plan: PairPlan, on_progress: OnProgress | None = None) -> PairOutcome:
         """Evaluate and judge one pair; an error that the user can mend becomes a failed record."""
         sector, names = plan.sector, (plan.model.name, plan.dataset.name)
-        demands = pair_demands(sector.rules, sector.waivers, sector.name, *names)
-        together = model_demands(sector.rules, sector.waivers, sector.name, plan.model.name)
+        rules, waivers = sector.rules, sector.waivers
+        if self._settings.gate == "off":
+            rules, waivers = (), ()
+        demands = pair_demands(rules, waivers, sector.name, *names)
+        together = model_demands(rules, waivers, sector.name, plan.model.name)
         metrics = [demand.rule.metric for demand in (*demands, *together)]
         try:
             evaluation = self._measure(plan, metrics, on_progress)
         except ProdbenchError as error:
             message = without_folders(str(error), self._project)
             return PairOutcome(failed(plan, message, self._worker), None)
-        checks, verdict = judge_measurement(*names, evaluation.measurement, demands)
+        comparison = self._against(plan, evaluation, [d.rule for d in (*demands, *together)])
+        checks, verdict = judge_measurement(*names, evaluation.measurement, demands, comparison)
         record = PairRecord(
             model=plan.model.name,
             dataset=plan.dataset.name,
@@ -91,11 +112,30 @@ class Bench:
             verdict=verdict,
             measurement=evaluation.measurement,
             checks=checks,
+            comparison=comparison,
             queries_file=queries_file(plan.model.name, plan.dataset.name),
             queries_digest=hashlib.sha256(to_parquet(evaluation.queries)).hexdigest(),
             timing=evaluation.timing.model_copy(update={"worker": self._worker}),
         )
         return PairOutcome(record, evaluation)
+
+    def _against(
+        self, plan: PairPlan, evaluation: Evaluation, rules: Sequence[Rule]
+    ) -> PairComparison | None:
+        if self._opponent is None:
+            return None
+        measurement = evaluation.measurement
+        assert evaluation.model is not None  # noqa: S101 - images were embedded, by some model,
+        assert evaluation.dataset is not None  # noqa: S101 - from some dataset
+        after = Result(
+            model=plan.model.name,
+            weights_digest=evaluation.model.weights_digest,
+            content_digest=evaluation.dataset.content_digest,
+            protocol_version=PROTOCOL_VERSION,
+            metric_versions=metric_versions(measurement.metrics),
+            table=evaluation.queries,
+        )
+        return self._opponent.compare(plan.dataset.name, after, rules, resampling_of(measurement))
 
     def _measure(
         self, plan: PairPlan, metrics: Sequence[str], on_progress: OnProgress | None
@@ -141,12 +181,17 @@ def failed(plan: PairPlan, error: str, worker: str = "") -> PairRecord:
     )
 
 
-def failure_message(record: PairRecord) -> str | None:
-    """Why a pair is not accepted, most important line first; None if it is."""
+def failure_message(record: PairRecord, gate: GateMode = "enforce") -> str | None:
+    """Why a pair is not accepted, most important line first; None if it is.
+
+    Where the gate only reports, or is off, what was measured is held against nobody.
+    """
     if record.verdict == "accept":
         return None
     if record.error is not None:
         return f"{record.name}: {record.error}"
+    if gate != "enforce":
+        return None
     missed = [check.message for check in record.checks if check.blocks]
     if missed:
         return "\n".join(missed)

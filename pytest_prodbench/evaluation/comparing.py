@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.errors import EvidenceError, SettingsError
+from pytest_prodbench.evidence.queries import query_names
 from pytest_prodbench.metrics.comparison import (
     Difference,
     McNemar,
@@ -131,7 +132,7 @@ def _matching(before: Evaluation, after: Evaluation) -> list[int]:
                 expected="one dataset, unchanged between the two evaluations",
                 next_step="evaluate both models on the catalog as it is now",
             )
-    left, right = _names(before), _names(after)
+    left, right = query_names(before.queries), query_names(after.queries)
     if sorted(left) != sorted(right):
         alone = len(set(left) ^ set(right))
         raise EvidenceError(
@@ -142,17 +143,3 @@ def _matching(before: Evaluation, after: Evaluation) -> list[int]:
         )
     row = {name: i for i, name in enumerate(right)}
     return [row[name] for name in left]
-
-
-def _names(evaluation: Evaluation) -> list[tuple[str, str, str, int]]:
-    """What each query is: content, product, and which of several equal ones; bare vectors by row."""
-    seen: dict[tuple[str, str, str], int] = {}
-    names = []
-    table = evaluation.queries
-    for content, product, image in zip(
-        *(table[column].to_pylist() for column in ("content", "product_id", "query")), strict=True
-    ):
-        key = (content, product, "" if content else image)
-        seen[key] = seen.get(key, 0) + 1
-        names.append((*key, seen[key]))
-    return names

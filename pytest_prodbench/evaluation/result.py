@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_prodbench.evidence.types import (
-    DatasetRecord,
-    Measurement,
-    MetricValue,
-    ModelRecord,
-    Timing,
-)
+from pytest_prodbench.evidence.types import DatasetRecord, Measurement, ModelRecord, Timing
+from pytest_prodbench.evidence.values import MetricValue
 
 if TYPE_CHECKING:
     import numpy as np

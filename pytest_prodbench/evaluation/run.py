@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import base64
-import os
-import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from pytest_prodbench import __version__
 from pytest_prodbench.errors import EvidenceError
+from pytest_prodbench.evaluation.against import metric_versions
 from pytest_prodbench.evaluation.bench import PairPlan
+from pytest_prodbench.evaluation.host import host_facts
+from pytest_prodbench.evaluation.opponent import Opponent
 from pytest_prodbench.evaluation.planning import selection_words
 from pytest_prodbench.evidence.judgement import Verdict
 from pytest_prodbench.evidence.store import RunFolder, new_run_name, read_journal
 from pytest_prodbench.evidence.types import (
     DatasetRecord,
-    Host,
     ModelRecord,
     PairRecord,
     RunRecord,
@@ -28,7 +26,7 @@ from pytest_prodbench.evidence.types import (
 from pytest_prodbench.gate import judge_pairs
 from pytest_prodbench.protocol import DEFINITIONS, PROTOCOL_VERSION
 from pytest_prodbench.settings.files import policy_digest, shown_path
-from pytest_prodbench.settings.policy import Rule, Scope, Waiver
+from pytest_prodbench.settings.policy import GateMode, Rule, Scope, Waiver
 from pytest_prodbench.settings.types import RunSettings, Suite
 
 WORST_FIRST: tuple[Verdict, ...] = ("reject", "incomplete", "accept")
@@ -38,7 +36,12 @@ class Run:
     """Collects pairs as they are reported, journals them, and finishes the record."""
 
     def __init__(
-        self, suite: Suite, settings: RunSettings, project: Path, plans: Sequence[PairPlan]
+        self,
+        suite: Suite,
+        settings: RunSettings,
+        project: Path,
+        plans: Sequence[PairPlan],
+        opponent: Opponent | None = None,
     ) -> None:
         self._plans = {plan.name: plan for plan in plans}
         self._clock = time.monotonic()
@@ -53,12 +56,11 @@ class Run:
             "run": self.folder.path.name,
             "policy_digest": policy_digest(suite),
             "policy_files": [shown_path(path, project) for path in suite.files],
-            "rules": _dumped(rule for spec in suite.sectors.values() for rule in spec.rules),
-            "waivers": _dumped(w for spec in suite.sectors.values() for w in spec.waivers),
-            "owners": {name: spec.owner for name, spec in suite.sectors.items() if spec.owner},
+            **policy_fields(suite, settings.gate),
+            "baseline": None if opponent is None else opponent.facts.model_dump(mode="json"),
             "definitions": list(DEFINITIONS),
             "planned": {name: plan.sector.name for name, plan in sorted(self._plans.items())},
-            "host": _host().model_dump(mode="json"),
+            "host": host_facts(project, settings).model_dump(mode="json"),
         }
         self.folder.note("plan", self._frame)
 
@@ -158,7 +160,10 @@ class Results:
 def assemble(
     frame: Mapping[str, Any], selected: Sequence[str], selection: Sequence[str], results: Results
 ) -> RunRecord:
-    """Make a record of a frame (the journal's ``plan``) and what was reported, and judge it."""
+    """Make a record of a frame (the journal's ``plan``) and what was reported, and judge it.
+
+    The frame of a run that is judged again holds the ``metric_versions`` of the release that measured.
+    """
     planned: dict[str, str] = frame["planned"]
     pairs = dict(results.pairs)
     for name, sector in planned.items():
@@ -167,19 +172,33 @@ def assemble(
     waivers = [Waiver.model_validate(waiver) for waiver in frame["waivers"]]
     judged = judge_pairs(planned, pairs.values(), rules, waivers)
     ordered = sorted(pairs.values(), key=lambda p: (p.sector, p.dataset, p.model))
+    measured = {name for pair in ordered if pair.measurement for name in pair.measurement.metrics}
+    frame = {"metric_versions": metric_versions(measured), **frame, "planned": sorted(planned)}
     return RunRecord(
-        **{**frame, "planned": sorted(planned)},
+        **frame,
         selection=list(selection),
         selected=list(selected),
         evaluated=sorted(p.name for p in ordered if p.status == "evaluated"),
         partial=set(selected) != set(planned),
         verdict=judged.verdict,
+        candidates=judged.candidates,
         sectors=judged.sectors,
         sector_checks=judged.checks,
         models=dict(sorted(results.models.items())),
         datasets=dict(sorted(results.datasets.items())),
         pairs=ordered,
     )
+
+
+def policy_fields(suite: Suite, gate: GateMode) -> dict[str, Any]:
+    """Return the fields of a record that say by which rules it is judged; with the gate off, by none."""
+    sectors = () if gate == "off" else tuple(suite.sectors.values())
+    return {
+        "gate": gate,
+        "rules": _dumped(rule for spec in sectors for rule in spec.rules),
+        "waivers": _dumped(waiver for spec in sectors for waiver in spec.waivers),
+        "owners": {name: spec.owner for name, spec in suite.sectors.items() if spec.owner},
+    }
 
 
 def _dumped(demands: Iterable[Scope]) -> list[dict[str, Any]]:
@@ -238,54 +257,3 @@ def _bare(
         verdict="incomplete",
         error=error,
     )
-
-
-def _host() -> Host:
-    return Host(
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=0.0,
-        platform=platform.platform(),
-        python=platform.python_version(),
-        cpu_count=os.cpu_count() or 1,
-        gpus=_gpus(),
-        versions=_versions(),
-    )
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in (
-        "pytest-prodbench",
-        "pytest",
-        "pytest-xdist",
-        "torch",
-        "faiss-cpu",
-        "numpy",
-        "pillow",
-    ):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _gpus() -> list[str]:
-    """Names of the GPUs; asks the driver's own tool, so that torch need not be imported for it."""
-    import shutil
-    import subprocess
-
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    try:
-        answer = subprocess.run(  # noqa: S603 - the tool's own path, fixed arguments
-            [tool, "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_prodbench.settings.policy import Inconclusive, Severity
+from pytest_prodbench.settings.policy import Bound, Inconclusive, Severity
 
 Verdict = Literal["accept", "reject", "incomplete"]
 
-Outcome = Literal["holds", "fails", "inconclusive", "undecided"]
+Outcome = Literal["holds", "fails", "inconclusive", "undecided", "no baseline"]
 
 
 class Record(BaseModel):
@@ -37,22 +37,27 @@ class Check(Record):
     model: str
     dataset: str | None = Field(description="null for an aggregate over a sector's datasets")
     severity: Severity = Field(description="block decides; warn and info are only shown")
-    bound: Literal["min", "max"] = Field(
-        description="whether the limit is the least or the greatest"
+    bound: Bound = Field(
+        description="whether the limit is the least or the greatest value, or the greatest drop"
     )
     limit: float = Field(description="inclusive; a waiver's, where one is in force")
     confidence: float | None = Field(
         description="of the one-sided interval whose end must clear the limit; null: the value decides"
     )
-    value: float | None = Field(description="measured value; null if there is none")
+    value: float | None = Field(
+        description="measured value, of a max_drop the drop; null if there is none"
+    )
     low: float | None = Field(default=None, description="95 % interval of the value")
     high: float | None = None
     n: int | None = Field(default=None, description="queries behind it")
     outcome: Outcome = Field(
-        description="undecided: no value; inconclusive: the interval straddles the limit"
+        description="undecided: no value; inconclusive: the interval straddles the limit; no baseline: "
+        "nothing is in production yet to drop from"
     )
     inconclusive: Inconclusive = Field(description="what the rule lets an inconclusive outcome be")
-    passed: bool = Field(description="it holds, or is inconclusive and the rule lets that pass")
+    passed: bool = Field(
+        description="it holds, or there is no baseline yet, or it is inconclusive and the rule lets that pass"
+    )
     message: str = Field(description="what, by how much, against which rule from which file")
     detectable: float | None = Field(
         default=None, description="as in the metric's value; null if there is none"

@@ -90,6 +90,71 @@ def query_table(
     return pa.table(columns)
 
 
+def ranking_of(table: pa.Table) -> Ranking:
+    """Make the ranking of a table's queries again: every metric that is a mean over queries reads the same.
+
+    Gallery rows are not in the table: ``columns`` and ``top_indices`` are -1, the result lists stay in the
+    table, and there are no verification pairs.
+    """
+    import numpy as np
+
+    from pytest_prodbench.protocol import PositiveRanks, Ranking
+
+    def whole(name: str, absent: int) -> np.ndarray[Any, Any]:
+        filled: np.ndarray[Any, Any] = table[name].fill_null(absent).to_numpy()
+        return filled.astype(np.int64)
+
+    def scores(name: str) -> np.ndarray[Any, Any]:
+        filled: np.ndarray[Any, Any] = table[name].fill_null(float("nan")).to_numpy()
+        return filled.astype(np.float32)
+
+    def every(name: str) -> np.ndarray[Any, Any]:
+        flat = table[name].combine_chunks().flatten()
+        values: np.ndarray[Any, Any] = flat.to_numpy(zero_copy_only=False)
+        return values.astype(np.int64)
+
+    families = table["family_rank"].null_count < len(table) or not len(table)
+    lengths = [len(row) for row in table["positive_ranks"].to_pylist()]
+    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+    count = int(starts[-1])
+    return Ranking(
+        ranks=whole("rank", NO_RANK),
+        ranks_optimistic=whole("rank_optimistic", NO_RANK),
+        product_ranks=whole("product_rank", NO_RANK),
+        product_ranks_optimistic=whole("product_rank_optimistic", NO_RANK),
+        family_ranks=whole("family_rank", NO_RANK) if families else None,
+        family_ranks_optimistic=whole("family_rank_optimistic", NO_RANK) if families else None,
+        positives=whole("positives", 0),
+        candidates=whole("candidates", 0),
+        every_positive=PositiveRanks(
+            starts=starts,
+            columns=np.full(count, -1, np.int64),
+            ranks=every("positive_ranks"),
+            ranks_optimistic=every("positive_ranks_optimistic"),
+            scores=np.full(count, np.nan, np.float32),
+        ),
+        positive_scores=scores("positive_score"),
+        negative_scores=scores("negative_score"),
+        near_ties=whole("near_ties", 0),
+        top_indices=np.full((len(table), 0), -1, np.int64),
+        top_scores=np.full((len(table), 0), np.nan, np.float32),
+        top_relevant=np.zeros((len(table), 0), bool),
+    )
+
+
+def query_names(table: pa.Table) -> list[tuple[str, str, str, int]]:
+    """What each query is: content, product, and which of several equal ones; bare vectors by row."""
+    seen: dict[tuple[str, str, str], int] = {}
+    names = []
+    for content, product, image in zip(
+        *(table[column].to_pylist() for column in ("content", "product_id", "query")), strict=True
+    ):
+        key = (content, product, "" if content else image)
+        seen[key] = seen.get(key, 0) + 1
+        names.append((*key, seen[key]))
+    return names
+
+
 def to_parquet(table: pa.Table) -> bytes:
     """Serialise a table; the same table gives the same bytes."""
     import pyarrow.parquet as pq

@@ -11,30 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pytest_prodbench.evidence.comparison import PairComparison
 from pytest_prodbench.evidence.judgement import Check, Record, Verdict
-from pytest_prodbench.settings.policy import Rule, Waiver
+from pytest_prodbench.evidence.values import MetricValue
+from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 
-SCHEMA_VERSION: Literal[3] = 3
-
-
-class MetricValue(Record):
-    """One metric over some queries, with its 95 % interval; the product is the unit of sampling."""
-
-    value: float
-    low: float
-    high: float
-    n: int = Field(description="queries behind it")
-    products: int = Field(description="distinct products behind it")
-    method: Literal["wilson", "bca", "percentile", "own"] = Field(
-        description="how the interval was made: by formula for a share of queries, in a way of the metric's "
-        "own where bootstrap would not hold, else by bootstrap"
-    )
-    detectable: float | None = Field(
-        default=None,
-        description="smallest worsening that these queries would show with power 80 % in a one-sided "
-        "test at 95 %, if a second model erred independently; comparing the same photos shows less. "
-        "Null where nothing is known of the spread",
-    )
+SCHEMA_VERSION: Literal[4] = 4
 
 
 class Crossing(Record):
@@ -193,6 +175,9 @@ class PairRecord(Record):
     verdict: Verdict
     measurement: Measurement | None = None
     checks: list[Check] = Field(default_factory=list)
+    comparison: PairComparison | None = Field(
+        default=None, description="against production; null where there is no baseline yet"
+    )
     error: str | None = Field(default=None, description="why there is no measurement")
     queries_file: str | None = Field(default=None, description="Parquet, relative to the run")
     queries_digest: str | None = None
@@ -202,6 +187,21 @@ class PairRecord(Record):
     def name(self) -> str:
         """``model:dataset``, the test id."""
         return f"{self.model}:{self.dataset}"
+
+
+class BaselineFacts(Record):
+    """The baseline that a run was held against."""
+
+    role: str
+    model: str
+    digest: str = Field(description="sha256 of its baseline.json")
+    run: str = Field(description="the run that was accepted")
+    accepted: str = Field(description="day, ISO 8601")
+    reason: str
+    despite: str | None = Field(description="why it was accepted although it failed")
+    stale: list[str] = Field(
+        default_factory=list, description="entries that nothing of the suite answers to any more"
+    )
 
 
 class Host(Record):
@@ -214,13 +214,17 @@ class Host(Record):
     cpu_count: int
     gpus: list[str] = Field(default_factory=list)
     workers: int = 0
+    commit: str | None = Field(default=None, description="of the project's git tree")
+    dirty: bool | None = Field(
+        default=None, description="whether files differed from the commit; null: no git"
+    )
     versions: dict[str, str] = Field(default_factory=dict)
 
 
 class RunRecord(Record):
     """One run: ``evidence.json``."""
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     protocol_version: int
     prodbench_version: str
     run: str
@@ -233,7 +237,15 @@ class RunRecord(Record):
     selected: list[str] = Field(description="those that this run set out to evaluate")
     evaluated: list[str] = Field(description="those that were measured")
     partial: bool = Field(description="fewer selected than planned")
+    gate: GateMode = Field(
+        default="enforce", description="enforce; report: judged, and held against nobody; off"
+    )
+    baseline: BaselineFacts | None = Field(default=None, description="what was compared with")
+    metric_versions: dict[str, int] = Field(
+        default_factory=dict, description="metric → version of its definition"
+    )
     verdict: Verdict
+    candidates: dict[str, Verdict] = Field(default_factory=dict, description="model → verdict")
     sectors: dict[str, Verdict]
     sector_checks: dict[str, list[Check]] = Field(
         default_factory=dict,

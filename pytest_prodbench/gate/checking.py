@@ -5,58 +5,106 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from pytest_prodbench.evidence.comparison import PairComparison
 from pytest_prodbench.evidence.judgement import Check, Outcome, WaiverInForce
-from pytest_prodbench.evidence.types import Measurement, MetricValue
+from pytest_prodbench.evidence.types import Measurement
+from pytest_prodbench.evidence.values import MetricValue
+from pytest_prodbench.gate.messages import message, why_no_drop
 from pytest_prodbench.gate.policy import Demand
-from pytest_prodbench.gate.values import mean_of, slices_of, usable
-from pytest_prodbench.metrics import DIGITS, ROUNDING, parse_metric
+from pytest_prodbench.gate.values import Held, drops_of, mean_of, slices_of, usable
+from pytest_prodbench.metrics import ROUNDING, parse_metric
 from pytest_prodbench.settings.policy import Rule
 
 Z95 = 1.959963984540054
 """Arms of a 95 % interval in standard errors."""
 
-WORST_FIRST: tuple[Outcome, ...] = ("fails", "undecided", "inconclusive", "holds")
+WORST_FIRST: tuple[Outcome, ...] = (
+    "fails",
+    "undecided",
+    "inconclusive",
+    "no baseline",
+    "holds",
+)
 
 
-def check_pair(model: str, dataset: str, measurement: Measurement, demand: Demand) -> Check:
-    """Hold a rule on one pair against its measurement."""
-    found = slices_of(measurement, demand.rule)
+def check_pair(
+    model: str,
+    dataset: str,
+    measurement: Measurement,
+    demand: Demand,
+    comparison: PairComparison | None = None,
+) -> Check:
+    """Hold a rule on one pair against its measurement, or against its comparison with production.
+
+    ``comparison``: None where there is no baseline yet; then a rule on drops demands nothing.
+    """
+    rule = demand.rule
+    if rule.bound == "max_drop":
+        if comparison is None:
+            return _no_baseline(model, dataset, demand)
+        drops = _drops(comparison, demand)
+        return (
+            _worst(model, dataset, demand, drops)
+            if drops
+            else _undecided(model, dataset, demand, why_no_drop(comparison))
+        )
+    found = slices_of(measurement, rule)
     if not found:
         why = "no query of this dataset defines it"
-        if demand.rule.worst_condition is not None:
+        if rule.worst_condition is not None:
             why = (
-                f"no value of condition {demand.rule.worst_condition!r} has "
+                f"no value of condition {rule.worst_condition!r} has "
                 f"{measurement.smallest_slice} queries that define it"
             )
-        elif demand.rule.condition:
+        elif rule.condition:
             why = (
                 f"no such slice was measured, or fewer than {measurement.smallest_slice} of its queries "
                 "define it"
             )
         return _undecided(model, dataset, demand, why)
-    return _worst(model, dataset, demand, found)
+    return _worst(model, dataset, demand, _held(found, demand))
 
 
 def check_model(
-    model: str, measurements: Mapping[str, Measurement | None], demand: Demand
+    model: str,
+    measurements: Mapping[str, Measurement | None],
+    demand: Demand,
+    comparisons: Mapping[str, PairComparison | None] | None = None,
 ) -> Check:
     """Hold a rule on a sector against one model's measurements, dataset → measurement.
 
     ``mean``: the mean of the datasets. ``worst``: the worst dataset. Undecided unless every dataset has the
-    value: the worst may be the one that is missing.
+    value: the worst may be the one that is missing. A rule on drops says that there is no baseline yet only
+    where there is none on any dataset; then ``comparisons`` are all None.
     """
-    values: dict[str, Mapping[str, MetricValue]] = {}
+    rule = demand.rule
+    against = comparisons or {}
+    measured = [m for m in measurements.values() if m is not None]
+    if (
+        rule.bound == "max_drop"
+        and len(measured) == len(measurements) > 0
+        and not any(against.get(dataset) for dataset in measurements)
+    ):
+        return _no_baseline(model, None, demand)
+    values: dict[str, Mapping[str, Held]] = {}
     for dataset, measurement in sorted(measurements.items()):
-        found = None if measurement is None else slices_of(measurement, demand.rule)
+        found: Mapping[str, Held] = {}
+        if measurement is not None and rule.bound == "max_drop":
+            compared = against.get(dataset)
+            found = {} if compared is None else _drops(compared, demand)
+        elif measurement is not None:
+            found = _held(slices_of(measurement, rule) or {}, demand)
         if not found:
             return _undecided(model, None, demand, f"{model}:{dataset} has no such value")
         values[dataset] = found
     if not values:
         return _undecided(model, None, demand, "the sector has no dataset")
-    if demand.rule.aggregate == "mean":
-        sign = 1.0 if demand.rule.bound == "min" else -1.0
-        worst = [min(v.values(), key=lambda one: sign * one.value) for v in values.values()]
-        return _worst(model, None, demand, {"": mean_of(worst)})
+    if rule.aggregate == "mean":
+        sign = 1.0 if rule.bound == "min" else -1.0
+        worst = [min(v.values(), key=lambda one: sign * one.value.value) for v in values.values()]
+        limit = math.fsum(one.limit for one in worst) / len(worst)
+        held = Held(mean_of([one.value for one in worst]), limit)
+        return _worst(model, None, demand, {"": held})
     every = {
         ", ".join(filter(None, (dataset, part))): value
         for dataset, found in values.items()
@@ -65,24 +113,42 @@ def check_model(
     return _worst(model, None, demand, every)
 
 
-def _worst(
-    model: str, dataset: str | None, demand: Demand, found: Mapping[str, MetricValue]
-) -> Check:
+def _held(found: Mapping[str, MetricValue], demand: Demand) -> dict[str, Held]:
+    return {part: Held(value, demand.limit) for part, value in found.items()}
+
+
+def _drops(comparison: PairComparison, demand: Demand) -> dict[str, Held]:
+    """Drops with the limit in units of the metric: a relative one is a share of what production reaches."""
+    return {
+        part: Held(
+            change.drop,
+            demand.limit * abs(change.before) if demand.relative else demand.limit,
+            change,
+        )
+        for part, change in drops_of(comparison, demand.rule).items()
+    }
+
+
+def _worst(model: str, dataset: str | None, demand: Demand, found: Mapping[str, Held]) -> Check:
     """The check of the worst of some values: all must hold."""
     sign = 1.0 if demand.rule.bound == "min" else -1.0
-    outcomes = {part: _outcome(value, demand) for part, value in found.items()}
+    outcomes = {part: _outcome(held, demand.rule) for part, held in found.items()}
     part = min(
         found,
-        key=lambda part: (WORST_FIRST.index(outcomes[part]), sign * found[part].value, part),
+        key=lambda part: (
+            WORST_FIRST.index(outcomes[part]),
+            sign * (found[part].value.value - found[part].limit),
+            part,
+        ),
     )
     return _check(model, dataset, demand, outcomes[part], found[part], part)
 
 
-def _outcome(value: MetricValue, demand: Demand) -> Outcome:
+def _outcome(held: Held, rule: Rule) -> Outcome:
     """A limit is compared with what is recorded: ten decimals."""
+    value, limit = held.value, held.limit
     if usable(value) is None:
         return "undecided"
-    rule, limit = demand.rule, demand.limit
     sign = 1.0 if rule.bound == "min" else -1.0
     if rule.confidence is None:
         return "holds" if sign * value.value >= sign * limit - ROUNDING else "fails"
@@ -129,17 +195,24 @@ def _undecided(model: str, dataset: str | None, demand: Demand, why: str) -> Che
     return _check(model, dataset, demand, "undecided", None, "", why)
 
 
+def _no_baseline(model: str, dataset: str | None, demand: Demand) -> Check:
+    return _check(model, dataset, demand, "no baseline", None, "")
+
+
 def _check(
     model: str,
     dataset: str | None,
     demand: Demand,
     outcome: Outcome,
-    value: MetricValue | None,
+    held: Held | None,
     part: str,
     why: str = "",
 ) -> Check:
     rule, waiver = demand.rule, demand.waiver
-    passed = outcome == "holds" or (outcome == "inconclusive" and rule.inconclusive != "block")
+    value = None if held is None else held.value
+    passed = outcome in {"holds", "no baseline"} or (
+        outcome == "inconclusive" and rule.inconclusive != "block"
+    )
     return Check(
         metric=rule.metric,
         what=f"{rule.what} ({part})" if part else rule.what,
@@ -147,7 +220,7 @@ def _check(
         dataset=dataset,
         severity=rule.severity,
         bound=rule.bound,
-        limit=demand.limit,
+        limit=demand.limit if held is None else held.limit,
         confidence=rule.confidence,
         value=None if value is None else value.value,
         low=None if value is None else value.low,
@@ -156,7 +229,7 @@ def _check(
         outcome=outcome,
         inconclusive=rule.inconclusive,
         passed=passed,
-        message=_message(model, dataset, demand, outcome, value, part, why),
+        message=message(model, dataset, demand, outcome, held, part, why),
         detectable=None if value is None else value.detectable,
         where=rule.where,
         waiver=None
@@ -169,57 +242,3 @@ def _check(
             where=waiver.where,
         ),
     )
-
-
-def _message(
-    model: str,
-    dataset: str | None,
-    demand: Demand,
-    outcome: Outcome,
-    value: MetricValue | None,
-    part: str,
-    why: str,
-) -> str:
-    rule, limit = demand.rule, demand.limit
-    who = model if dataset is None else f"{model}:{dataset}"
-    what = f"{rule.what} ({part})" if part else rule.what
-    sign = ">=" if rule.bound == "min" else "<="
-    if value is None:
-        said = f"has no value ({why}), the rule demands {sign} {limit:.12g}"
-    else:
-        shown = _apart(value.value, limit)
-        drop = _seen(value, rule)
-        seen = f"95 % interval {value.low:.4f} to {value.high:.4f}, {drop}, {value.n} queries"
-        if outcome == "holds":
-            said = f"{shown} {sign} {limit:.12g} ({drop})"
-        elif outcome == "inconclusive":
-            said = (
-                f"{shown} is inconclusive: {rule.confidence:.4g} confidence that it is {sign} "
-                f"{limit:.12g} is demanded ({seen})"
-            )
-        else:
-            against = "<" if rule.bound == "min" else ">"
-            off = _apart(abs(limit - value.value), 0.0)
-            word = "short by" if rule.bound == "min" else "over by"
-            if rule.confidence is not None:
-                said = f"{shown}: not {sign} {limit:.12g} at any confidence of {rule.confidence:.4g} ({seen})"
-            else:
-                said = f"{shown} {against} {limit:.12g}, {word} {off} ({seen})"
-    if demand.waiver is not None:
-        waiver = demand.waiver
-        said += f"; waived from {rule.limit:.12g} until {waiver.expires} by {waiver.owner} ({waiver.reason})"
-    return f"{who}: {what} {said} [{rule.where}]"
-
-
-def _seen(value: MetricValue, rule: Rule) -> str:
-    """Say how small a change this verdict could have noticed: it vouches for no less."""
-    word = "drop" if rule.bound == "min" else "rise"
-    if value.detectable is None:
-        return f"could have seen a {word} of unknown size"
-    size = f"{value.detectable:.3f}" if value.detectable >= 0.0005 else "less than 0.001"
-    return f"could have seen a {word} of {size}"
-
-
-def _apart(value: float, limit: float) -> str:
-    """Four decimals, or as many as are recorded where four would hide a difference."""
-    return f"{value:.4f}" if abs(value - limit) >= 5e-5 or value == limit else f"{value:.{DIGITS}f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_prodbench.evidence.comparison import PairComparison
 from pytest_prodbench.evidence.judgement import Check, Verdict
 from pytest_prodbench.evidence.types import Measurement, PairRecord
 from pytest_prodbench.gate.checking import check_model, check_pair
@@ -19,26 +20,34 @@ class Judgement:
     Attributes:
         verdict: of the run.
         sectors: of each sector.
+        candidates: of each model, over all sectors.
         checks: sector → its rules on all its datasets together, held against each model; only sectors that
             have some.
     """
 
     verdict: Verdict
     sectors: dict[str, Verdict]
+    candidates: dict[str, Verdict]
     checks: dict[str, list[Check]]
 
 
 def judge_measurement(
-    model: str, dataset: str, measurement: Measurement, demands: Sequence[Demand]
+    model: str,
+    dataset: str,
+    measurement: Measurement,
+    demands: Sequence[Demand],
+    comparison: PairComparison | None = None,
 ) -> tuple[list[Check], Verdict]:
-    """Check one pair's measurement against what is demanded of it.
+    """Check one pair's measurement, and its comparison with production, against what is demanded.
+
+    ``comparison``: None where there is no baseline yet.
 
     Returns:
         One check a demand, and the verdict of those that block: ``accept`` if there is one and all pass,
-        ``reject`` if one fails, ``incomplete`` if nothing is demanded, a value is not there, or the
-        interval of one straddles its limit and that blocks.
+        ``reject`` if one fails, ``incomplete`` if nothing is demanded but drops from a baseline that is
+        not there yet, a value is not there, or the interval of one straddles its limit and that blocks.
     """
-    checks = [check_pair(model, dataset, measurement, demand) for demand in demands]
+    checks = [check_pair(model, dataset, measurement, demand, comparison) for demand in demands]
     return checks, verdict_of(checks)
 
 
@@ -47,7 +56,9 @@ def verdict_of(checks: Sequence[Check]) -> Verdict:
     blocking = [check for check in checks if check.severity == "block"]
     if any(check.outcome == "fails" for check in blocking):
         return "reject"
-    return "accept" if blocking and all(check.passed for check in blocking) else "incomplete"
+    # Nothing that was not there yet is proof of anything.
+    proven = any(check.outcome != "no baseline" for check in blocking)
+    return "accept" if proven and all(check.passed for check in blocking) else "incomplete"
 
 
 def judge_pairs(
@@ -64,27 +75,35 @@ def judge_pairs(
         rules, waivers: of all sectors; those on a sector's datasets together are held against each model.
 
     Returns:
-        The verdicts. A sector is ``reject`` if a pair or such a check is; else ``incomplete`` unless every
-        planned pair is there, measured and accepted, every such check passes, and there is at least one
-        pair. A pair that nobody planned can only make it worse.
+        The verdicts. A sector, or a model, is ``reject`` if a pair or such a check is; else ``incomplete``
+        unless every planned pair is there, measured and accepted, every such check passes, and there is at
+        least one pair. A pair that nobody planned can only make it worse.
     """
     reported = list(pairs)
     found: dict[str, list[Verdict]] = {}
     by_sector: dict[str, list[Verdict]] = {}
+    by_model: dict[str, list[Verdict]] = {}
     for pair in reported:
         if pair.name in planned:
             found.setdefault(pair.name, []).append(_proven(pair))
         else:
             verdict: Verdict = "reject" if pair.verdict == "reject" else "incomplete"
             by_sector.setdefault(pair.sector, []).append(verdict)
+            by_model.setdefault(pair.model, []).append(verdict)
     for name, sector in planned.items():
-        by_sector.setdefault(sector, []).append(_worst(found.get(name, [])))
+        worst = _worst(found.get(name, []))
+        by_sector.setdefault(sector, []).append(worst)
+        by_model.setdefault(name.partition(":")[0], []).append(worst)
     checks = _sector_checks(planned, reported, rules, waivers)
     for sector, made in checks.items():
         if any(check.severity == "block" for check in made):
             by_sector.setdefault(sector, []).append(verdict_of(made))
+        for model in {check.model for check in made if check.severity == "block"}:
+            mine = [check for check in made if check.model == model]
+            by_model.setdefault(model, []).append(verdict_of(mine))
     sectors = {sector: _worst(verdicts) for sector, verdicts in sorted(by_sector.items())}
-    return Judgement(_worst(list(sectors.values())), sectors, checks)
+    candidates = {model: _worst(verdicts) for model, verdicts in sorted(by_model.items())}
+    return Judgement(_worst(list(sectors.values())), sectors, candidates, checks)
 
 
 def _sector_checks(
@@ -93,30 +112,32 @@ def _sector_checks(
     rules: Sequence[Rule],
     waivers: Sequence[Waiver],
 ) -> dict[str, list[Check]]:
-    # Of two reports on one pair neither is believed to be the better one: see _measured.
-    measured = _measured(pairs)
+    # Of two reports on one pair neither is believed to be the better one: see _believed.
+    believed = _believed(pairs)
     checks: dict[str, list[Check]] = {}
     for sector in sorted({rule.sector for rule in rules if rule.aggregate is not None}):
         mine = sorted(name for name, owner in planned.items() if owner == sector)
         split = [name.partition(":") for name in mine]
         for model in sorted({model for model, _, _ in split}):
             of_model = {
-                dataset: measured.get(f"{model}:{dataset}")
+                dataset: believed.get(f"{model}:{dataset}")
                 for name, _, dataset in split
                 if name == model
             }
+            measured = {n: None if p is None else p.measurement for n, p in of_model.items()}
+            compared = {n: None if p is None else p.comparison for n, p in of_model.items()}
             checks.setdefault(sector, []).extend(
-                check_model(model, of_model, demand)
+                check_model(model, measured, demand, compared)
                 for demand in model_demands(rules, waivers, sector, model)
             )
     return {sector: made for sector, made in checks.items() if made}
 
 
-def _measured(pairs: Sequence[PairRecord]) -> dict[str, Measurement | None]:
-    found: dict[str, Measurement | None] = {}
+def _believed(pairs: Sequence[PairRecord]) -> dict[str, PairRecord | None]:
+    found: dict[str, PairRecord | None] = {}
     for pair in pairs:
         twice = pair.name in found
-        found[pair.name] = None if twice or pair.status != "evaluated" else pair.measurement
+        found[pair.name] = None if twice or pair.status != "evaluated" else pair
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.metrics import ROUNDING, parse_metric
+from pytest_prodbench.metrics import ROUNDING, Metric, Statistic, parse_metric
 from pytest_prodbench.settings.policy import EVERY, Rule, Waiver
 from pytest_prodbench.settings.types import SectorSpec
 
@@ -26,6 +26,11 @@ class Demand:
     def limit(self) -> float:
         """The limit that is held against the value."""
         return self.rule.limit if self.waiver is None else self.waiver.limit
+
+    @property
+    def relative(self) -> bool:
+        """Whether the limit is a share of what production reaches."""
+        return self.rule.relative if self.waiver is None else self.waiver.relative
 
 
 def pair_demands(
@@ -157,7 +162,10 @@ def _with_waiver(
             next_step="remove one",
         )
     for waiver in mine:
-        if waiver.limit < rule.limit if rule.bound == "min" else waiver.limit > rule.limit:
+        # A share and a number cannot be told apart before there is a baseline: the waiver is believed.
+        other_unit = waiver.relative != rule.relative
+        easier = waiver.limit < rule.limit if rule.bound == "min" else waiver.limit > rule.limit
+        if other_unit or easier:
             return Demand(rule, waiver)
     return Demand(rule)
 
@@ -181,6 +189,9 @@ def _pair(model: str, dataset: str) -> str:
 
 def _check_limit(demand: Rule | Waiver) -> None:
     metric, _ = parse_metric(demand.metric, where=demand.where)
+    if demand.bound == "max_drop":
+        _check_drop(demand, metric)
+        return
     wanted = "min" if metric.higher_is_better else "max"
     if demand.bound != wanted:
         which = "more" if metric.higher_is_better else "less"
@@ -202,6 +213,27 @@ def _check_limit(demand: Rule | Waiver) -> None:
             demand.where,
             found=f"a {demand.bound}imum of {demand.limit}",
             expected=f"{expected}, the range of {metric.name}",
+        )
+
+
+def _check_drop(demand: Rule | Waiver, metric: Metric | Statistic) -> None:
+    if isinstance(metric, Statistic):
+        raise SettingsError(
+            demand.where,
+            found=f"a max_drop of {metric.name}, which has no value a query to be paired",
+            expected="a metric that is a mean over queries, as recall@1",
+        )
+    most = 1.0 if demand.relative else metric.high - metric.low
+    # Written so that NaN, which compares false, is refused too.
+    if not 0.0 <= demand.limit < most:
+        unit = (
+            "a share of the baseline's value" if demand.relative else f"the range of {metric.name}"
+        )
+        raise SettingsError(
+            demand.where,
+            found=f"a max_drop of {demand.limit}",
+            expected=f"0 or more and less than {most:g}, {unit}",
+            next_step="as it stands it would accept every drop, or none at all",
         )
 
 

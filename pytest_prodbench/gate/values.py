@@ -4,9 +4,59 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from pytest_prodbench.evidence.types import Measurement, MetricValue
+from pytest_prodbench.evidence.comparison import Change, PairComparison
+from pytest_prodbench.evidence.types import Measurement
+from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.settings.policy import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One value and what it is held against.
+
+    Attributes:
+        value: measured; of a rule on drops the drop.
+        limit: inclusive.
+        change: where the drop comes from; None for other rules.
+    """
+
+    value: MetricValue
+    limit: float
+    change: Change | None = None
+
+
+def drops_of(comparison: PairComparison, rule: Rule) -> dict[str, Change]:
+    """Return the changes that a rule on drops is held against, each with what it is of, in words.
+
+    None at all where nothing was compared, or no slice has enough queries: the rule is undecided.
+    """
+    if rule.worst_condition is not None:
+        column = comparison.conditions.get(rule.worst_condition, {})
+        found = {value: changes.get(rule.metric) for value, changes in column.items()}
+    else:
+        found = {"": _changes(comparison, rule.condition).get(rule.metric)}
+    return {
+        part: change
+        for part, change in sorted(found.items())
+        if change is not None and usable(change.drop) is not None
+    }
+
+
+def _changes(
+    comparison: PairComparison, condition: Sequence[tuple[str, str]]
+) -> Mapping[str, Change]:
+    if not condition:
+        return comparison.changes
+    if len(condition) == 1:
+        ((column, value),) = condition
+        return comparison.conditions.get(column, {}).get(value, {})
+    columns, values = (tuple(parts) for parts in zip(*condition, strict=True))
+    for crossed in comparison.crossings:
+        if crossed.columns == columns and crossed.values == values:
+            return crossed.changes
+    return {}
 
 
 def slices_of(measurement: Measurement, rule: Rule) -> dict[str, MetricValue] | None:

@@ -34,6 +34,7 @@ class Metric:
         takes_k: whether its name carries ``@k``.
         needs_list: whether it reads the first k of the result list (else ranks alone).
         binary: whether every value a query is 0 or 1, so that the mean is a proportion.
+        version: of the definition; a new one makes older results incomparable.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Metric:
     takes_k: bool = False
     needs_list: bool = False
     binary: bool = False
+    version: int = 1
 
 
 Sampled = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
@@ -85,7 +87,7 @@ class Statistic:
         name: what it is called in a policy.
         of: (ranking of q queries, k) → the statistic of weighted samples of them, to be asked many times.
             So what needs no weights, such as sorting, is done once. k is None for one without a k.
-        higher_is_better, low, high, source, takes_k: as in :class:`Metric`.
+        higher_is_better, low, high, source, takes_k, version: as in :class:`Metric`.
         interval: 95 % interval, where percentiles of the bootstrap would not hold what they promise, as
             where sampling error moves a statistic in one direction only.
     """
@@ -98,6 +100,7 @@ class Statistic:
     source: str
     takes_k: bool = False
     interval: Callable[[Sampling], tuple[float, float]] | None = None
+    version: int = 1
 
 
 def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | None]:

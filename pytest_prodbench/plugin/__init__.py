@@ -29,9 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(
             f"--prodbench-{option.name}",
             dest=f"prodbench_{option.key}",
-            action="append" if option.repeat else "store",
-            choices=option.choices or None,
-            metavar=option.name.rpartition("-")[2].upper(),
+            **option.arguments,
             help=f"{option.help} Environment: {option.variable}.",
         )
 

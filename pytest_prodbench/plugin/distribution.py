@@ -48,7 +48,7 @@ class Distribution:
         index = int("".join(filter(str.isdigit, node.gateway.id)) or 0)
         node.workerinput[WORKER_INPUT] = {
             "settings": state.settings.model_dump_json(),
-            "policy_digest": state.policy_digest,
+            "judged_by": state.judged_by,
             # An index into what this process may see, which need not be all GPUs of the machine.
             "gpu": gpus[index % len(gpus)] if gpus else None,
             "progress": board_address(node.config),

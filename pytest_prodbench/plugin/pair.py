@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress
     from pytest_prodbench.evaluation.bench import Bench
     from pytest_prodbench.evaluation.result import Evaluation
-    from pytest_prodbench.evidence.types import MetricValue, PairRecord
+    from pytest_prodbench.evidence.types import PairRecord
+    from pytest_prodbench.evidence.values import MetricValue
+    from pytest_prodbench.settings.policy import GateMode
 
 
 class JudgedPair:
     """A pair that was measured and held against its sector's rules."""
 
-    def __init__(self, outcome: PairOutcome, evaluation: Evaluation) -> None:
+    def __init__(self, outcome: PairOutcome, evaluation: Evaluation, gate: GateMode) -> None:
         self.record: PairRecord = outcome.record
         self.evaluation = evaluation
+        self._gate = gate
 
     @property
     def metrics(self) -> dict[str, MetricValue]:
@@ -36,11 +39,15 @@ class JudgedPair:
         return self.evaluation.ranks
 
     def check(self) -> None:
-        """Fail the test unless every rule is proven to hold."""
+        """Fail the test unless every rule is proven to hold, or the gate is not enforced."""
         __tracebackhide__ = True
-        message = failure_message(self.record)
+        message = self.objection()
         if message is not None:
             pytest.fail(message, pytrace=False)
+
+    def objection(self) -> str | None:
+        """Why this pair may not pass; None if it may."""
+        return failure_message(self.record, self._gate)
 
 
 class PairTest:
@@ -63,7 +70,7 @@ class PairTest:
         self.outcome = self._bench.evaluate(self.plan, self._on_progress)
         if self.outcome.evaluation is None:
             pytest.fail(failure_message(self.outcome.record) or "", pytrace=False)
-        self.judged = JudgedPair(self.outcome, self.outcome.evaluation)
+        self.judged = JudgedPair(self.outcome, self.outcome.evaluation, self._bench.gate)
         return self.judged
 
     def unproven(self) -> str | None:
@@ -72,7 +79,7 @@ class PairTest:
             return f"{self.plan.name}: the test never called prodbench.evaluate()"
         # A test may make assertions of its own and may even swallow the failure of check(), but the sector's
         # rules hold all the same.
-        return failure_message(self.judged.record)
+        return self.judged.objection()
 
     def result(self, error: str | None) -> PairOutcome:
         """Return the outcome; a failed record if the test broke before there was one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -17,7 +18,15 @@ from pytest_prodbench.plugin.session import TAKE_UP, ProdbenchSession
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_prodbench.evidence.judgement import Verdict
+    from pytest_prodbench.evidence.types import RunRecord
+
 PAYLOAD = "prodbench"
+
+UNDECIDED = 2
+"""Exit code of a run that is asked to decide everything and does not; pytest's own for an interruption."""
+
+DECIDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def attach_result(
@@ -104,7 +113,7 @@ class Controller:
             if not (session.shouldstop or session.shouldfail):
                 self._report_lost()
             if not interrupted:
-                self._report_sectors(session)
+                self._report_verdicts(session)
         return result
 
     def _report_lost(self) -> None:
@@ -125,36 +134,16 @@ class Controller:
             )
             self._config.hook.pytest_runtest_logreport(report=report)
 
-    def _report_sectors(self, session: pytest.Session) -> None:
-        """Report the verdict of each sector as a test: it counts, and is a row, wherever tests are."""
-        from pytest_prodbench.report.sections import sections
-
+    def _report_verdicts(self, session: pytest.Session) -> None:
+        """Report each verdict on a sector or model as a test: it counts, and is a row, wherever tests are."""
         state = self._state
         record = None if state is None else state.conclude()
         if state is None or record is None:
             return
-        made = sections(record)
-        session.testscollected += len(made)  # the share of tests that are done ends at 100 %
-        for section in made:
-            spec = state.suite.sectors.get(section.name)
-            location = (str(spec.source if spec else state.project), None, section.name)
-            told = "\n".join(section.reasons)
-            longrepr: Any = None
-            outcome: Literal["passed", "failed", "skipped"] = "passed"
-            if section.verdict != "accept":
-                outcome, longrepr = "failed", f"{section.name}: {section.verdict}\n{told}"
-            if section.verdict == "incomplete" and section.narrowed:
-                outcome = "skipped"
-                longrepr = (location[0], None, f"Skipped: incomplete, the run was narrowed; {told}")
-            report = pytest.TestReport(
-                nodeid=f"prodbench::sector[{section.name}]",
-                location=location,
-                keywords={},
-                outcome=outcome,
-                longrepr=longrepr,
-                when="call",
-            )
-            self._config.hook.pytest_runtest_logreport(report=report)
+        rows = [*_sector_rows(state, record), *_candidate_rows(state, record)]
+        session.testscollected += len(rows)  # the share of tests that are done ends at 100 %
+        for row in rows:
+            self._config.hook.pytest_runtest_logreport(report=row.report())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -166,6 +155,81 @@ class Controller:
         # Also after pytest.exit(returncode=0), or a plugin that turned failures into something else.
         if (state.problems or state.unproven()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if state.undecided() and session.exitstatus in DECIDED:
+            session.exitstatus = UNDECIDED
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A verdict that is reported as a test.
+
+    Attributes:
+        nodeid, place, name: of the test.
+        verdict: what was decided.
+        reasons: why it is not an accept.
+        forgiven: why that is held against nobody; None if it is.
+    """
+
+    nodeid: str
+    place: str
+    name: str
+    verdict: Verdict
+    reasons: list[str]
+    forgiven: str | None
+
+    def report(self) -> pytest.TestReport:
+        """Return the report of the test."""
+        told = "\n".join(self.reasons)
+        longrepr: Any = None
+        outcome: Literal["passed", "failed", "skipped"] = "passed"
+        if self.verdict != "accept":
+            outcome, longrepr = "failed", f"{self.name}: {self.verdict}\n{told}"
+            if self.forgiven is not None:
+                words = f"Skipped: {self.verdict}, {self.forgiven}; {told}"
+                outcome, longrepr = "skipped", (self.place, None, words)
+        return pytest.TestReport(
+            nodeid=self.nodeid,
+            location=(self.place, None, self.name),
+            keywords={},
+            outcome=outcome,
+            longrepr=longrepr,
+            when="call",
+        )
+
+
+def _sector_rows(state: ProdbenchSession, record: RunRecord) -> list[Row]:
+    from pytest_prodbench.report.sections import sections
+
+    rows = []
+    for section in sections(record):
+        spec = state.suite.sectors.get(section.name)
+        rows.append(
+            Row(
+                nodeid=f"prodbench::sector[{section.name}]",
+                place=str(spec.source if spec else state.project),
+                name=section.name,
+                verdict=section.verdict,
+                reasons=section.reasons,
+                forgiven=section.forgiven(record.gate),
+            )
+        )
+    return rows
+
+
+def _candidate_rows(state: ProdbenchSession, record: RunRecord) -> list[Row]:
+    from pytest_prodbench.report.standing import candidate_forgiven, candidate_reasons
+
+    return [
+        Row(
+            nodeid=f"prodbench::candidate[{model}]",
+            place=str(state.project),
+            name=model,
+            verdict=verdict,
+            reasons=candidate_reasons(record, model),
+            forgiven=candidate_forgiven(record, model),
+        )
+        for model, verdict in sorted(record.candidates.items())
+    ]
 
 
 def show_summary(terminal: TerminalReporter, config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_prodbench.errors import ProdbenchError, SettingsError
+from pytest_prodbench.errors import EvidenceError, ProdbenchError, SettingsError
 from pytest_prodbench.plugin.in_use import WORKER_INPUT, places
 from pytest_prodbench.settings.options import OPTIONS, resolve
 
@@ -40,6 +40,7 @@ class ProdbenchSession:
     """
 
     def __init__(self, config: pytest.Config) -> None:
+        from pytest_prodbench.evaluation.opponent import opponent_of
         from pytest_prodbench.evaluation.planning import check_hardware, plan_pairs
         from pytest_prodbench.settings.catalog import Catalog
         from pytest_prodbench.settings.files import load_suite, policy_digest
@@ -58,15 +59,16 @@ class ProdbenchSession:
                 plan.name: plan for plan in plan_pairs(self.suite, self.settings)
             }
             self.policy_digest = policy_digest(self.suite)
+            self.opponent = opponent_of(self.suite, self.settings, self.project)
             if not self.worker:
                 check_hardware(self.settings)
-        except SettingsError as error:
+        except (SettingsError, EvidenceError) as error:
             raise pytest.UsageError(f"prodbench: {error}") from error
-        expected = given.get(WORKER_INPUT, {}).get("policy_digest", self.policy_digest)
-        if expected != self.policy_digest:
+        expected = given.get(WORKER_INPUT, {}).get("judged_by", self.judged_by)
+        if expected != self.judged_by:
             raise pytest.UsageError(
-                "prodbench: a models.toml, sector.toml or pyproject.toml was edited while the run was "
-                "starting, so this worker would judge by other rules than the others; start again"
+                "prodbench: a models.toml, sector.toml, pyproject.toml or the baseline was edited while the "
+                "run was starting, so this worker would judge by other rules than the others; start again"
             )
         self.nodeids: dict[str, str] = {}
         self.deselected: set[str] = set()
@@ -102,6 +104,12 @@ class ProdbenchSession:
             os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
     @property
+    def judged_by(self) -> list[str]:
+        """Digests of what verdicts are made by: policy, and baseline if there is one."""
+        baseline = [] if self.opponent is None else [self.opponent.baseline.digest]
+        return [self.policy_digest, *baseline]
+
+    @property
     def is_worker(self) -> bool:
         """Whether this process is a worker of xdist, which reports to a controller."""
         return bool(self.worker)
@@ -112,7 +120,7 @@ class ProdbenchSession:
         from pytest_prodbench.evaluation.bench import Bench
 
         if self._bench is None:
-            self._bench = Bench(self.settings, self.project, self.worker)
+            self._bench = Bench(self.settings, self.project, self.worker, self.opponent)
         return self._bench
 
     def sector_of(self, test_file: Path) -> SectorSpec:
@@ -147,8 +155,16 @@ class ProdbenchSession:
         if self.record is None:
             return self.run is not None
         selected = set(self.record.selected)
+        if self.settings.gate != "enforce":
+            return not selected <= set(self.record.evaluated)
         accepted = {pair.name for pair in self.record.pairs if pair.verdict == "accept"}
         return self.record.verdict == "reject" or not selected <= accepted
+
+    def undecided(self) -> bool:
+        """Whether more was asked for than this run decided (``--prodbench-require-full``)."""
+        if not self.settings.require_full or self.run is None:
+            return False
+        return self.record is None or self.record.partial or self.record.verdict == "incomplete"
 
     def start_run(self, nodeids: Sequence[str], words: Sequence[str]) -> None:
         """Begin writing, once it is known which pairs are selected.
@@ -166,7 +182,8 @@ class ProdbenchSession:
         if self.is_worker or self.run is not None or not wanted:
             return
         try:
-            self.run = Run(self.suite, self.settings, self.project, list(self.plans.values()))
+            plans = list(self.plans.values())
+            self.run = Run(self.suite, self.settings, self.project, plans, self.opponent)
         except (ProdbenchError, OSError) as error:
             raise pytest.UsageError(f"prodbench: {error}") from error
         self.run.select(list(wanted), words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_prodbench.evidence.types import MetricValue
+    from pytest_prodbench.evidence.values import MetricValue
 
 METHODS = {
     "wilson": "Wilson",

@@ -12,7 +12,8 @@ from pytest_prodbench.report.sections import HEADLINE
 from pytest_prodbench.report.wording import count, figure
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import Curve, Measurement, MetricValue
+    from pytest_prodbench.evidence.types import Curve, Measurement
+    from pytest_prodbench.evidence.values import MetricValue
 
 READ_AT = (1, 5, 10, 20)
 """Points of the cumulative match curve that are written below it."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.report.sections import HEADLINE
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import Crossing, Measurement, MetricValue
+    from pytest_prodbench.evidence.types import Crossing, Measurement
+    from pytest_prodbench.evidence.values import MetricValue
 
 CROSSINGS_SHOWN = 10
 """At most so many pairs of conditions, the worst."""

@@ -1,4 +1,4 @@
-"""JUnit XML for CI systems: one test case a pair, one a sector, the facts as properties of the suite.
+"""JUnit XML for CI systems: a test case a pair, a sector and a candidate; facts as properties of the suite.
 
 The form is ``xunit2``, the schema of the Jenkins xUnit plugin (``junit-10.xsd``) that pytest's own file
 follows: properties stand on the suite only, ``time`` has at most three decimals.
@@ -19,6 +19,12 @@ from pytest_prodbench.report.sections import (
     reasons,
     sections,
 )
+from pytest_prodbench.report.standing import (
+    candidate_forgiven,
+    candidate_reasons,
+    stamp,
+    standing,
+)
 from pytest_prodbench.report.wording import DROP_SEEN, figure, interval, known, legal, line
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.report.reporter import ReportInput
 
 SECTOR_CLASS = "prodbench.sector"
+CANDIDATE_CLASS = "prodbench.candidate"
 
 
 def write_junit(report: ReportInput) -> Path:
@@ -41,7 +48,8 @@ def _document(record: RunRecord) -> ET.Element:
     cases: list[ET.Element] = []
     for section in sections(record):
         cases += [_pair(pair, record) for pair in section.pairs]
-        cases.append(_sector(section))
+        cases.append(_sector(section, record))
+    cases += [_candidate(model, record) for model in sorted(record.candidates)]
     totals = {
         "tests": str(len(cases)),
         "failures": str(_holding(cases, "failure")),
@@ -72,6 +80,8 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     facts = [
         ("run", record.run),
         ("verdict", record.verdict),
+        ("gate", record.gate),
+        *(("standing", told) for told in (*filter(None, [stamp(record)]), *standing(record))),
         ("drop_seen", known(drop_seen(record.pairs))),
         ("partial", "true" if record.partial else "false"),
         ("selection", " ".join(record.selection)),
@@ -112,6 +122,8 @@ def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
         pass
     elif pair.status == "not run" and pair.name not in record.selected:
         _mark(case, "skipped", "not selected", told)
+    elif pair.status == "evaluated" and record.gate != "enforce":
+        _mark(case, "skipped", f"{pair.verdict}, gate {record.gate}", told)
     elif pair.status == "evaluated" and pair.verdict == "reject":
         _mark(case, "failure", "reject", told)
     else:
@@ -130,13 +142,24 @@ def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
     return case
 
 
-def _sector(section: Section) -> ET.Element:
+def _candidate(model: str, record: RunRecord) -> ET.Element:
+    case = ET.Element("testcase", classname=CANDIDATE_CLASS, name=legal(model), time="0.000")
+    verdict = record.candidates[model]
+    if verdict != "accept":
+        kind = "failure" if verdict == "reject" else "error"
+        if candidate_forgiven(record, model) is not None:
+            kind = "skipped"
+        _mark(case, kind, verdict, candidate_reasons(record, model))
+    return case
+
+
+def _sector(section: Section, record: RunRecord) -> ET.Element:
     case = ET.Element("testcase", classname=SECTOR_CLASS, name=legal(section.title), time="0.000")
-    if section.verdict == "reject":
-        _mark(case, "failure", "reject", section.reasons)
-    elif section.verdict == "incomplete":
-        kind = "skipped" if section.narrowed else "error"
-        _mark(case, kind, "incomplete", section.reasons)
+    if section.verdict != "accept":
+        kind = "failure" if section.verdict == "reject" else "error"
+        if section.forgiven(record.gate) is not None:
+            kind = "skipped"
+        _mark(case, kind, section.verdict, section.reasons)
     drop = f"{DROP_SEEN} {known(section.drop_seen)} of {HEADLINE}, the largest of its pairs"
     _say(case, drop, *section.remarks)
     return case

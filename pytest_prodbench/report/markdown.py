@@ -16,6 +16,7 @@ from pytest_prodbench.report.sections import (
     reasons,
     sections,
 )
+from pytest_prodbench.report.standing import change_line, stamp, standing
 from pytest_prodbench.report.wording import (
     DROP_SEEN,
     DROP_SEEN_MEANS,
@@ -100,6 +101,15 @@ def _lines(record: RunRecord) -> list[str]:
         "",
     ]
     away = set(narrowed_away(record))
+    marked = stamp(record)
+    if marked is not None:
+        lines += [f"> ⚠️ **{marked}**", ""]
+    lines += [f"- {_message(told)}" for told in standing(record)]
+    lines += [
+        f"- candidate {escape(model)}: {_MARKS[verdict]}"
+        for model, verdict in sorted(record.candidates.items())
+    ]
+    lines.append("")
     lines += _narrowing(record)
     for section in sections(record):
         lines += _section(section, away)
@@ -144,7 +154,9 @@ def _section(section: Section, away: set[str]) -> list[str]:
         if pair.name not in away
         for reason in reasons(pair)
     ]
-    told += [f"- {_message(reason)}" for reason in (*section.together, *section.remarks)]
+    changes = [text for text in map(change_line, section.pairs) if text is not None]
+    remarks = (*section.together, *section.remarks, *changes)
+    told += [f"- {_message(reason)}" for reason in remarks]
     if told:
         lines += ["", *told[:LISTED]]
         if len(told) > LISTED:

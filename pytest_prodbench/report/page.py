@@ -20,6 +20,7 @@ from pytest_prodbench.report.sections import (
     reasons,
     sections,
 )
+from pytest_prodbench.report.standing import change_line, stamp, standing
 from pytest_prodbench.report.wording import figure
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pytest_prodbench.evidence.judgement import Check
-    from pytest_prodbench.evidence.types import MetricValue, PairRecord, RunRecord
+    from pytest_prodbench.evidence.types import PairRecord, RunRecord
+    from pytest_prodbench.evidence.values import MetricValue
 
 PAGE_THUMBNAILS = 1500
 """Bound of the photos on one page, about 8 MB: with many pairs each shows fewer misses."""
@@ -83,6 +85,7 @@ class PairView:
     axis: Axis
     charts: tuple[Chart, ...]
     numbers: tuple[Number, ...]
+    change: str | None
     misses: Misses | None
     root: str | None
 
@@ -121,6 +124,8 @@ class Page:
     results_shown: int
     terms: Mapping[str, str]
     verdicts: dict[str, int]
+    stamp: str | None
+    standing: list[str]
 
 
 def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
@@ -152,6 +157,8 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
             verdict: sum(view.section.verdict == verdict for view in views)
             for verdict in ("accept", "reject", "incomplete")
         },
+        stamp=stamp(record),
+        standing=standing(record),
     )
 
 
@@ -183,6 +190,7 @@ def _pair(
         ),
         charts=charts(pair.measurement) if pair.measurement else (),
         numbers=all_numbers(measured, terms),
+        change=change_line(pair),
         misses=None if table is None else misses(table, limit),
         root=dataset.root if dataset else None,
     )

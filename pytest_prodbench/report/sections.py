@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.evidence.judgement import Check, Verdict
     from pytest_prodbench.evidence.types import RunRecord
+    from pytest_prodbench.settings.policy import GateMode
 
 HEADLINE = "recall@1"
 """The metric that stands for a pair where there is room for one."""
@@ -71,6 +72,17 @@ class Section:
             and not any(check.outcome == "fails" and check.blocks for check in self.checks)
         )
 
+    def forgiven(self, gate: GateMode) -> str | None:
+        """Why the lack of an accept is held against nobody; None if it is."""
+        if self.verdict == "accept":
+            return None
+        if gate != "enforce":
+            measured = all(p.status == "evaluated" for p in self.pairs if p.name not in self.away)
+            return f"the gate is set to {gate}" if measured else None
+        if self.verdict == "incomplete" and self.narrowed:
+            return "the run was narrowed"
+        return None
+
     @property
     def together(self) -> list[str]:
         """Why the rules on all datasets together are not met."""
@@ -124,7 +136,7 @@ def _remarks(check: Check) -> Iterator[str]:
         yield f"warning: {check.message}"
     elif check.waiver is not None:
         yield f"waiver: {check.message}"
-    elif check.dataset is None and check.passed:
+    elif check.outcome == "no baseline" or (check.dataset is None and check.passed):
         yield check.message
 
 

@@ -13,6 +13,7 @@ from pytest_prodbench.report.sections import (
     reasons,
     sections,
 )
+from pytest_prodbench.report.standing import change_line, stamp, standing
 from pytest_prodbench.report.wording import (
     DROP_SEEN,
     DROP_SEEN_MEANS,
@@ -69,6 +70,7 @@ def sector_tables(
         lines += [*_section(section, away, width, color), ""]
     if lines:
         lines += [*wrap(f"{DROP_SEEN}: {DROP_SEEN_MEANS}", width, EXPLANATION_LINES), ""]
+    lines += _standing(record, width, color)
     lines += _narrowing(record, width, color)
     told = (
         f"{record.verdict.upper()}: {count(len(record.planned), 'pair')} planned, "
@@ -110,7 +112,8 @@ def _section(section: Section, away: set[str], width: int, color: bool) -> list[
         for reason in reasons(pair):
             told = wrap(paragraph(unturned(reason)), width - len(_INDENT), REASON_LINES)
             lines += [fit(_INDENT + part, width) for part in told]
-    for remark in (*section.together, *section.remarks):
+    changes = [change_line(pair) for pair in section.pairs]
+    for remark in (*section.together, *section.remarks, *(text for text in changes if text)):
         told = wrap(paragraph(unturned(remark)), width - len(_INDENT), REASON_LINES)
         lines += [fit(_INDENT + part, width) for part in told]
     return lines
@@ -179,6 +182,15 @@ def _line(row: list[str], widths: list[int]) -> str:
         pad = " " * (width - cells(shown))
         parts.append(shown if i == last else shown + pad if i < 2 else pad + shown)
     return _GAP.join(parts)
+
+
+def _standing(record: RunRecord, width: int, color: bool) -> list[str]:
+    lines = [part for told in standing(record) for part in wrap(line(unturned(told)), width, 4)]
+    for model, verdict in sorted(record.candidates.items()):
+        text = fit(f"candidate {_name(model)}: {verdict.upper()}", width)
+        lines.append(_paint(text, verdict, color))
+    marked = stamp(record)
+    return lines if marked is None else [*lines, _paint(fit(marked, width), "partial", color)]
 
 
 def _narrowing(record: RunRecord, width: int, color: bool) -> list[str]:

@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import MetricValue
+    from pytest_prodbench.evidence.values import MetricValue
 
 TEXT_LIMIT = 300
 """Ids and paths are cut to this many characters in pages that people read; evidence keeps them whole."""

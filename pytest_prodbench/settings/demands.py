@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pytest_prodbench.settings.lines import Located
 from pytest_prodbench.settings.policy import EVERY, Rule, Waiver
@@ -17,8 +17,6 @@ from pytest_prodbench.settings.tables import (
     WaiverTable,
 )
 
-Bound = Literal["min", "max"]
-
 
 def rules_of(table: SectorTable, sector: str, at: Located) -> tuple[Rule, ...]:
     """Return every rule of a sector's table: thresholds of all, of each dataset, then ``[[rules]]``."""
@@ -27,7 +25,7 @@ def rules_of(table: SectorTable, sector: str, at: Located) -> tuple[Rule, ...]:
         place = ("datasets", name, "thresholds")
         found += threshold_rules(dataset.thresholds, sector, name, at, *place)
     for i, rule in enumerate(table.rules):
-        found.append(_rule(rule, sector, at.where("rules", i)))
+        found += _rules(rule, sector, at.where("rules", i))
     return tuple(found)
 
 
@@ -40,14 +38,15 @@ def threshold_rules(
 ) -> Iterator[Rule]:
     """Yield the rules of one table ``metric → limit``, found at ``place``."""
     for metric, table in thresholds.items():
-        yield Rule(
-            metric=metric,
-            sector=sector,
-            datasets=datasets,
-            where=at.where(*place, metric),
-            **_limit(table),
-            **_demand(table),
-        )
+        for limit in _limits(table):
+            yield Rule(
+                metric=metric,
+                sector=sector,
+                datasets=datasets,
+                where=at.where(*place, metric),
+                **limit,
+                **_demand(table),
+            )
 
 
 def waivers_of(table: SectorTable, sector: str, at: Located) -> tuple[Waiver, ...]:
@@ -60,14 +59,16 @@ def waivers_of(table: SectorTable, sector: str, at: Located) -> tuple[Waiver, ..
             granted=waiver.granted,
             expires=waiver.expires,
             **_scope(waiver, sector),
-            **_limit(waiver),
+            **limit,
         )
         for i, waiver in enumerate(table.waivers)
+        for limit in _limits(waiver)
     )
 
 
-def _rule(table: RuleTable, sector: str, where: str) -> Rule:
-    return Rule(where=where, **_scope(table, sector), **_limit(table), **_demand(table))
+def _rules(table: RuleTable, sector: str, where: str) -> Iterator[Rule]:
+    for limit in _limits(table):
+        yield Rule(where=where, **_scope(table, sector), **limit, **_demand(table))
 
 
 def _scope(table: ScopeTable | WaiverTable, sector: str) -> dict[str, Any]:
@@ -82,9 +83,18 @@ def _scope(table: ScopeTable | WaiverTable, sector: str) -> dict[str, Any]:
     }
 
 
-def _limit(table: LimitTable) -> dict[str, Any]:
-    bound: Bound = "min" if table.min is not None else "max"
-    return {"limit": table.min if table.min is not None else table.max, "bound": bound}
+def _limits(table: LimitTable) -> list[dict[str, Any]]:
+    """A table may hold a limit and a tolerated drop: two rules, which do not compete."""
+    found: list[dict[str, Any]] = []
+    if table.min is not None:
+        found.append({"limit": table.min, "bound": "min"})
+    if table.max is not None:
+        found.append({"limit": table.max, "bound": "max"})
+    if table.max_drop is not None:
+        drop = table.max_drop
+        limit = drop.abs if drop.rel is None else drop.rel
+        found.append({"limit": limit, "bound": "max_drop", "relative": drop.rel is not None})
+    return found
 
 
 def _demand(table: DemandTable) -> dict[str, Any]:

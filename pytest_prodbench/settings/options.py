@@ -10,6 +10,14 @@ from typing import Any
 from pytest_prodbench.errors import SettingsError
 
 
+def _switch(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError(text)
+
+
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -36,6 +44,22 @@ class Option:
     convert: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
     repeat: bool = False
+
+    @property
+    def flag(self) -> bool:
+        """Whether it stands alone on the command line, and is true or false elsewhere."""
+        return self.convert is _switch
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """How a parser of command lines is told of it."""
+        if self.flag:
+            return {"action": "store_const", "const": "true"}
+        return {
+            "action": "append" if self.repeat else "store",
+            "choices": self.choices or None,
+            "metavar": self.name.rpartition("-")[2].upper(),
+        }
 
     @property
     def variable(self) -> str:
@@ -80,6 +104,30 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-pixels", "max_pixels", "Refuse images with more pixels.", convert=int),
     Option("resamples", "resamples", "Bootstrap resamples behind an interval.", convert=int),
     Option("seed", "seed", "Seed of the bootstrap.", convert=int),
+    Option(
+        "baseline",
+        "baseline",
+        "Folder of the accepted run to compare with (default: baselines/production, once it is there).",
+        convert=Path,
+    ),
+    Option(
+        "rebase",
+        "rebase",
+        "Compare with the baseline although the dataset changed: the queries that both have.",
+        convert=_switch,
+    ),
+    Option(
+        "gate",
+        "gate",
+        "enforce; report: judge, and fail no test for it; off: do not judge.",
+        choices=("enforce", "report", "off"),
+    ),
+    Option(
+        "require-full",
+        "require_full",
+        "Exit with 2 unless every planned pair was evaluated and decided.",
+        convert=_switch,
+    ),
 )
 
 
@@ -136,7 +184,8 @@ def _one(option: Option, text: Any, where: str) -> Any:
     try:
         return option.convert(text)
     except ValueError as error:
-        raise SettingsError(where, found=repr(text), expected="a whole number") from error
+        expected = "true or false" if option.flag else "a whole number"
+        raise SettingsError(where, found=repr(text), expected=expected) from error
 
 
 def _placed(option: Option, value: Any, base: Path, where: str) -> Any:

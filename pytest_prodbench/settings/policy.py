@@ -13,6 +13,8 @@ from pytest_prodbench.settings.frozen import Frozen
 Severity = Literal["block", "warn", "info"]
 Inconclusive = Literal["block", "warn", "pass"]
 Aggregate = Literal["mean", "worst"]
+Bound = Literal["min", "max", "max_drop"]
+GateMode = Literal["enforce", "report", "off"]
 
 EVERY = "*"
 """Pattern of all names."""
@@ -33,6 +35,10 @@ class Scope(Frozen):
             queries; None: about the queries themselves.
         aggregate: about the mean or the worst value over the datasets of the sector, model by model;
             None: about each dataset alone.
+        limit: inclusive, within the metric's range.
+        bound: ``min``: the least accepted value; ``max``: the greatest, for metrics of which less is better;
+            ``max_drop``: how much worse than the baseline's value, on the same queries, is tolerated.
+        relative: the limit of a ``max_drop`` is a share of the baseline's value.
     """
 
     # Not strict: evidence holds rules and waivers as JSON, where a date is a text and a tuple a list.
@@ -45,20 +51,24 @@ class Scope(Frozen):
     condition: Condition = ()
     worst_condition: str | None = None
     aggregate: Aggregate | None = None
+    limit: float
+    bound: Bound = "min"
+    relative: bool = False
 
     def matches(self, model: str, dataset: str) -> bool:
         """Whether a pair is among those that this is about."""
         return fnmatchcase(model, self.models) and fnmatchcase(dataset, self.datasets)
 
     @property
-    def subject(self) -> tuple[str, Condition, str | None, Aggregate | None]:
+    def subject(self) -> tuple[bool, str, Condition, str | None, Aggregate | None]:
         """What is held against the limit, whichever the pair."""
-        return (self.metric, self.condition, self.worst_condition, self.aggregate)
+        parts = (self.metric, self.condition, self.worst_condition, self.aggregate)
+        return (self.bound == "max_drop", *parts)
 
     @property
     def what(self) -> str:
         """The subject in words: ``recall@1 where light = dim``."""
-        words = self.metric
+        words = self.metric if self.bound != "max_drop" else f"drop of {self.metric}"
         if self.aggregate is not None:
             words = f"{self.aggregate} {words} of the sector"
         if self.condition:
@@ -72,8 +82,6 @@ class Rule(Scope):
     """One demand: the subject reaches a limit in each pair of its scope.
 
     Attributes:
-        limit: inclusive, within the metric's range.
-        bound: ``min``: the least accepted value; ``max``: the greatest, for metrics of which less is better.
         severity: ``block`` decides; ``warn`` and ``info`` are only shown.
         confidence: None: the measured value decides. Else the end of the one-sided interval of this
             confidence must clear the limit; 0.5 < confidence <= 0.975.
@@ -81,8 +89,6 @@ class Rule(Scope):
         where: file, line and key that hold it, for messages.
     """
 
-    limit: float
-    bound: Literal["min", "max"] = "min"
     severity: Severity = "block"
     confidence: float | None = None
     inconclusive: Inconclusive = "block"
@@ -92,16 +98,15 @@ class Rule(Scope):
 class Waiver(Scope):
     """An easier limit for some pairs, for a time; for rules of every severity.
 
+    Its limit stands in the place of the rule's.
+
     Attributes:
-        limit, bound: in the place of the rule's.
         reason: why, for the report.
         owner: who answers for it.
         granted, expires: the first and the last day on which it holds.
         where: file, line and key that hold it, for messages.
     """
 
-    limit: float
-    bound: Literal["min", "max"] = "min"
     reason: str
     owner: str
     granted: dt.date

@@ -21,7 +21,7 @@ from pydantic import (
 
 from pytest_prodbench.errors import SettingsError, did_you_mean
 from pytest_prodbench.settings.frozen import Frozen
-from pytest_prodbench.settings.policy import EVERY, Aggregate, Inconclusive, Severity
+from pytest_prodbench.settings.policy import EVERY, Aggregate, GateMode, Inconclusive, Severity
 from pytest_prodbench.settings.types import Family, Pooling
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -40,8 +40,15 @@ def _source_table(value: object) -> object:
 
 
 def _limit_table(value: object) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"min": value} if number else value
+    return {"min": value} if _is_number(value) else value
+
+
+def _drop_table(value: object) -> object:
+    return {"abs": value} if _is_number(value) else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class ModelTable(Frozen):
@@ -55,16 +62,37 @@ class ModelTable(Frozen):
     family: Family = "open"
 
 
+class DropTable(Frozen):
+    """``max_drop = { abs = 0.01 }``, or the number in its place; ``{ rel = 0.02 }`` is a share."""
+
+    abs: float | None = Field(default=None, allow_inf_nan=False)
+    rel: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.abs is None) == (self.rel is None):
+            raise ValueError(
+                "one of abs (in units of the metric) and rel (a share of the baseline's)"
+            )
+        return self
+
+
+DropEntry = Annotated[DropTable, BeforeValidator(_drop_table)]
+
+
 class LimitTable(Frozen):
-    """Keys of a limit: one of ``min`` and ``max``."""
+    """Keys of a limit: one of ``min`` and ``max``, or ``max_drop``."""
 
     min: float | None = Field(default=None, allow_inf_nan=False)
     max: float | None = Field(default=None, allow_inf_nan=False)
+    max_drop: DropEntry | None = None
 
     @model_validator(mode="after")
-    def _one_limit(self) -> Self:
-        if (self.min is None) == (self.max is None):
-            raise ValueError("one of min (more is better) and max (less is better)")
+    def _some_limit(self) -> Self:
+        if self.min is not None and self.max is not None:
+            raise ValueError("one of min (more is better) and max (less is better), not both")
+        if self.min is None and self.max is None and self.max_drop is None:
+            raise ValueError("min (more is better), max (less is better) or max_drop")
         return self
 
 
@@ -142,6 +170,12 @@ class WaiverTable(ScopeTable, LimitTable):
         return value
 
     @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if self.max_drop is not None and (self.min is not None or self.max is not None):
+            raise ValueError("one limit a waiver: min, max or max_drop")
+        return self
+
+    @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.expires < self.granted:
             raise ValueError(f"expires ({self.expires}) on or after granted ({self.granted})")
@@ -197,6 +231,10 @@ class RunTable(Frozen):
     max_pixels: int | None = None
     resamples: int | None = None
     seed: int | None = None
+    baseline: str | None = None
+    rebase: bool | None = None
+    gate: GateMode | None = None
+    require_full: bool | None = None
 
 
 class ProjectTable(Frozen):

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.options import OPTIONS
-from pytest_prodbench.settings.policy import Rule, Waiver
+from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 
 Pooling = Literal["default", "cls", "mean", "gem", "projection"]
 Family = Literal["open", "api", "domain"]
@@ -123,6 +123,11 @@ class RunSettings(Frozen):
         max_pixels: images with more pixels are refused before they are decoded.
         resamples: bootstrap resamples behind each interval.
         seed: seed of the bootstrap.
+        baseline: folder of the accepted run to compare with; None for ``baselines/production`` of the
+            project, which need not be there yet.
+        rebase: compare with it although the dataset changed, on the queries that both have.
+        gate: ``enforce``; ``report``: judge, and fail nothing for it; ``off``: do not judge.
+        require_full: anything but a full, decided run is exit code 2.
     """
 
     models: tuple[str, ...] = ()
@@ -140,6 +145,10 @@ class RunSettings(Frozen):
     max_pixels: int = Field(default=100_000_000, ge=1)
     resamples: int = Field(default=2000, ge=100, le=1_000_000)
     seed: int = Field(default=0, ge=0)
+    baseline: Path | None = None
+    rebase: bool = False
+    gate: GateMode = "enforce"
+    require_full: bool = False
 
     @classmethod
     def checked(cls, merged: Mapping[str, Any], prefix: str = "--prodbench-") -> RunSettings:

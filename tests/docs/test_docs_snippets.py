@@ -16,7 +16,8 @@ from PIL import Image
 
 from pytest_prodbench.cli import _parser
 from pytest_prodbench.datasets.opening import open_dataset, validate_options
-from pytest_prodbench.evidence.types import Measurement, MetricValue
+from pytest_prodbench.evidence.types import Measurement
+from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate import Demand, check_policy, judge_measurement
 from pytest_prodbench.settings.files import load_bench_file, load_suite, project_table
 from pytest_prodbench.settings.options import OPTIONS

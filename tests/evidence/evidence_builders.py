@@ -14,12 +14,12 @@ from pytest_prodbench.evidence.types import (
     DatasetRecord,
     Host,
     Measurement,
-    MetricValue,
     ModelRecord,
     PairRecord,
     RunRecord,
     Timing,
 )
+from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.protocol import DEFINITIONS, ImageTable, Ranking
 from pytest_prodbench.retrieval import Labels, matching_pairs, normalise, rank
 from pytest_prodbench.settings.policy import Rule, Waiver

@@ -51,8 +51,8 @@ def test_evidence_is_valid_by_its_schema():
     "change",
     [
         {"unknown": 1},
-        {"schema_version": 2},
-        {"schema_version": 4},
+        {"schema_version": 3},
+        {"schema_version": 5},
         {"verdict": "maybe"},
         {"pairs": [{"model": "x"}]},
         {"planned": None},

@@ -76,10 +76,10 @@ def test_names_of_queries_files_never_meet():
         (b"{}", "schema_version"),
         (b"\xff\xfe", "no readable evidence"),
         (b"[" * 100_000, "no readable evidence"),
-        (b'{"schema_version": 1}', "schema version 1; expected 3"),
-        (b'{"schema_version": "1"}', "schema version 1; expected 3"),
-        (b'{"schema_version": 2}', "schema version 2; expected 3"),
-        (b'{"schema_version": 3}', "breaks the schema"),
+        (b'{"schema_version": 1}', "schema version 1; expected 4"),
+        (b'{"schema_version": "1"}', "schema version 1; expected 4"),
+        (b'{"schema_version": 3}', "schema version 3; expected 4"),
+        (b'{"schema_version": 4}', "breaks the schema"),
     ],
 )
 def test_evidence_that_cannot_be_read(folder, text, said):

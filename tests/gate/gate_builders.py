@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_prodbench.evidence.judgement import Verdict
-from pytest_prodbench.evidence.types import Measurement, MetricValue, PairRecord
+from pytest_prodbench.evidence.types import Measurement, PairRecord
+from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate import Demand
 from pytest_prodbench.settings.policy import Rule, Waiver
 from pytest_prodbench.settings.types import DatasetSpec, SectorSpec

@@ -10,7 +10,7 @@ from gate_builders import measured, pair, rule, waiver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_prodbench.evidence.types import MetricValue
+from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate import judge_pairs
 from pytest_prodbench.gate.values import mean_of
 

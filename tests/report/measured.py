@@ -8,9 +8,9 @@ from pytest_prodbench.evidence.types import (
     Curve,
     EmbeddingFacts,
     Measurement,
-    MetricValue,
     Spread,
 )
+from pytest_prodbench.evidence.values import MetricValue
 
 METRICS = (
     ("recall@1", 0.0),
