@@ -68,17 +68,22 @@ def judge_again(
         opponent: what is compared with; None: comparisons stand as they are recorded.
 
     Returns:
-        The record with new checks and verdicts. A test that failed for a reason of its own stays rejected.
+        The record with new checks and verdicts, enforced whatever the gate of the run was. A test that failed for a reason of its own stays rejected.
     """
-    frame = {key: getattr(record, key) for key in FRAME}
+    frame = {key: getattr(record, key) for key in FRAME} | {"gate": "enforce"}
     planned = planned_of(record)
     rules, waivers = list(record.rules), list(record.waivers)
     if policy is not None:
         fields = policy_fields(policy.suite, "enforce")
-        frame |= {**fields, "policy_digest": policy.digest, "policy_files": list(policy.files)}
         planned = _planned_by(policy.suite, planned)
         rules = [Rule.model_validate(rule) for rule in fields["rules"]]
         waivers = [Waiver.model_validate(waiver) for waiver in fields["waivers"]]
+        frame |= fields | {
+            "rules": rules,
+            "waivers": waivers,
+            "policy_digest": policy.digest,
+            "policy_files": list(policy.files),
+        }
     if opponent is not None:
         frame["baseline"] = opponent.facts
     results = Results()

@@ -65,7 +65,9 @@ def change_line(pair: PairRecord) -> str | None:
 def change_words(change: Change) -> str:
     """Return a change with its interval, and how many queries changed sides: gains are positive."""
     drop = change.drop
-    words = f"{-drop.value:+.4f} (95 % {-drop.high:+.4f} to {-drop.low:+.4f})"
+    # 0 − x and not −x: a gain of nothing is +0.0000.
+    value, low, high = (0.0 - end for end in (drop.value, drop.high, drop.low))
+    words = f"{value:+.4f} (95 % {low:+.4f} to {high:+.4f})"
     if change.only_before is not None and change.p_value is not None:
         words += (
             f", {change.only_before} newly failing, {change.only_after} newly right, "
