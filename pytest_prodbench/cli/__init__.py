@@ -112,6 +112,15 @@ def _add_verdicts(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     gate.add_argument("--out", help="new folder for evidence and reports")
     gate.set_defaults(command=_gate)
 
+    compare = commands.add_parser("compare", help="how one run or baseline differs from another")
+    compare.add_argument("first", metavar="A", help="folder of a run, or a baseline")
+    compare.add_argument("second", metavar="B", help="likewise, the later one")
+    compare.add_argument("--before", help="model of A (default: all, by name)")
+    compare.add_argument("--after", help="model of B")
+    compare.add_argument("--rebase", action="store_true", help="compare although a dataset changed")
+    compare.add_argument("--html", help="write a page with the photos that changed sides")
+    compare.set_defaults(command=_compare)
+
     merge = commands.add_parser("merge", help="join the shards of several jobs and judge the whole")
     merge.add_argument("runs", nargs="+", help="folders of the runs")
     merge.add_argument("--out", help="new folder (default: reports/merged-…)")
@@ -194,6 +203,19 @@ def _gate(given: argparse.Namespace) -> int:
         policy=given.policy,
         rebase=given.rebase,
         out=given.out,
+    )
+
+
+def _compare(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.compare import compare
+
+    return compare(
+        given.first,
+        given.second,
+        before_model=given.before,
+        after_model=given.after,
+        rebase=given.rebase,
+        html=given.html,
     )
 
 

@@ -44,7 +44,7 @@ def judge_run(
     datasets = _datasets(record) if other is None else _suite_datasets(other)
     opponent = None
     if baseline is not None:
-        folder = _baseline_folder(baseline, project)
+        folder = baseline_folder(baseline, project)
         models = sorted({name.partition(":")[0] for name in record.planned})
         found = read_baseline(folder, shown_path(folder, project))
         opponent = Opponent(found, datasets, models, rebase)
@@ -103,8 +103,8 @@ def _suite_datasets(policy: Policy) -> dict[str, str]:
     return {name: sector.name for sector in sectors for name in sector.datasets}
 
 
-def _baseline_folder(text: str, project: Path) -> Path:
-    """A folder that holds a baseline, else the role of that name."""
+def baseline_folder(text: str, project: Path) -> Path:
+    """Return a folder that holds a baseline, else that of the role of this name."""
     folder = Path(text).expanduser()
     if (folder / BASELINE).exists():
         return folder.resolve()

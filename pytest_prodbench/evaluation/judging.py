@@ -68,7 +68,8 @@ def judge_again(
         opponent: what is compared with; None: comparisons stand as they are recorded.
 
     Returns:
-        The record with new checks and verdicts, enforced whatever the gate of the run was. A test that failed for a reason of its own stays rejected.
+        The record with new checks and verdicts, enforced whatever the gate of the run was. A test that
+        failed for a reason of its own stays rejected.
     """
     frame = {key: getattr(record, key) for key in FRAME} | {"gate": "enforce"}
     planned = planned_of(record)

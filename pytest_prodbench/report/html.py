@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def write_html(report: ReportInput) -> Path:
     """Write ``index.html`` into the run's folder (and thumbnails beside it)."""
     thumbnails = Thumbnails(report.project, report.run_dir)
-    style = (files("pytest_prodbench.report") / "templates" / "report.css").read_text("utf-8")
+    style = page_style()
     text = (
-        _environment()
+        environment()
         .get_template("index.html")
         .render(
             page=build(report.record, report.queries),
@@ -56,8 +56,14 @@ def content_security_policy(style: str) -> str:
     )
 
 
+def page_style() -> str:
+    """Return the style of every page."""
+    return (files("pytest_prodbench.report") / "templates" / "report.css").read_text("utf-8")
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what fills in templates, with the filters that every text of the data goes through."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

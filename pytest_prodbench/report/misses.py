@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
 MISSES_SHOWN = 24
@@ -87,6 +89,14 @@ def misses(table: pa.Table, limit: int = MISSES_SHOWN) -> Misses:
         nearest=_rows(missed, order.slice(0, near).to_pylist()),
         farthest=_rows(missed, last),
     )
+
+
+def named_misses(table: pa.Table, contents: Sequence[str]) -> tuple[Miss, ...]:
+    """Return the misses of some photos, by the digest of each, in that order; one a photo."""
+    place: dict[str, int] = {}
+    for row, content in enumerate(table["content"].to_pylist()):
+        place.setdefault(content, row)
+    return _rows(table, [place[content] for content in dict.fromkeys(contents) if content in place])
 
 
 def _rows(table: pa.Table, rows: list[int]) -> tuple[Miss, ...]:
