@@ -205,7 +205,8 @@ class _Paired:
             ),
             only_before=None if test is None else test.only_left,
             only_after=None if test is None else test.only_right,
-            p_value=None if test is None else _rounded(test.p_value),
+            # Ten significant digits: the ten decimals of other numbers would make a small one 0.
+            p_value=None if test is None else float(f"{test.p_value:.{DIGITS}g}"),
         )
 
 

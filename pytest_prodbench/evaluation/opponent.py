@@ -55,9 +55,15 @@ class Opponent:
     @property
     def facts(self) -> BaselineFacts:
         """What a run says of its baseline."""
-        told = [f"dataset {name!r} of sector {sector!r}" for name, sector in self.stale.items()]
+        told = [
+            f"dataset {name!r} of sector {sector!r}, which the suite has no more; accept a run anew"
+            for name, sector in self.stale.items()
+        ]
         if self.baseline.record.model.name not in self.models:
-            told.append(f"model {self.baseline.record.model.name!r}")
+            name = self.baseline.record.model.name
+            told.append(
+                f"model {name!r}, which the suite has no more: its results are the accepted ones"
+            )
         return self.baseline.facts(told)
 
     def compare(

@@ -34,10 +34,7 @@ def standing(record: RunRecord) -> list[str]:
     ]
     if baseline.despite is not None:
         lines.append(f"{baseline.role} was accepted although it failed: {baseline.despite}")
-    lines += [
-        f"stale in the baseline: {entry}, which the suite has no more; accept a run anew"
-        for entry in baseline.stale
-    ]
+    lines += [f"stale in the baseline: {entry}" for entry in baseline.stale]
     lines += [
         f"{pair.name}: compared although {what}, on {pair.comparison.queries} queries"
         for pair in record.pairs

@@ -26,7 +26,7 @@ from pytest_prodbench.settings.types import DatasetSpec
 
 WAYS = (
     r"(sector|models|pyproject|bench)\.toml|entry-points|run( \w+\.py)?|conftest\.py"
-    r"|test|manifest|message|no, .+"
+    r"|test|manifest|message|no, .+|upgrade .+"
 )
 
 
