@@ -49,7 +49,7 @@ def judge_run(
         found = read_baseline(folder, shown_path(folder, project))
         opponent = Opponent(found, datasets, models, rebase)
     judged = judge_again(record, opened.tables, policy=other, opponent=opponent)
-    show(judged)
+    show(judged, project)
     if out is not None:
         named = judged.model_copy(update={"run": Path(out).name})
         sources = {pair.name: opened for pair in judged.pairs}
@@ -72,7 +72,7 @@ def merge_runs(runs: list[str], out: str | None = None) -> int:
             if theirs is not None and theirs.queries_digest == pair.queries_digest:
                 sources[pair.name] = run
     files = write_run(record, sources, place, project)
-    show(record)
+    show(record, project)
     print(*(f"  {path}" for path in files), sep="\n")
     return exit_code(record)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evidence.store import RunFolder, read_evidence, read_queries
+from pytest_prodbench.report.annotations import in_workflow
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
 from pytest_prodbench.report.writing import write_reports
@@ -73,7 +75,8 @@ def write_run(
     return files + write_reports(ReportInput(record, tables, folder.path, project))
 
 
-def show(record: RunRecord) -> None:
-    """Print a record's tables and verdict."""
+def show(record: RunRecord, project: Path) -> None:
+    """Print a record's tables and verdict, and what CI shows beside the lines of the policy."""
     width = shutil.get_terminal_size((100, 24)).columns
-    print(*sector_tables(record, width), sep="\n")
+    lines = [*sector_tables(record, width), *in_workflow(record, os.environ, project)]
+    print(*lines, sep="\n")
