@@ -125,9 +125,9 @@ def compare_pair(
     paired = _Paired(left, right, resampling)
     return found.model_copy(
         update={
-            "changes": paired.changes(metrics, None),
-            "conditions": _by_condition(paired, right, rules, resampling),
-            "crossings": _crossed(paired, right, rules, resampling),
+            "changes": paired.changes(metrics),
+            "conditions": _by_condition(paired, right, rules),
+            "crossings": _crossed(paired, right, rules),
             **_named(left, right),
         }
     )
@@ -160,11 +160,24 @@ class _Paired:
         self._resampling = resampling
         self._values: dict[str, tuple[Metric, NDArray[np.float64], NDArray[np.float64]]] = {}
 
-    def changes(
-        self, metrics: Iterable[str], chosen: NDArray[np.bool_] | None
-    ) -> dict[str, Change]:
-        found = {name: self._change(name, chosen) for name in metrics}
+    def changes(self, metrics: Iterable[str]) -> dict[str, Change]:
+        """Of all queries."""
+        found = {name: self._change(name, None) for name in metrics}
         return {name: change for name, change in found.items() if change is not None}
+
+    def changes_in(
+        self, metrics: Iterable[str], chosen: NDArray[np.bool_]
+    ) -> dict[str, Change] | None:
+        """Of a slice, without metrics that too few of its queries define; None if the slice is too small."""
+        smallest = self._resampling.smallest_slice
+        if np.count_nonzero(chosen) < smallest:
+            return None
+        found = {name: self._change(name, chosen) for name in metrics}
+        return {
+            name: change
+            for name, change in found.items()
+            if change is not None and change.drop.n >= smallest
+        }
 
     def _change(self, name: str, chosen: NDArray[np.bool_] | None) -> Change | None:
         if name not in self._values:
@@ -244,7 +257,7 @@ def _differences(
 
 
 def _by_condition(
-    paired: _Paired, table: pa.Table, rules: Sequence[Rule], resampling: Resampling
+    paired: _Paired, table: pa.Table, rules: Sequence[Rule]
 ) -> dict[str, dict[str, dict[str, Change]]]:
     found: dict[str, dict[str, dict[str, Change]]] = {}
     for column, values in _columns(table).items():
@@ -254,16 +267,13 @@ def _by_condition(
             if rule.bound == "max_drop" and column in {rule.worst_condition, *single}:
                 wanted.append(rule.metric)
         for value in sorted(set(values.tolist()) - {""}):
-            chosen = values == value
-            if np.count_nonzero(chosen) >= resampling.smallest_slice:
-                changes = paired.changes(dict.fromkeys(wanted), chosen)
+            changes = paired.changes_in(dict.fromkeys(wanted), values == value)
+            if changes is not None:
                 found.setdefault(column, {})[value] = changes
     return found
 
 
-def _crossed(
-    paired: _Paired, table: pa.Table, rules: Sequence[Rule], resampling: Resampling
-) -> list[CrossedChanges]:
+def _crossed(paired: _Paired, table: pa.Table, rules: Sequence[Rule]) -> list[CrossedChanges]:
     columns = _columns(table)
     wanted: dict[Any, list[str]] = {}
     for rule in rules:
@@ -274,8 +284,8 @@ def _crossed(
         if one not in columns or two not in columns:
             continue
         chosen = (columns[one] == first) & (columns[two] == second)
-        if np.count_nonzero(chosen) >= resampling.smallest_slice:
-            changes = paired.changes(dict.fromkeys(metrics), chosen)
+        changes = paired.changes_in(dict.fromkeys(metrics), chosen)
+        if changes is not None:
             found.append(
                 CrossedChanges(columns=(one, two), values=(first, second), changes=changes)
             )

@@ -144,12 +144,14 @@ def result_of(record: RunRecord, pair: PairRecord, tables: Mapping[str, pa.Table
             expected="the whole folder of a run",
             next_step="run the pair again; its embeddings are in the cache",
         )
+    measured = {} if pair.measurement is None else pair.measurement.metrics
+    mine = {name.partition("@")[0] for name in measured}
     return Result(
         model=pair.model,
         weights_digest=record.models[pair.model].weights_digest,
         content_digest=record.datasets[pair.dataset].content_digest,
         protocol_version=record.protocol_version,
-        metric_versions=record.metric_versions,
+        metric_versions={k: v for k, v in record.metric_versions.items() if k in mine},
         table=tables[pair.name],
     )
 

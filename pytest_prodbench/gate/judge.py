@@ -96,10 +96,12 @@ def judge_pairs(
         by_model.setdefault(name.partition(":")[0], []).append(worst)
     checks = _sector_checks(planned, reported, rules, waivers)
     for sector, made in checks.items():
-        if any(check.severity == "block" for check in made):
-            by_sector.setdefault(sector, []).append(verdict_of(made))
-        for model in {check.model for check in made if check.severity == "block"}:
-            mine = [check for check in made if check.model == model]
+        # What there is no baseline for yet decides nothing here: the pairs must be proven as it is.
+        deciding = [c for c in made if c.severity == "block" and c.outcome != "no baseline"]
+        if deciding:
+            by_sector.setdefault(sector, []).append(verdict_of(deciding))
+        for model in {check.model for check in deciding}:
+            mine = [check for check in deciding if check.model == model]
             by_model.setdefault(model, []).append(verdict_of(mine))
     sectors = {sector: _worst(verdicts) for sector, verdicts in sorted(by_sector.items())}
     candidates = {model: _worst(verdicts) for model, verdicts in sorted(by_model.items())}

@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+from pytest_prodbench.evidence.comparison import Change, PairComparison
 from pytest_prodbench.evidence.judgement import Verdict
 from pytest_prodbench.evidence.types import Measurement, PairRecord
 from pytest_prodbench.evidence.values import MetricValue
@@ -91,4 +92,51 @@ def sector(
         datasets={
             name: DatasetSpec(name=name, layout="manifest", path=Path("m.csv")) for name in datasets
         },
+    )
+
+
+def change(
+    before: float,
+    after: float,
+    *,
+    arm: float = 0.0,
+    n: int = 30,
+    less_is_better: bool = False,
+    drop: float | None = None,
+) -> Change:
+    """What production and a candidate reach; the drop has an interval of ± ``arm``."""
+    if drop is None:
+        drop = after - before if less_is_better else before - after
+    value = MetricValue.model_construct(
+        value=drop,
+        low=drop - arm,
+        high=drop + arm,
+        n=n,
+        products=n,
+        method="adjusted",
+        detectable=0.05,
+    )
+    return Change.model_construct(
+        before=before, after=after, drop=value, only_before=None, only_after=None, p_value=None
+    )
+
+
+def compared(
+    overall: Change | None = None, metric: str = "recall@1", **fields: Any
+) -> PairComparison:
+    """A comparison with production; ``light={"dim": change}``: a condition column."""
+    known = {key: fields.pop(key) for key in ("refused", "crossings") if key in fields}
+    return PairComparison(
+        model="champion",
+        weights_digest="0" * 64,
+        queries=30,
+        changes={} if overall is None else {metric: overall},
+        **known,
+    ).model_copy(
+        update={
+            "conditions": {
+                column: {value: {metric: one} for value, one in values.items()}
+                for column, values in fields.items()
+            }
+        }
     )

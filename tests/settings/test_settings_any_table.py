@@ -29,7 +29,7 @@ KEYS = (
     *("open_set", "min", "source", "pooling", "checkpoint", "family", "gem_power", "revision"),
     *("batch_size", "precision", "recall@1", "a", "rules", "waivers", "metric", "max", "severity"),
     *("confidence", "inconclusive", "condition", "worst_condition", "aggregate", "reason"),
-    *("granted", "expires"),
+    *("granted", "expires", "max_drop", "abs", "rel"),
 )
 keys = st.sampled_from(KEYS) | st.text(max_size=4)
 leaves = (
@@ -66,6 +66,8 @@ LIKELY = {
     "metric": st.sampled_from(["mrr", "mrr", "mrr", "recall@1", "eer", "x"]),
     "min": st.floats(0, 1),
     "max": st.floats(0, 1),
+    "max_drop": st.floats(0, 1)
+    | st.dictionaries(st.sampled_from(["abs", "rel"]), st.floats(0, 1), max_size=2),
     "datasets": words,
     "models": words,
     "condition": st.dictionaries(words, words, max_size=3),
@@ -105,6 +107,10 @@ granted = tables_of(
 )
 
 
+def _limits(rule):
+    return sum(rule.get(key) is not None for key in ("min", "max", "max_drop"))
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.fixed_dictionaries(
@@ -124,7 +130,9 @@ def test_a_policy_becomes_rules_and_waivers_or_is_refused(data):
             waivers=waivers_of(table, "diy", at),
             source=Path("x"),
         )
-        assert len(sector.rules) == len(data["thresholds"]) + len(data.get("rules", []))
+        # A table may hold a limit and a tolerated drop.
+        both = sum(_limits(rule) for rule in data.get("rules", []))
+        assert len(sector.rules) == len(data["thresholds"]) + both
         assert len(sector.waivers) == len(data.get("waivers", []))
         check_policy([sector], ["lite0", "lite1"], dt.date(2026, 1, 1))
     except SettingsError as error:

@@ -84,7 +84,7 @@ def test_thresholds_of_a_dataset_and_options_of_its_layout(tmp_path):
         ("[thresholds]\n'recall@1' = inf", "thresholds.recall@1.min' is inf (float)"),
         (
             "[thresholds]\n'recall@1' = {}",
-            "key 'thresholds.recall@1' is {} (dict); expected one of min (more is better) and max",
+            "key 'thresholds.recall@1' is {} (dict); expected min (more is better), max (less",
         ),
         ("[thresholds]\n'mrr' = { min = 0.1, max = 0.2 }", "(dict); expected one of min"),
         (

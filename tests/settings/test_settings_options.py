@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "backend": ("torch", "faiss", "auto"),
     "device": ("cpu", "cuda", "cuda:1"),
     "resamples": ("100", "200", "300"),
+    "gate": ("report", "off", "enforce"),
+    "rebase": ("true", "no", "true"),
+    "require-full": ("true", "no", "true"),
 }
 
 
@@ -51,6 +55,8 @@ def expected(option: Option, text: str, base: Path) -> Any:
 
 def in_toml(option: Option, text: str) -> Any:
     value = int(text) if option.convert is int else text
+    if option.flag:
+        value = option.convert(text)
     return [value] if option.repeat else value
 
 
@@ -132,9 +138,42 @@ def test_numbers_out_of_range_name_every_place_they_may_come_from(option):
 
 @pytest.mark.parametrize("option", [o for o in OPTIONS if o.choices], ids=lambda o: o.name)
 def test_choices(option):
-    with pytest.raises(SettingsError, match="one of auto") as caught:
+    with pytest.raises(SettingsError, match=f"one of {option.choices[0]}") as caught:
         settings(option, environment="fast")
     assert caught.value.where == option.variable
+
+
+flags = pytest.mark.parametrize("option", [o for o in OPTIONS if o.flag], ids=lambda o: o.name)
+
+
+@flags
+@pytest.mark.parametrize("text", ["1", "true", "YES", "on", "0", "False", "no", "OFF"])
+def test_a_flag_is_true_or_false_in_words(option, text):
+    wanted = text.lower() in {"1", "true", "yes", "on"}
+    assert getattr(settings(option, environment=text), option.field) is wanted
+
+
+@flags
+@pytest.mark.parametrize("text", ["2", "maybe", "tru", " "])
+def test_a_flag_that_is_neither(option, text):
+    with pytest.raises(SettingsError, match="true or false") as caught:
+        settings(option, environment=text)
+    assert caught.value.where == option.variable
+
+
+@flags
+def test_a_flag_stands_alone_on_the_command_line(option):
+    parser = argparse.ArgumentParser()
+    parser.add_argument(f"--{option.name}", dest=option.key, **option.arguments)
+    for line, wanted in (([], False), ([f"--{option.name}"], True)):
+        given = getattr(parser.parse_args(line), option.key)
+        assert getattr(settings(option, line=given), option.field) is wanted
+
+
+@flags
+def test_a_flag_that_a_file_sets_can_be_taken_back_in_the_environment(option):
+    assert getattr(settings(option, toml=True), option.field) is True
+    assert getattr(settings(option, environment="off", toml=True), option.field) is False
 
 
 def test_a_home_that_nobody_has():

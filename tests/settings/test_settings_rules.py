@@ -56,7 +56,7 @@ path = "parts.csv"
 "map@20" = { min = 0.7, severity = "warn", confidence = 0.9, inconclusive = "pass" }
 
 [<thresholds]      # for every dataset
-"recall@1" = 0.5
+"recall@1" = { min = 0.5, max_drop = 0.01 }
 eer = { max = 0.1, severity = "info" }
 
 [[<rules]]
@@ -91,6 +91,11 @@ models = "lite0"
 min = 0.5
 severity = "warn"
 
+[[<rules]]          # a share of what production reaches
+metric = "map@20"
+max_drop = { rel = 0.02 }
+confidence = 0.95
+
 [[<waivers]]
 metric = "recall@5"
 datasets = "parts"
@@ -120,6 +125,14 @@ reason = "r"
 owner = "o"
 granted = 2026-01-01
 expires = 2027-01-01
+
+[[<waivers]]
+metric = "recall@1"
+max_drop = { abs = 0.05 }
+reason = "r"
+owner = "o"
+granted = 2026-01-01
+expires = 2027-01-01
 """
 
 
@@ -134,6 +147,7 @@ def test_every_key_of_a_rule_and_where_it_stands(tmp_path, place):
     parts = {"datasets": "parts"}
     assert sector.rules == (
         rule(8, 'thresholds."recall@1"', "recall@1", 0.5),
+        rule(8, 'thresholds."recall@1"', "recall@1", 0.01, bound="max_drop"),
         rule(9, "thresholds.eer", "eer", 0.1, bound="max", severity="info"),
         rule(
             5,
@@ -169,13 +183,14 @@ def test_every_key_of_a_rule_and_where_it_stands(tmp_path, place):
         ),
         rule(32, "rules[3]", "mrr", 0.4, aggregate="worst"),
         rule(36, "rules[4]", "mrr", 0.5, aggregate="mean", models="lite0", severity="warn"),
+        rule(43, "rules[5]", "map@20", 0.02, bound="max_drop", relative=True, confidence=0.95),
     )
 
 
 @everywhere
 def test_every_key_of_a_waiver_and_where_it_stands(tmp_path, place):
     sector = place.load(tmp_path, POLICY).sectors["diy"]
-    lines = (43, 55, 64)
+    lines = (48, 60, 69, 78)
     wheres = [f"{place.file}:{line}: {place.keys}waivers[{i}]" for i, line in enumerate(lines)]
     assert sector.waivers == (
         Waiver(
@@ -213,6 +228,17 @@ def test_every_key_of_a_waiver_and_where_it_stands(tmp_path, place):
             granted=dt.date(2026, 1, 1),
             expires=dt.date(2027, 1, 1),
             where=wheres[2],
+        ),
+        Waiver(
+            metric="recall@1",
+            sector="diy",
+            limit=0.05,
+            bound="max_drop",
+            reason="r",
+            owner="o",
+            granted=dt.date(2026, 1, 1),
+            expires=dt.date(2027, 1, 1),
+            where=wheres[3],
         ),
     )
 
@@ -265,10 +291,12 @@ def _array_table(name: str, keys: dict[str, str]) -> str:
     return f"[[<{name}]]\n" + "".join(f"{key} = {text}\n" for key, text in keys.items() if text)
 
 
-ONE_LIMIT = "expected one of min (more is better) and max (less is better)"
+ONE_LIMIT = "expected one of min (more is better) and max (less is better), not both"
+NO_LIMIT = "expected min (more is better), max (less is better) or max_drop"
+ONE_WAY = "expected one of abs (in units of the metric) and rel (a share of the baseline's)"
 WRONG = {
     "both limits": (rule(max="0.6"), "rules[0]", "'max': 0.6} (dict)", ONE_LIMIT),
-    "no limit": (rule(min=""), "rules[0]", "{'metric': 'mrr'} (dict)", ONE_LIMIT),
+    "no limit": (rule(min=""), "rules[0]", "{'metric': 'mrr'} (dict)", NO_LIMIT),
     "both limits of a threshold": (
         "[<thresholds]\nmrr = { min = 0.1, max = 0.2 }",
         "thresholds.mrr",
@@ -279,7 +307,7 @@ WRONG = {
         "[<thresholds]\nmrr = { severity = 'warn' }",
         "thresholds.mrr",
         "{'severity': 'warn'} (dict)",
-        ONE_LIMIT,
+        NO_LIMIT,
     ),
     "no number": (rule(min="'0.5'"), "rules[0].min", "'0.5' (str)", "expected a valid number"),
     "a truth": (rule(min="", max="true"), "rules[0].max", "True (bool)", "expected a valid number"),
@@ -426,7 +454,44 @@ WRONG = {
     "no reason": (waiver(reason="''"), "waivers[0].reason", "'' (str)", "expected some words"),
     "no owner": (waiver(owner="' '"), "waivers[0].owner", "' ' (str)", "expected some words"),
     "both limits of a waiver": (waiver(max="0.6"), "waivers[0]", "{'metric': 'mrr'", ONE_LIMIT),
-    "no limit of a waiver": (waiver(min=""), "waivers[0]", "{'metric': 'mrr'", ONE_LIMIT),
+    "no limit of a waiver": (waiver(min=""), "waivers[0]", "{'metric': 'mrr'", NO_LIMIT),
+    "two limits of a waiver": (
+        waiver(max_drop="0.1"),
+        "waivers[0]",
+        "{'metric': 'mrr'",
+        "expected one limit a waiver: min, max or max_drop",
+    ),
+    "a drop of two kinds": (
+        rule(max_drop="{ abs = 0.1, rel = 0.1 }"),
+        "rules[0].max_drop",
+        "{'abs': 0.1, 'rel': 0.1} (dict)",
+        ONE_WAY,
+    ),
+    "a drop of no kind": (rule(max_drop="{}"), "rules[0].max_drop", "{} (dict)", ONE_WAY),
+    "a drop that is no number": (
+        rule(max_drop="'1 %'"),
+        "rules[0].max_drop",
+        "'1 %' (str)",
+        "expected",
+    ),
+    "a drop that is a truth": (
+        rule(max_drop="true"),
+        "rules[0].max_drop",
+        "True (bool)",
+        "expected",
+    ),
+    "a drop that is nan": (
+        rule(max_drop="nan"),
+        "rules[0].max_drop.abs",
+        "nan (float)",
+        "expected a finite number",
+    ),
+    "a share that is nan": (
+        rule(max_drop="{ rel = nan }"),
+        "rules[0].max_drop.rel",
+        "nan (float)",
+        "expected a finite number",
+    ),
     "a waiver of three columns": (
         waiver(condition="{ a = '1', b = '2', c = '3' }"),
         "waivers[0].condition",
@@ -475,7 +540,7 @@ def test_a_wrong_table(tmp_path, place, text, key, found, expected):
         ),
         (
             "[<thresholds]\nmrr = { min = 0.5, models = 'a' }",
-            "unknown key '<thresholds.mrr.models'; known: confidence, inconclusive, max, min",
+            "unknown key '<thresholds.mrr.models'; known: confidence, inconclusive, max, max_drop, min",
         ),
         ("[[<rule]]\nmetric = 'mrr'\nmin = 1", "unknown key '<rule'; did you mean 'rules'?"),
         ("[[<waiver]]\nmin = 1", "unknown key '<waiver'; did you mean 'waivers'?"),
@@ -521,6 +586,7 @@ def _changed(suite: Suite, **fields: object) -> Suite:
         {"aggregate": "mean"},
         {"limit": 0.69},
         {"bound": "max"},
+        {"relative": True},
         {"reason": "another"},
         {"owner": "somebody else"},
         {"granted": dt.date(2026, 1, 2)},
