@@ -104,7 +104,9 @@ class ModelHandle:
 
     @cached_property
     def _memo(self) -> Path:
-        spec = self.spec.model_dump(mode="json", exclude={"name", "family", "by_default", "where"})
+        spec = self.spec.model_dump(
+            mode="json", exclude={"name", "family", "by_default", "where", "price_per_1000"}
+        )
         known = json.dumps([MEMO_VERSION, spec, _installed()], sort_keys=True)
         name = hashlib.sha256(known.encode()).hexdigest()[:32]
         return self._settings.cache_dir / "models" / f"{name}.json"

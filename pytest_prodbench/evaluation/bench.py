@@ -14,12 +14,13 @@ from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.evaluation.against import Result, metric_versions, resampling_of
-from pytest_prodbench.evaluation.images import evaluate_opened
+from pytest_prodbench.evaluation.images import evaluate_opened, query_requests
 from pytest_prodbench.evidence.queries import to_parquet
 from pytest_prodbench.evidence.store import queries_file
 from pytest_prodbench.evidence.types import PairRecord, Timing
-from pytest_prodbench.gate import judge_measurement, model_demands, pair_demands
+from pytest_prodbench.gate import costs_of, judge_measurement, model_demands, pair_demands
 from pytest_prodbench.protocol import PROTOCOL_VERSION
+from pytest_prodbench.settings.policy import COSTS, TIMED
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress
@@ -96,14 +97,23 @@ class Bench:
             rules, waivers = (), ()
         demands = pair_demands(rules, waivers, sector.name, *names)
         together = model_demands(rules, waivers, sector.name, plan.model.name)
-        metrics = [demand.rule.metric for demand in (*demands, *together)]
+        asked = dict.fromkeys(demand.rule.metric for demand in (*demands, *together))
+        metrics = [name for name in asked if name not in COSTS]
         try:
             evaluation = self._measure(plan, metrics, on_progress)
+            costs = self._costs(plan) if TIMED & set(asked) else {}
         except ProdbenchError as error:
             message = without_folders(str(error), self._project)
             return PairOutcome(failed(plan, message, self._worker), None)
         comparison = self._against(plan, evaluation, [d.rule for d in (*demands, *together)])
-        checks, verdict = judge_measurement(*names, evaluation.measurement, demands, comparison)
+        timing = evaluation.timing.model_copy(update={"worker": self._worker, "costs": costs})
+        checks, verdict = judge_measurement(
+            *names,
+            evaluation.measurement,
+            demands,
+            comparison,
+            costs_of(evaluation.measurement, timing, plan.model.price_per_1000),
+        )
         record = PairRecord(
             model=plan.model.name,
             dataset=plan.dataset.name,
@@ -115,9 +125,16 @@ class Bench:
             comparison=comparison,
             queries_file=queries_file(plan.model.name, plan.dataset.name),
             queries_digest=hashlib.sha256(to_parquet(evaluation.queries)).hexdigest(),
-            timing=evaluation.timing.model_copy(update={"worker": self._worker}),
+            timing=timing,
         )
         return PairOutcome(record, evaluation)
+
+    def _costs(self, plan: PairPlan) -> dict[str, float]:
+        from pytest_prodbench.embedding.costs import measure_costs
+
+        assert self._handle is not None  # noqa: S101 - it has just measured
+        queries = query_requests(*self._datasets[plan.dataset.name])
+        return measure_costs(queries, self._handle, self._settings)
 
     def _against(
         self, plan: PairPlan, evaluation: Evaluation, rules: Sequence[Rule]

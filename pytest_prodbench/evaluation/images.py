@@ -140,6 +140,7 @@ def model_record(handle: ModelHandle) -> ModelRecord:
         pooling=identity.pooling,
         dimension=identity.dimension,
         versions=dict(identity.versions),
+        price_per_1000=spec.price_per_1000,
     )
 
 
@@ -208,6 +209,11 @@ def _dataset(
         kind = layout or ("folder" if path.is_dir() else "manifest")
         dataset = DatasetSpec(name=path.stem, layout=kind, path=path)
     return open_dataset(dataset, max_pixels=settings.max_pixels)
+
+
+def query_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageRequest]:
+    """Return the queries of a dataset as images to embed."""
+    return _requests(dataset, dataset.queries, digests.query_digests)
 
 
 def _requests(dataset: Dataset, table: ImageTable, digests: tuple[str, ...]) -> list[ImageRequest]:

@@ -11,7 +11,7 @@ from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evaluation.against import Result, resampling_of
 from pytest_prodbench.evaluation.run import Results, assemble, policy_fields
 from pytest_prodbench.evidence.types import BaselineFacts, Host, PairRecord, RunRecord
-from pytest_prodbench.gate import judge_measurement, model_demands, pair_demands
+from pytest_prodbench.gate import costs_of, judge_measurement, model_demands, pair_demands
 from pytest_prodbench.settings.policy import Rule, Waiver
 
 if TYPE_CHECKING:
@@ -114,8 +114,11 @@ def _judged(
         after = result_of(record, pair, tables)
         rules = [demand.rule for demand in (*demands, *together)]
         comparison = opponent.compare(pair.dataset, after, rules, resampling_of(pair.measurement))
+    model = record.models.get(pair.model)
+    price = None if model is None else model.price_per_1000
+    costs = costs_of(pair.measurement, pair.timing, price)
     checks, verdict = judge_measurement(
-        pair.model, pair.dataset, pair.measurement, demands, comparison
+        pair.model, pair.dataset, pair.measurement, demands, comparison, costs
     )
     if pair.error is not None:
         verdict = "reject"

@@ -101,6 +101,9 @@ class ModelRecord(Record):
     pooling: str
     dimension: int
     versions: dict[str, str]
+    price_per_1000: float | None = Field(
+        default=None, description="of 1,000 images, as configured, in the currency of the policy"
+    )
 
 
 class DatasetRecord(Record):
@@ -163,6 +166,9 @@ class Timing(Record):
     images_cached: int = 0
     backend: str = ""
     worker: str = ""
+    costs: dict[str, float] = Field(
+        default_factory=dict, description="latency, throughput, memory, where a rule is about them"
+    )
 
 
 class PairRecord(Record):

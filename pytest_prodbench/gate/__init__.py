@@ -2,10 +2,12 @@
 
 from pytest_prodbench.gate.judge import judge_measurement, judge_pairs
 from pytest_prodbench.gate.policy import Demand, check_policy, model_demands, pair_demands
+from pytest_prodbench.gate.values import costs_of
 
 __all__ = [
     "Demand",
     "check_policy",
+    "costs_of",
     "judge_measurement",
     "judge_pairs",
     "model_demands",

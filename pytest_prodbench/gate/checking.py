@@ -11,7 +11,7 @@ from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate.messages import message, why_no_drop
 from pytest_prodbench.gate.policy import Demand
-from pytest_prodbench.gate.values import Held, drops_of, mean_of, slices_of, usable
+from pytest_prodbench.gate.values import Held, drops_of, exactly, mean_of, slices_of, usable
 from pytest_prodbench.metrics import ROUNDING, parse_metric
 from pytest_prodbench.settings.policy import Rule
 
@@ -33,12 +33,18 @@ def check_pair(
     measurement: Measurement,
     demand: Demand,
     comparison: PairComparison | None = None,
+    costs: Mapping[str, float] | None = None,
 ) -> Check:
-    """Hold a rule on one pair against its measurement, or against its comparison with production.
+    """Hold a rule on one pair against its measurement, its comparison with production, or its costs.
 
     ``comparison``: None where there is no baseline yet; then a rule on drops demands nothing.
     """
     rule = demand.rule
+    if rule.is_budget:
+        cost = (costs or {}).get(rule.metric)
+        if cost is None or not math.isfinite(cost):
+            return _undecided(model, dataset, demand, "it is not known of this model")
+        return _worst(model, dataset, demand, {"": Held(exactly(cost), demand.limit)})
     if rule.bound == "max_drop":
         if comparison is None:
             return _no_baseline(model, dataset, demand)

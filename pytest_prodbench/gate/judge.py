@@ -37,17 +37,25 @@ def judge_measurement(
     measurement: Measurement,
     demands: Sequence[Demand],
     comparison: PairComparison | None = None,
+    costs: Mapping[str, float] | None = None,
 ) -> tuple[list[Check], Verdict]:
     """Check one pair's measurement, and its comparison with production, against what is demanded.
 
-    ``comparison``: None where there is no baseline yet.
+    Args:
+        model, dataset: names of the pair.
+        measurement: what was measured.
+        demands: what is demanded.
+        comparison: with production; None where there is no baseline yet.
+        costs: of the model on this dataset, by name; one that is not there makes a rule on it undecided.
 
     Returns:
         One check a demand, and the verdict of those that block: ``accept`` if there is one and all pass,
         ``reject`` if one fails, ``incomplete`` if nothing is demanded but drops from a baseline that is
         not there yet, a value is not there, or the interval of one straddles its limit and that blocks.
     """
-    checks = [check_pair(model, dataset, measurement, demand, comparison) for demand in demands]
+    checks = [
+        check_pair(model, dataset, measurement, demand, comparison, costs) for demand in demands
+    ]
     return checks, verdict_of(checks)
 
 

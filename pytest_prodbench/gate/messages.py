@@ -8,7 +8,7 @@ from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate.policy import Demand
 from pytest_prodbench.gate.values import Held
 from pytest_prodbench.metrics import DIGITS
-from pytest_prodbench.settings.policy import Rule
+from pytest_prodbench.settings.policy import COSTS, Rule
 
 
 def message(
@@ -46,6 +46,10 @@ def _limit_words(demand: Demand) -> str:
 
 def _held_words(demand: Demand, outcome: Outcome, held: Held, sign: str) -> str:
     rule, value, limit = demand.rule, held.value, held.limit
+    if rule.is_budget:
+        unit = COSTS[rule.metric][1]
+        against = sign if outcome == "holds" else {">=": "<", "<=": ">"}[sign]
+        return f"{value.value:.6g} {unit} {against} {limit:.6g}"
     shown = _apart(value.value, limit)
     if held.change is not None:
         shown += f" (production {held.change.before:.4f}, candidate {held.change.after:.4f})"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.metrics import ROUNDING, Metric, Statistic, parse_metric
-from pytest_prodbench.settings.policy import EVERY, Rule, Waiver
+from pytest_prodbench.settings.policy import COSTS, EVERY, Rule, Waiver
 from pytest_prodbench.settings.types import SectorSpec
 
 PATTERN = frozenset("*?[")
@@ -188,6 +189,9 @@ def _pair(model: str, dataset: str) -> str:
 
 
 def _check_limit(demand: Rule | Waiver) -> None:
+    if demand.is_budget:
+        _check_budget(demand)
+        return
     metric, _ = parse_metric(demand.metric, where=demand.where)
     if demand.bound == "max_drop":
         _check_drop(demand, metric)
@@ -213,6 +217,30 @@ def _check_limit(demand: Rule | Waiver) -> None:
             demand.where,
             found=f"a {demand.bound}imum of {demand.limit}",
             expected=f"{expected}, the range of {metric.name}",
+        )
+
+
+def _check_budget(demand: Rule | Waiver) -> None:
+    side, unit = COSTS[demand.metric]
+    if demand.bound != side:
+        raise SettingsError(
+            demand.where,
+            found=f"a {demand.bound} on {demand.metric}",
+            expected=f"{side} = …, in {unit}",
+            next_step="as it stands it would accept what costs the most"
+            if demand.bound != "max_drop"
+            else "a cost has no value a photo, so that no drop can be paired",
+        )
+    if not 0.0 < demand.limit < math.inf:
+        raise SettingsError(
+            demand.where, found=f"a limit of {demand.limit}", expected=f"more than 0, in {unit}"
+        )
+    narrowed = demand.condition or demand.worst_condition or demand.aggregate
+    if narrowed or (isinstance(demand, Rule) and demand.confidence is not None):
+        raise SettingsError(
+            demand.where,
+            found=f"{demand.metric} of a slice, an aggregate, or with a confidence",
+            expected="a budget for each model on each dataset; models and datasets may be patterns",
         )
 
 

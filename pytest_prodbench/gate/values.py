@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_prodbench.evidence.comparison import Change, PairComparison
-from pytest_prodbench.evidence.types import Measurement
+from pytest_prodbench.evidence.types import Measurement, Timing
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.settings.policy import Rule
 
@@ -57,6 +57,21 @@ def _changes(
         if crossed.columns == columns and crossed.values == values:
             return crossed.changes
     return {}
+
+
+def exactly(value: float) -> MetricValue:
+    """Return a number that is no estimate over queries, in the form of one that is."""
+    return MetricValue(value=value, low=value, high=value, n=1, products=1, method="own")
+
+
+def costs_of(measurement: Measurement, timing: Timing, price: float | None) -> dict[str, float]:
+    """Return every cost that is known of a pair, by name; ``price``: of 1,000 images, as configured."""
+    costs = dict(timing.costs)
+    if measurement.embedding is not None:
+        costs["bytes_per_vector"] = float(measurement.embedding.bytes_per_vector)
+    if price is not None:
+        costs["price_per_1000"] = price
+    return costs
 
 
 def slices_of(measurement: Measurement, rule: Rule) -> dict[str, MetricValue] | None:

@@ -19,11 +19,13 @@ from pytest_prodbench.settings.tables import (
 
 
 def rules_of(table: SectorTable, sector: str, at: Located) -> tuple[Rule, ...]:
-    """Return every rule of a sector's table: thresholds of all, of each dataset, then ``[[rules]]``."""
+    """Return a sector's rules: thresholds of all, of each dataset, ``[budget]``, then ``[[rules]]``."""
     found = list(threshold_rules(table.thresholds, sector, EVERY, at, "thresholds"))
     for name, dataset in table.datasets.items():
         place = ("datasets", name, "thresholds")
         found += threshold_rules(dataset.thresholds, sector, name, at, *place)
+    budget = {str(name): limit for name, limit in table.budget.items()}
+    found += threshold_rules(budget, sector, EVERY, at, "budget")
     for i, rule in enumerate(table.rules):
         found += _rules(rule, sector, at.where("rules", i))
     return tuple(found)

@@ -16,6 +16,18 @@ Aggregate = Literal["mean", "worst"]
 Bound = Literal["min", "max", "max_drop"]
 GateMode = Literal["enforce", "report", "off"]
 
+COSTS: dict[str, tuple[Literal["min", "max"], str]] = {
+    "latency_p95_ms": ("max", "ms"),
+    "images_per_s": ("min", "images/s"),
+    "peak_memory_mib": ("max", "MiB"),
+    "bytes_per_vector": ("max", "bytes"),
+    "price_per_1000": ("max", "per 1,000 images"),
+}
+"""What a model costs: name → on which side its limit is, and its unit. What each is: docs/thresholds.md."""
+
+TIMED = frozenset(("latency_p95_ms", "images_per_s", "peak_memory_mib"))
+"""Costs that have to be measured; a rule on one makes it measured."""
+
 EVERY = "*"
 """Pattern of all names."""
 
@@ -27,7 +39,7 @@ class Scope(Frozen):
     """What a rule or waiver is about.
 
     Attributes:
-        metric: a registered metric with its k, such as ``recall@1``.
+        metric: a registered metric with its k, such as ``recall@1``, or one of ``COSTS``.
         sector: the sector whose owners wrote it.
         datasets, models: a name, or a pattern with ``*``, ``?`` and ``[…]``.
         condition: the slice of queries that it is about, by one column or two.
@@ -58,6 +70,11 @@ class Scope(Frozen):
     def matches(self, model: str, dataset: str) -> bool:
         """Whether a pair is among those that this is about."""
         return fnmatchcase(model, self.models) and fnmatchcase(dataset, self.datasets)
+
+    @property
+    def is_budget(self) -> bool:
+        """Whether this is about what a model costs, not about what it finds."""
+        return self.metric in COSTS
 
     @property
     def subject(self) -> tuple[bool, str, Condition, str | None, Aggregate | None]:

@@ -21,7 +21,14 @@ from pydantic import (
 
 from pytest_prodbench.errors import SettingsError, did_you_mean
 from pytest_prodbench.settings.frozen import Frozen
-from pytest_prodbench.settings.policy import EVERY, Aggregate, GateMode, Inconclusive, Severity
+from pytest_prodbench.settings.policy import (
+    COSTS,
+    EVERY,
+    Aggregate,
+    GateMode,
+    Inconclusive,
+    Severity,
+)
 from pytest_prodbench.settings.types import Family, Pooling
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -34,6 +41,10 @@ PYTEST_MARKS = frozenset(
 
 T = TypeVar("T", bound=BaseModel)
 
+CostName = Literal[
+    "latency_p95_ms", "images_per_s", "peak_memory_mib", "bytes_per_vector", "price_per_1000"
+]
+
 
 def _source_table(value: object) -> object:
     return {"source": value} if isinstance(value, str) else value
@@ -41,6 +52,16 @@ def _source_table(value: object) -> object:
 
 def _limit_table(value: object) -> object:
     return {"min": value} if _is_number(value) else value
+
+
+def _cost_tables(value: object) -> object:
+    """A bare number stands on the side on which the limit of that cost is."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: {COSTS[name][0]: limit} if name in COSTS and _is_number(limit) else limit
+        for name, limit in value.items()
+    }
 
 
 def _drop_table(value: object) -> object:
@@ -59,6 +80,7 @@ class ModelTable(Frozen):
     revision: str | None = None
     pooling: Pooling = "default"
     gem_power: float = Field(default=3.0, gt=0, allow_inf_nan=False)
+    price_per_1000: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     family: Family = "open"
 
 
@@ -204,6 +226,9 @@ class SectorTable(Frozen):
     owner: str = ""
     datasets: dict[str, DatasetTable] = Field(default_factory=dict)
     thresholds: dict[str, ThresholdEntry] = Field(default_factory=dict)
+    budget: Annotated[dict[CostName, ThresholdTable], BeforeValidator(_cost_tables)] = Field(
+        default_factory=dict
+    )
     rules: list[RuleTable] = Field(default_factory=list)
     waivers: list[WaiverTable] = Field(default_factory=list)
 

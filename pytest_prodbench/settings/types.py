@@ -30,6 +30,7 @@ class ModelSpec(Frozen):
         revision: commit or tag of a hub model.
         pooling: how a feature map or token sequence becomes one vector; ``default`` is the model's own.
         gem_power: exponent p of GeM pooling (Radenović et al. 2018, eq. 3); used with ``gem`` only.
+        price_per_1000: what a provider asks for 1,000 images, in the currency of the policy; None: unknown.
         family: open foundation model, commercial API or domain-specific model; for the report.
         by_default: False for a model that runs only where it is asked for by name.
         where: file and key that define it, for messages.
@@ -42,6 +43,7 @@ class ModelSpec(Frozen):
     revision: str | None = None
     pooling: Pooling = "default"
     gem_power: float = Field(default=3.0, gt=0)
+    price_per_1000: float | None = Field(default=None, ge=0)
     family: Family = "open"
     by_default: bool = True
     where: str = "<python>"

@@ -1,0 +1,114 @@
+"""What a model costs on this machine: time of one image, images a second, memory."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.datasets.decoding import crop, decode
+from pytest_prodbench.embedding.device import autocast, choose_batch_size, to_device
+
+if TYPE_CHECKING:
+    import torch
+
+    from pytest_prodbench.embedding.model import ModelHandle
+    from pytest_prodbench.embedding.request import ImageRequest
+    from pytest_prodbench.settings.types import RunSettings
+
+LOOKED_AT = 64
+"""Images, evenly spaced among the queries: the 95th of a hundredth parts has three above it."""
+
+WARM_UP = 3
+MEBIBYTE = 2**20
+
+
+def measure_costs(
+    requests: Sequence[ImageRequest], model: ModelHandle, settings: RunSettings
+) -> dict[str, float]:
+    """Embed some images alone and in batches; nothing is taken from the cache, nothing is kept.
+
+    Args:
+        requests: images that can be decoded, as those of an evaluated dataset.
+        model: loaded if it is not yet.
+        settings: batch size, pixel limit.
+
+    Returns:
+        ``latency_p95_ms``: 95th percentile (nearest rank) over single images, from the bytes of the file to
+        the vector in memory: decoding, preprocessing, forward pass. ``images_per_s``: the same work in full
+        batches, decoded by two threads. ``peak_memory_mib``: on a GPU what the allocator held at its peak;
+        on the CPU the peak resident memory of this process meanwhile, libraries and weights included.
+    """
+    embedder = model.load()
+    looked_at = requests[:: -(-len(requests) // LOOKED_AT)]
+    files = [(request, request.read()) for request in looked_at]
+
+    def tensor(one: tuple[ImageRequest, bytes]) -> torch.Tensor:
+        request, data = one
+        image = decode(data, where=request.name, max_pixels=settings.max_pixels)
+        return embedder.preprocess(crop(image, request.box, where=request.name))
+
+    def embed(tensors: Sequence[torch.Tensor]) -> None:
+        import torch
+
+        with torch.inference_mode(), autocast(model.device, model.precision):
+            # To the CPU: a GPU has only then done what it was asked.
+            embedder.embed(to_device(torch.stack(list(tensors)), model.device)).float().cpu()
+
+    for one in files[:WARM_UP]:
+        embed([tensor(one)])
+    peak = _peak_memory(model.device)
+    seconds = sorted(_seconds(lambda one=one: embed([tensor(one)])) for one in files)  # type: ignore[misc]
+    size = choose_batch_size(settings.batch_size, model.device)
+    whole = files * -(-size // len(files))
+    whole = whole[: len(whole) // size * size]
+
+    def all_of_them() -> None:
+        with ThreadPoolExecutor(2, thread_name_prefix="prodbench-costs") as pool:
+            ready = list(pool.map(tensor, whole[:size]))
+            for start in range(0, len(whole), size):
+                following = [
+                    pool.submit(tensor, one) for one in whole[start + size : start + 2 * size]
+                ]
+                # Images of another shape go alone, as in an evaluation.
+                same = [part for part in ready if part.shape == ready[0].shape]
+                embed(same)
+                for part in ready:
+                    if part.shape != ready[0].shape:
+                        embed([part])
+                ready = [future.result() for future in following]
+
+    taken = _seconds(all_of_them)
+    return {
+        "latency_p95_ms": round(1000.0 * seconds[math.ceil(0.95 * len(seconds)) - 1], 3),
+        "images_per_s": round(len(whole) / taken, 3),
+        "peak_memory_mib": round(peak(), 3),
+    }
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _peak_memory(device: str) -> Callable[[], float]:
+    """Begin to watch; what is returned tells the peak since then, in MiB."""
+    if device != "cpu":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        return lambda: torch.cuda.max_memory_allocated(device) / MEBIBYTE
+    # Linux: forget the peak so far (proc(5), clear_refs).
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+    def peak() -> float:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+        raise OSError("/proc/self/status has no VmHWM")
+
+    return peak
