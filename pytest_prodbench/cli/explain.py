@@ -46,6 +46,8 @@ def demand_lines(demands: Iterable[Demand]) -> list[str]:
         rule, waiver = demand.rule, demand.waiver
         sign = ">=" if rule.bound == "min" else "<="
         words = f"  {rule.what} {sign} {demand.limit:.12g}"
+        if demand.relative:
+            words += " of production's value"
         if rule.confidence is not None:
             words += f" with confidence {rule.confidence:g} (inconclusive: {rule.inconclusive})"
         if rule.severity != "block":

@@ -10,7 +10,7 @@ from pytest_prodbench.evidence.judgement import Check, Verdict
 from pytest_prodbench.evidence.types import Measurement, PairRecord
 from pytest_prodbench.gate.checking import check_model, check_pair
 from pytest_prodbench.gate.policy import Demand, model_demands
-from pytest_prodbench.settings.policy import Rule, Waiver
+from pytest_prodbench.settings.policy import COSTS, Rule, Waiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def verdict_of(checks: Sequence[Check]) -> Verdict:
     blocking = [check for check in checks if check.severity == "block"]
     if any(check.outcome == "fails" for check in blocking):
         return "reject"
-    # Nothing that was not there yet is proof of anything.
-    proven = any(check.outcome != "no baseline" for check in blocking)
+    # A cheap model is not yet one that finds anything, and nothing that was not there yet is proof.
+    proven = any(c.outcome != "no baseline" and c.metric not in COSTS for c in blocking)
     return "accept" if proven and all(check.passed for check in blocking) else "incomplete"
 
 
