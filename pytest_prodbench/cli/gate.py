@@ -64,7 +64,13 @@ def merge_runs(runs: list[str], out: str | None = None) -> int:
     opened = [open_run(folder) for folder in runs]
     project = Path.cwd()
     place = project / "reports" / f"merged-{new_run_name()}" if out is None else project / out
-    record = merge([run.record for run in opened], place.name)
+    tables = {}
+    for name in {name for run in opened for name in run.tables}:
+        having = [run for run in opened if name in run.tables]
+        # Of two that differ nobody knows which is meant: then no lead is proven with either.
+        if len({run.record.pair(name).queries_digest for run in having}) == 1:
+            tables[name] = having[0].tables[name]
+    record = merge([run.record for run in opened], place.name, tables)
     sources = {}
     for pair in record.pairs:
         for run in opened:
@@ -89,7 +95,8 @@ def _policy(places: list[str], record: RunRecord, project: Path) -> Policy:
             expected="the rules to judge by",
         )
     models = sorted({name.partition(":")[0] for name in record.planned})
-    check_policy(suite.sectors.values(), models, datetime.now(UTC).date())
+    families = {name: model.family for name, model in record.models.items()}
+    check_policy(suite.sectors.values(), models, datetime.now(UTC).date(), families)
     files = [shown_path(path, project) for path in suite.files]
     return Policy(suite, policy_digest(suite), files)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_prodbench.evidence.comparison import Change, CrossedChanges, PairComparison
+from pytest_prodbench.evidence.comparison import Change, Compared, CrossedChanges, PairComparison
 from pytest_prodbench.evidence.queries import CONDITION_PREFIX, query_names, ranking_of
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.metrics import DIGITS
@@ -144,6 +144,14 @@ def resampling_of(measurement: Measurement) -> Resampling:
     return Resampling(measurement.resamples, measurement.seed, measurement.smallest_slice)
 
 
+def contest(
+    before: Result, after: Result, rules: Sequence[Rule], resampling: Resampling
+) -> Compared:
+    """Compare two models of one run on one dataset: ``after`` is the one that must lead."""
+    found = compare_pair(before, after, rules, resampling)
+    return Compared(**{name: getattr(found, name) for name in Compared.model_fields})
+
+
 def without_counterpart(model: str, weights_digest: str, reason: str) -> PairComparison:
     """Comparison that was not possible, because the baseline has nothing to compare with."""
     return PairComparison(model=model, weights_digest=weights_digest, refused=[reason])
@@ -228,7 +236,7 @@ def _rounded(value: float) -> float:
 
 
 def _metrics(rules: Iterable[Rule], measured: Mapping[str, int]) -> list[str]:
-    wanted = [*COMPARED, *(rule.metric for rule in rules if rule.bound == "max_drop")]
+    wanted = [*COMPARED, *(rule.metric for rule in rules if rule.is_paired)]
     return [
         name
         for name in dict.fromkeys(wanted)
@@ -264,7 +272,7 @@ def _by_condition(
         wanted = [HEADLINE]
         for rule in rules:
             single = [c for c, _ in rule.condition] if len(rule.condition) == 1 else []
-            if rule.bound == "max_drop" and column in {rule.worst_condition, *single}:
+            if rule.is_paired and column in {rule.worst_condition, *single}:
                 wanted.append(rule.metric)
         for value in sorted(set(values.tolist()) - {""}):
             changes = paired.changes_in(dict.fromkeys(wanted), values == value)
@@ -277,7 +285,7 @@ def _crossed(paired: _Paired, table: pa.Table, rules: Sequence[Rule]) -> list[Cr
     columns = _columns(table)
     wanted: dict[Any, list[str]] = {}
     for rule in rules:
-        if rule.bound == "max_drop" and len(rule.condition) == 2:
+        if rule.is_paired and len(rule.condition) == 2:
             wanted.setdefault(rule.condition, []).append(rule.metric)
     found = []
     for ((one, first), (two, second)), metrics in sorted(wanted.items()):

@@ -95,7 +95,7 @@ def judge_again(
             sector = planned.get(pair.name, judged.sector)
             results.pairs[pair.name] = judged.model_copy(update={"sector": sector})
     selected = [name for name in record.selected if name in planned]
-    return assemble(_plain(frame, planned), selected, record.selection, results)
+    return assemble(_plain(frame, planned), selected, record.selection, results, lambda: tables)
 
 
 def _judged(
@@ -159,7 +159,9 @@ def result_of(record: RunRecord, pair: PairRecord, tables: Mapping[str, pa.Table
     )
 
 
-def merge(runs: Sequence[RunRecord], name: str) -> RunRecord:
+def merge(
+    runs: Sequence[RunRecord], name: str, tables: Mapping[str, pa.Table] | None = None
+) -> RunRecord:
     """Join the shards of several jobs and judge the whole.
 
     What one shard left out another may have; of two that report one pair the worse one counts.
@@ -167,6 +169,7 @@ def merge(runs: Sequence[RunRecord], name: str) -> RunRecord:
     Args:
         runs: at least one.
         name: of the new run.
+        tables: ``model:dataset`` → queries, for rules that compare models of different shards.
 
     Raises:
         EvidenceError: the shards were not made by one release, by one policy, against one baseline, or do not
@@ -211,7 +214,13 @@ def merge(runs: Sequence[RunRecord], name: str) -> RunRecord:
         "host": _joined_host([run.host for run in runs]),
     }
     whole = selected >= set(planned)
-    return assemble(_plain(frame, planned), sorted(selected), [] if whole else words, results)
+    return assemble(
+        _plain(frame, planned),
+        sorted(selected),
+        [] if whole else words,
+        results,
+        lambda: tables or {},
+    )
 
 
 def planned_of(record: RunRecord) -> dict[str, str]:

@@ -21,7 +21,8 @@ def plan_pairs(
     Raises:
         SettingsError: the policy makes no sense, or a name on the command line is not defined.
     """
-    check_policy(suite.sectors.values(), list(suite.models), datetime.now(UTC).date())
+    families = {name: spec.family for name, spec in suite.models.items()}
+    check_policy(suite.sectors.values(), list(suite.models), datetime.now(UTC).date(), families)
     datasets = [name for sector in suite.sectors.values() for name in sector.datasets]
     for kind, asked, known in (
         ("model", settings.models, list(suite.models)),

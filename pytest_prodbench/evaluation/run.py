@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_prodbench import __version__
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evaluation.against import metric_versions
 from pytest_prodbench.evaluation.bench import PairPlan
+from pytest_prodbench.evaluation.contests import contests_of
 from pytest_prodbench.evaluation.host import host_facts
 from pytest_prodbench.evaluation.opponent import Opponent
 from pytest_prodbench.evaluation.planning import selection_words
+from pytest_prodbench.evidence.comparison import Contest
 from pytest_prodbench.evidence.judgement import Verdict
+from pytest_prodbench.evidence.queries import read_parquet
 from pytest_prodbench.evidence.store import RunFolder, new_run_name, read_journal
 from pytest_prodbench.evidence.types import (
     DatasetRecord,
@@ -28,6 +32,12 @@ from pytest_prodbench.protocol import DEFINITIONS, PROTOCOL_VERSION
 from pytest_prodbench.settings.files import policy_digest, shown_path
 from pytest_prodbench.settings.policy import GateMode, Rule, Scope, Waiver
 from pytest_prodbench.settings.types import RunSettings, Suite
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Tables = Callable[[], Mapping[str, "pa.Table"]]
+"""Reads the queries of the measured pairs: ``model:dataset`` → table."""
 
 WORST_FIRST: tuple[Verdict, ...] = ("reject", "incomplete", "accept")
 
@@ -108,7 +118,13 @@ class Run:
             "workers": self.workers,
         }
         frame = {**self._frame, "host": host}
-        return assemble(frame, self.selected, self.selection, self._results)
+        return assemble(
+            frame,
+            self.selected,
+            self.selection,
+            self._results,
+            self._results.tables_in(self.folder.path),
+        )
 
     def _take(self, entry: Mapping[str, Any]) -> None:
         self.folder.note("pair", entry)
@@ -142,6 +158,19 @@ class Results:
                     next_step="run again",
                 )
 
+    def tables_in(self, folder: Path) -> Tables:
+        """Return what reads the queries of these pairs from a run's folder; a damaged file is left out."""
+
+        def read() -> dict[str, pa.Table]:
+            found = {}
+            for name, pair in self.pairs.items():
+                if pair.queries_file is not None:
+                    with contextlib.suppress(EvidenceError):
+                        found[name] = read_parquet(folder / pair.queries_file)
+            return found
+
+        return read
+
     def take(self, entry: Mapping[str, Any]) -> None:
         """Take one journal entry of kind ``pair``; of two on one pair the worse one stays.
 
@@ -158,9 +187,15 @@ class Results:
 
 
 def assemble(
-    frame: Mapping[str, Any], selected: Sequence[str], selection: Sequence[str], results: Results
+    frame: Mapping[str, Any],
+    selected: Sequence[str],
+    selection: Sequence[str],
+    results: Results,
+    tables: Tables,
 ) -> RunRecord:
     """Make a record of a frame (the journal's ``plan``) and what was reported, and judge it.
+
+    Queries (``tables``) are read only where a rule compares models of the run.
 
     The frame of a run that is judged again holds the ``metric_versions`` of the release that measured.
     """
@@ -170,12 +205,24 @@ def assemble(
         pairs.setdefault(name, _bare(name, sector, "not run"))
     rules = [Rule.model_validate(rule) for rule in frame["rules"]]
     waivers = [Waiver.model_validate(waiver) for waiver in frame["waivers"]]
-    judged = judge_pairs(planned, pairs.values(), rules, waivers)
+    versions = {"metric_versions": metric_versions(_measured_names(pairs.values())), **frame}
+    contests: list[Contest] = []
+    if any(rule.beats is not None for rule in rules):
+        contests = contests_of(
+            planned,
+            pairs,
+            results.models,
+            results.datasets,
+            (rules, waivers),
+            (versions["protocol_version"], versions["metric_versions"]),
+            tables(),
+        )
+    families = {name: model.family for name, model in results.models.items()}
+    judged = judge_pairs(planned, pairs.values(), rules, waivers, contests, families)
     ordered = sorted(pairs.values(), key=lambda p: (p.sector, p.dataset, p.model))
-    measured = {name for pair in ordered if pair.measurement for name in pair.measurement.metrics}
-    frame = {"metric_versions": metric_versions(measured), **frame, "planned": sorted(planned)}
     return RunRecord(
-        **frame,
+        **{**versions, "planned": sorted(planned)},
+        contests=contests,
         selection=list(selection),
         selected=list(selected),
         evaluated=sorted(p.name for p in ordered if p.status == "evaluated"),
@@ -188,6 +235,10 @@ def assemble(
         datasets=dict(sorted(results.datasets.items())),
         pairs=ordered,
     )
+
+
+def _measured_names(pairs: Iterable[PairRecord]) -> set[str]:
+    return {name for pair in pairs if pair.measurement for name in pair.measurement.metrics}
 
 
 def policy_fields(suite: Suite, gate: GateMode) -> dict[str, Any]:
@@ -220,7 +271,7 @@ def recover(run: Path) -> RunRecord:
             next_step="run again; embeddings are in the cache",
         )
     try:
-        return _recovered(entries)
+        return _recovered(entries, run)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvidenceError(
             str(run),
@@ -230,7 +281,7 @@ def recover(run: Path) -> RunRecord:
         ) from error
 
 
-def _recovered(entries: Sequence[Mapping[str, Any]]) -> RunRecord:
+def _recovered(entries: Sequence[Mapping[str, Any]], run: Path) -> RunRecord:
     frame = {key: value for key, value in entries[0].items() if key != "kind"}
     results, selected, selection = Results(), list[str](), list[str]()
     for entry in entries[1:]:
@@ -242,7 +293,7 @@ def _recovered(entries: Sequence[Mapping[str, Any]]) -> RunRecord:
         if name not in results.pairs:
             reason = "the run was killed before this pair was reported"
             results.pairs[name] = _bare(name, frame["planned"][name], "lost", reason)
-    return assemble(frame, selected, selection, results)
+    return assemble(frame, selected, selection, results, results.tables_in(run))
 
 
 def _bare(

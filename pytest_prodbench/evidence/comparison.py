@@ -33,25 +33,38 @@ class CrossedChanges(Record):
     changes: dict[str, Change]
 
 
-class PairComparison(Record):
+class Compared(Record):
+    """Changes from one result to another on the same dataset."""
+
+    refused: list[str] = Field(
+        default_factory=list, description="what differs, so that nothing was compared"
+    )
+    changes: dict[str, Change] = Field(default_factory=dict, description="metric → change")
+    conditions: dict[str, dict[str, dict[str, Change]]] = Field(
+        default_factory=dict, description="column → value → metric → change"
+    )
+    crossings: list[CrossedChanges] = Field(default_factory=list)
+
+
+class Contest(Compared):
+    """Two models of one run on one dataset; ``after`` is the model that must lead, ``before`` the other."""
+
+    model: str
+    other: str
+    dataset: str
+
+
+class PairComparison(Compared):
     """One pair against production's result on the same dataset."""
 
     model: str = Field(description="the model in production")
     weights_digest: str
-    refused: list[str] = Field(
-        default_factory=list, description="what differs, so that nothing was compared"
-    )
     rebased: list[str] = Field(
         default_factory=list, description="what differs and was let pass (--prodbench-rebase)"
     )
     queries: int = Field(default=0, description="queries that both have, by content and product")
     only_before: int = Field(default=0, description="queries that the baseline alone has")
     only_after: int = Field(default=0, description="queries that the candidate alone has")
-    changes: dict[str, Change] = Field(default_factory=dict, description="metric → change")
-    conditions: dict[str, dict[str, dict[str, Change]]] = Field(
-        default_factory=dict, description="column → value → metric → change"
-    )
-    crossings: list[CrossedChanges] = Field(default_factory=list)
     newly_failing: list[str] = Field(
         default_factory=list,
         description="paths of queries that production hits first and the candidate does not; at most 50, "

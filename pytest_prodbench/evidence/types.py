@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pytest_prodbench.evidence.comparison import PairComparison
+from pytest_prodbench.evidence.comparison import Contest, PairComparison
 from pytest_prodbench.evidence.judgement import Check, Record, Verdict
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
@@ -255,7 +255,10 @@ class RunRecord(Record):
     sectors: dict[str, Verdict]
     sector_checks: dict[str, list[Check]] = Field(
         default_factory=dict,
-        description="sector → rules on all its datasets together, a model each",
+        description="sector → rules on all its datasets together, and on leads, a model each",
+    )
+    contests: list[Contest] = Field(
+        default_factory=list, description="models of the run against each other, where a rule asks"
     )
     owners: dict[str, str] = Field(default_factory=dict, description="sector → owner")
     models: dict[str, ModelRecord]

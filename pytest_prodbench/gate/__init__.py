@@ -1,7 +1,14 @@
 """Policy + evidence → verdict; pure functions, no I/O."""
 
 from pytest_prodbench.gate.judge import judge_measurement, judge_pairs
-from pytest_prodbench.gate.policy import Demand, check_policy, model_demands, pair_demands
+from pytest_prodbench.gate.policy import (
+    Demand,
+    check_policy,
+    lead_demands,
+    model_demands,
+    pair_demands,
+    rivals,
+)
 from pytest_prodbench.gate.values import costs_of
 
 __all__ = [
@@ -10,6 +17,8 @@ __all__ = [
     "costs_of",
     "judge_measurement",
     "judge_pairs",
+    "lead_demands",
     "model_demands",
     "pair_demands",
+    "rivals",
 ]

@@ -5,13 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pytest_prodbench.evidence.comparison import PairComparison
+from pytest_prodbench.evidence.comparison import Compared, PairComparison
 from pytest_prodbench.evidence.judgement import Check, Outcome, WaiverInForce
 from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate.messages import message, why_no_drop
 from pytest_prodbench.gate.policy import Demand
-from pytest_prodbench.gate.values import Held, drops_of, exactly, mean_of, slices_of, usable
+from pytest_prodbench.gate.values import (
+    Held,
+    drops_of,
+    exactly,
+    lead_of,
+    mean_of,
+    slices_of,
+    usable,
+)
 from pytest_prodbench.metrics import ROUNDING, parse_metric
 from pytest_prodbench.settings.policy import Rule
 
@@ -69,6 +77,28 @@ def check_pair(
             )
         return _undecided(model, dataset, demand, why)
     return _worst(model, dataset, demand, _held(found, demand))
+
+
+def check_lead(
+    model: str, dataset: str, demand: Demand, contests: Mapping[str, Compared | None]
+) -> Check:
+    """Hold a rule on the lead of a model against its contests, other model → contest.
+
+    It must lead each of them: the smallest lead counts. Undecided where one was not held, or there is no
+    other model.
+    """
+    found = {}
+    for other, compared in sorted(contests.items()):
+        changes = {} if compared is None else drops_of(compared, demand.rule)
+        if not changes:
+            return _undecided(model, dataset, demand, f"it was not compared with {other}")
+        for part, change in changes.items():
+            found[", ".join(filter(None, (other, part)))] = Held(
+                lead_of(change), demand.limit, change
+            )
+    if not found:
+        return _undecided(model, dataset, demand, "there is no other model to lead")
+    return _worst(model, dataset, demand, found)
 
 
 def check_model(

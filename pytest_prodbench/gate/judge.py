@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_prodbench.evidence.comparison import PairComparison
+from pytest_prodbench.evidence.comparison import Contest, PairComparison
 from pytest_prodbench.evidence.judgement import Check, Verdict
 from pytest_prodbench.evidence.types import Measurement, PairRecord
-from pytest_prodbench.gate.checking import check_model, check_pair
-from pytest_prodbench.gate.policy import Demand, model_demands
+from pytest_prodbench.gate.checking import check_lead, check_model, check_pair
+from pytest_prodbench.gate.policy import Demand, lead_demands, model_demands, rivals
 from pytest_prodbench.settings.policy import COSTS, Rule, Waiver
 
 
@@ -74,13 +74,18 @@ def judge_pairs(
     pairs: Iterable[PairRecord],
     rules: Sequence[Rule] = (),
     waivers: Sequence[Waiver] = (),
+    contests: Sequence[Contest] = (),
+    families: Mapping[str, str] | None = None,
 ) -> Judgement:
     """Judge sectors and the whole run.
 
     Args:
         planned: every pair that the configuration asks for: ``model:dataset`` → sector.
         pairs: what was reported, in any order.
-        rules, waivers: of all sectors; those on a sector's datasets together are held against each model.
+        rules, waivers: of all sectors; those on a sector's datasets together are held against each model,
+            those on leads against each pair.
+        contests: models of the run against each other.
+        families: model → its family, of those that were measured.
 
     Returns:
         The verdicts. A sector, or a model, is ``reject`` if a pair or such a check is; else ``incomplete``
@@ -103,6 +108,8 @@ def judge_pairs(
         by_sector.setdefault(sector, []).append(worst)
         by_model.setdefault(name.partition(":")[0], []).append(worst)
     checks = _sector_checks(planned, reported, rules, waivers)
+    for sector, leads in _lead_checks(planned, (rules, waivers), contests, families or {}).items():
+        checks.setdefault(sector, []).extend(leads)
     for sector, made in checks.items():
         # What there is no baseline for yet decides nothing here: the pairs must be proven as it is.
         deciding = [c for c in made if c.severity == "block" and c.outcome != "no baseline"]
@@ -141,6 +148,27 @@ def _sector_checks(
                 for demand in model_demands(rules, waivers, sector, model)
             )
     return {sector: made for sector, made in checks.items() if made}
+
+
+def _lead_checks(
+    planned: Mapping[str, str],
+    policy: tuple[Sequence[Rule], Sequence[Waiver]],
+    contests: Sequence[Contest],
+    families: Mapping[str, str],
+) -> dict[str, list[Check]]:
+    held: dict[tuple[str, str, str], Contest] = {
+        (contest.model, contest.other, contest.dataset): contest for contest in contests
+    }
+    checks: dict[str, list[Check]] = {}
+    for name, sector in sorted(planned.items()):
+        model, _, dataset = name.partition(":")
+        for demand in lead_demands(*policy, sector, model, dataset):
+            against = {
+                other: held.get((model, other, dataset))
+                for other in rivals(demand.rule, planned, model, dataset, families)
+            }
+            checks.setdefault(sector, []).append(check_lead(model, dataset, demand, against))
+    return checks
 
 
 def _believed(pairs: Sequence[PairRecord]) -> dict[str, PairRecord | None]:

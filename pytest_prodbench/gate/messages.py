@@ -52,7 +52,8 @@ def _held_words(demand: Demand, outcome: Outcome, held: Held, sign: str) -> str:
         return f"{value.value:.6g} {unit} {against} {limit:.6g}"
     shown = _apart(value.value, limit)
     if held.change is not None:
-        shown += f" (production {held.change.before:.4f}, candidate {held.change.after:.4f})"
+        before = "production" if rule.beats is None else "other model"
+        shown += f" ({before} {held.change.before:.4f}, candidate {held.change.after:.4f})"
     shown_limit = f"{limit:.12g}"
     if demand.relative:
         shown_limit = f"{limit:.4f} ({demand.limit:.12g} of production's value)"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.metrics import ROUNDING, Metric, Statistic, parse_metric
-from pytest_prodbench.settings.policy import COSTS, EVERY, Rule, Waiver
+from pytest_prodbench.settings.policy import COSTS, EVERY, Rule, Waiver, is_rival
 from pytest_prodbench.settings.types import SectorSpec
 
 PATTERN = frozenset("*?[")
@@ -48,9 +49,52 @@ def pair_demands(
     mine = [
         rule
         for rule in rules
-        if rule.sector == sector and rule.aggregate is None and rule.matches(model, dataset)
+        if rule.sector == sector
+        and rule.aggregate is None
+        and rule.beats is None
+        and rule.matches(model, dataset)
     ]
     return _most_specific(mine, waivers, sector, model, dataset)
+
+
+def lead_demands(
+    rules: Sequence[Rule], waivers: Sequence[Waiver], sector: str, model: str, dataset: str
+) -> tuple[Demand, ...]:
+    """Return what leads over other models are demanded of one pair.
+
+    Raises:
+        SettingsError: as ``pair_demands``.
+    """
+    mine = [
+        rule
+        for rule in rules
+        if rule.sector == sector and rule.beats is not None and rule.matches(model, dataset)
+    ]
+    return _most_specific(mine, waivers, sector, model, dataset)
+
+
+def rivals(
+    rule: Rule,
+    planned: Iterable[str],
+    model: str,
+    dataset: str,
+    families: Mapping[str, str],
+) -> list[str]:
+    """Return the models that one must lead on a dataset.
+
+    Args:
+        rule: with ``beats``.
+        planned: ``model:dataset`` of every pair.
+        model, dataset: which must lead, and where.
+        families: model → its family, where it is known.
+    """
+    assert rule.beats is not None  # noqa: S101 - asked of such rules alone
+    found = []
+    for name in planned:
+        other, _, where = name.partition(":")
+        if where == dataset and other != model and is_rival(rule.beats, other, families.get(other)):
+            found.append(other)
+    return sorted(found)
 
 
 def model_demands(
@@ -69,13 +113,19 @@ def model_demands(
     return _most_specific(mine, waivers, sector, model, EVERY)
 
 
-def check_policy(sectors: Iterable[SectorSpec], models: Sequence[str], today: dt.date) -> None:
+def check_policy(
+    sectors: Iterable[SectorSpec],
+    models: Sequence[str],
+    today: dt.date,
+    families: Mapping[str, str] | None = None,
+) -> None:
     """Check every rule and waiver of some sectors.
 
     Args:
         sectors: with their datasets.
         models: names of all models that are defined, under test or not.
         today: by which waivers are in force.
+        families: model → its family, where it is known.
 
     Raises:
         SettingsError: a rule or waiver on an unknown metric; a limit outside the metric's range, on its
@@ -98,6 +148,7 @@ def check_policy(sectors: Iterable[SectorSpec], models: Sequence[str], today: dt
             _check_dates(waiver, today)
         for demand in demands:
             _check_matches(demand, sector, models)
+            _check_rivals(demand, models, families or {})
         used = {
             demand.waiver
             for model in models
@@ -106,9 +157,8 @@ def check_policy(sectors: Iterable[SectorSpec], models: Sequence[str], today: dt
                 *(
                     found
                     for dataset in sector.datasets
-                    for found in pair_demands(
-                        sector.rules, sector.waivers, sector.name, model, dataset
-                    )
+                    for asked in (pair_demands, lead_demands)
+                    for found in asked(sector.rules, sector.waivers, sector.name, model, dataset)
                 ),
             )
         }
@@ -193,8 +243,8 @@ def _check_limit(demand: Rule | Waiver) -> None:
         _check_budget(demand)
         return
     metric, _ = parse_metric(demand.metric, where=demand.where)
-    if demand.bound == "max_drop":
-        _check_drop(demand, metric)
+    if demand.is_paired:
+        _check_paired(demand, metric)
         return
     wanted = "min" if metric.higher_is_better else "max"
     if demand.bound != wanted:
@@ -244,13 +294,42 @@ def _check_budget(demand: Rule | Waiver) -> None:
         )
 
 
-def _check_drop(demand: Rule | Waiver, metric: Metric | Statistic) -> None:
-    if isinstance(metric, Statistic):
+def _check_rivals(
+    demand: Rule | Waiver, models: Sequence[str], families: Mapping[str, str]
+) -> None:
+    if demand.beats is None or not models:
+        return
+    leading = [model for model in models if fnmatchcase(model, demand.models)]
+    if not any(
+        other != model and is_rival(demand.beats, other, families.get(other))
+        for model in leading
+        for other in models
+    ):
         raise SettingsError(
             demand.where,
-            found=f"a max_drop of {metric.name}, which has no value a query to be paired",
+            found=f"require beats = {demand.beats!r}, which is no other model",
+            expected=f"a name or pattern of {', '.join(models)}, or family:open, family:api, family:domain",
+            next_step="mend the pattern, or remove the rule: who leads nobody proves nothing",
+        )
+
+
+def _check_paired(demand: Rule | Waiver, metric: Metric | Statistic) -> None:
+    if isinstance(metric, Statistic):
+        kind = "max_drop" if demand.beats is None else "require"
+        raise SettingsError(
+            demand.where,
+            found=f"a {kind} of {metric.name}, which has no value a query to be paired",
             expected="a metric that is a mean over queries, as recall@1",
         )
+    if demand.beats is not None:
+        span = metric.high - metric.low
+        if not -span < demand.limit < span:
+            raise SettingsError(
+                demand.where,
+                found=f"a lead of {demand.limit}",
+                expected=f"more than {-span:g} and less than {span:g}, the width of {metric.name}",
+            )
+        return
     most = 1.0 if demand.relative else metric.high - metric.low
     # Written so that NaN, which compares false, is refused too.
     if not 0.0 <= demand.limit < most:

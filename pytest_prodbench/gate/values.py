@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_prodbench.evidence.comparison import Change, PairComparison
+from pytest_prodbench.evidence.comparison import Change, Compared
 from pytest_prodbench.evidence.types import Measurement, Timing
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.settings.policy import Rule
@@ -27,7 +27,7 @@ class Held:
     change: Change | None = None
 
 
-def drops_of(comparison: PairComparison, rule: Rule) -> dict[str, Change]:
+def drops_of(comparison: Compared, rule: Rule) -> dict[str, Change]:
     """Return the changes that a rule on drops is held against, each with what it is of, in words.
 
     None at all where nothing was compared, or no slice has enough queries: the rule is undecided.
@@ -44,9 +44,7 @@ def drops_of(comparison: PairComparison, rule: Rule) -> dict[str, Change]:
     }
 
 
-def _changes(
-    comparison: PairComparison, condition: Sequence[tuple[str, str]]
-) -> Mapping[str, Change]:
+def _changes(comparison: Compared, condition: Sequence[tuple[str, str]]) -> Mapping[str, Change]:
     if not condition:
         return comparison.changes
     if len(condition) == 1:
@@ -57,6 +55,14 @@ def _changes(
         if crossed.columns == columns and crossed.values == values:
             return crossed.changes
     return {}
+
+
+def lead_of(change: Change) -> MetricValue:
+    """Return by how much the later model is better: the drop with its sign turned."""
+    drop = change.drop
+    return drop.model_copy(
+        update={"value": 0.0 - drop.value, "low": 0.0 - drop.high, "high": 0.0 - drop.low}
+    )
 
 
 def exactly(value: float) -> MetricValue:

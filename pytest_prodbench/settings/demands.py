@@ -69,7 +69,10 @@ def waivers_of(table: SectorTable, sector: str, at: Located) -> tuple[Waiver, ..
 
 
 def _rules(table: RuleTable, sector: str, where: str) -> Iterator[Rule]:
-    for limit in _limits(table):
+    limits = _limits(table)
+    if table.require is not None:
+        limits.append({"limit": table.require.by, "beats": table.require.beats})
+    for limit in limits:
         yield Rule(where=where, **_scope(table, sector), **limit, **_demand(table))
 
 

@@ -51,6 +51,8 @@ class Scope(Frozen):
         bound: ``min``: the least accepted value; ``max``: the greatest, for metrics of which less is better;
             ``max_drop``: how much worse than the baseline's value, on the same queries, is tolerated.
         relative: the limit of a ``max_drop`` is a share of the baseline's value.
+        beats: about the lead over other models of the same run, on the same queries: a name, a pattern, or
+            ``family:`` and a family; ``limit`` is the least lead. None: about the model alone.
     """
 
     # Not strict: evidence holds rules and waivers as JSON, where a date is a text and a tuple a list.
@@ -66,6 +68,7 @@ class Scope(Frozen):
     limit: float
     bound: Bound = "min"
     relative: bool = False
+    beats: str | None = None
 
     def matches(self, model: str, dataset: str) -> bool:
         """Whether a pair is among those that this is about."""
@@ -77,15 +80,22 @@ class Scope(Frozen):
         return self.metric in COSTS
 
     @property
-    def subject(self) -> tuple[bool, str, Condition, str | None, Aggregate | None]:
+    def is_paired(self) -> bool:
+        """Whether this is about the difference of two models on the same queries."""
+        return self.bound == "max_drop" or self.beats is not None
+
+    @property
+    def subject(self) -> tuple[bool, str | None, str, Condition, str | None, Aggregate | None]:
         """What is held against the limit, whichever the pair."""
         parts = (self.metric, self.condition, self.worst_condition, self.aggregate)
-        return (self.bound == "max_drop", *parts)
+        return (self.bound == "max_drop", self.beats, *parts)
 
     @property
     def what(self) -> str:
         """The subject in words: ``recall@1 where light = dim``."""
         words = self.metric if self.bound != "max_drop" else f"drop of {self.metric}"
+        if self.beats is not None:
+            words = f"lead in {self.metric} over {self.beats}"
         if self.aggregate is not None:
             words = f"{self.aggregate} {words} of the sector"
         if self.condition:
@@ -93,6 +103,17 @@ class Scope(Frozen):
         if self.worst_condition is not None:
             words += f" at the worst {self.worst_condition}"
         return words
+
+
+def is_rival(beats: str, name: str, family: str | None) -> bool:
+    """Whether a model is among those that another one must lead.
+
+    One whose family nobody knows, because it was not measured, is: it may be the best of them.
+    """
+    kind, colon, wanted = beats.partition(":")
+    if colon and kind == "family":
+        return family is None or family == wanted
+    return fnmatchcase(name, beats)
 
 
 class Rule(Scope):

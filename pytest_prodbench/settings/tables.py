@@ -111,11 +111,14 @@ class LimitTable(Frozen):
 
     @model_validator(mode="after")
     def _some_limit(self) -> Self:
+        self._require_limit()
+        return self
+
+    def _require_limit(self) -> None:
         if self.min is not None and self.max is not None:
             raise ValueError("one of min (more is better) and max (less is better), not both")
         if self.min is None and self.max is None and self.max_drop is None:
             raise ValueError("min (more is better), max (less is better) or max_drop")
-        return self
 
 
 class DemandTable(LimitTable):
@@ -136,6 +139,13 @@ class DemandTable(LimitTable):
 
 class ThresholdTable(DemandTable):
     """``{ min = 0.5 }``, or the number in its place."""
+
+
+class RequireTable(Frozen):
+    """``require = { beats = "lite*", by = 0.05 }``; ``beats`` may be ``family:open``."""
+
+    beats: str
+    by: float = Field(allow_inf_nan=False)
 
 
 class ScopeTable(Frozen):
@@ -166,6 +176,17 @@ class ScopeTable(Frozen):
 
 class RuleTable(ScopeTable, DemandTable):
     """``[[rules]]``."""
+
+    require: RequireTable | None = None
+
+    def _require_limit(self) -> None:
+        if self.require is None:
+            super()._require_limit()
+            return
+        if self.min is not None or self.max is not None or self.max_drop is not None:
+            raise ValueError("require in a rule of its own, without min, max and max_drop")
+        if self.aggregate is not None:
+            raise ValueError("require for each dataset alone, without aggregate")
 
 
 class WaiverTable(ScopeTable, LimitTable):
