@@ -12,7 +12,7 @@ from pytest_prodbench.evaluation.against import (
     compare_pair,
     without_counterpart,
 )
-from pytest_prodbench.evidence.baseline import Baseline, read_baseline
+from pytest_prodbench.evidence.baseline import Baseline, interrupted, read_baseline
 from pytest_prodbench.evidence.comparison import PairComparison
 from pytest_prodbench.evidence.types import BaselineFacts
 from pytest_prodbench.settings.files import shown_path
@@ -97,11 +97,11 @@ class Opponent:
 
 
 def baseline_folder(settings: RunSettings, project: Path) -> Path | None:
-    """Return the folder that settings name, or the default one if it is there."""
+    """Return the folder that settings name, or the default one if it is there, or was half replaced."""
     if settings.baseline is not None:
         return settings.baseline
     folder = project / BASELINES / PRODUCTION
-    return folder if folder.exists() else None
+    return folder if folder.exists() or interrupted(folder) else None
 
 
 def opponent_of(suite: Suite, settings: RunSettings, project: Path) -> Opponent | None:

@@ -105,9 +105,17 @@ def read_baseline(folder: Path, shown: str) -> Baseline:
         parsed = json.loads(data)
         version = parsed["schema_version"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        what = f"no readable baseline ({getattr(error, 'strerror', None) or error})"
+        left = [] if folder.exists() else interrupted(folder)
+        if left:
+            names = " and ".join(f"{Path(shown).parent}/{path.name}" for path in left)
+            what = f"no baseline, but {names}: 'prodbench accept' was interrupted"
+            next_step = (
+                f"give one of them the name {folder.name}, or restore it from version control"
+            )
         raise EvidenceError(
             f"{shown}/{BASELINE}",
-            found=f"no readable baseline ({error})",
+            found=what,
             expected="what 'prodbench accept' wrote",
             next_step=next_step,
         ) from error
@@ -129,7 +137,8 @@ def read_baseline(folder: Path, shown: str) -> Baseline:
     tables = {}
     for name, entry in record.datasets.items():
         # A name that leads elsewhere must not be followed.
-        if entry.queries_file != queries_file(record.model.name, name) or "/" in name:
+        named = queries_file(record.model.name, name)
+        if entry.queries_file != named or "/" in f"{record.model.name}{name}":
             raise EvidenceError(
                 f"{shown}/{BASELINE}, dataset {name!r}",
                 found=f"queries in {entry.queries_file!r}",
@@ -150,19 +159,41 @@ def read_baseline(folder: Path, shown: str) -> Baseline:
 def write_baseline(folder: Path, record: BaselineRecord, queries: Mapping[str, bytes]) -> None:
     """Replace a baseline by another; ``queries``: dataset → Parquet bytes.
 
-    The new one is written beside the old one and renamed, so that a crash leaves one of them whole.
+    The new one is written beside the old one, then both are renamed. A crash between the two renames leaves
+    both whole under their other names, which ``read_baseline`` tells and does not take for a first run.
+
+    Raises:
+        EvidenceError: it cannot be written.
     """
-    fresh = folder.with_name(f".{folder.name}.new")
-    old = folder.with_name(f".{folder.name}.old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    for name, data in queries.items():
-        atomic_write_bytes(fresh / record.datasets[name].queries_file, data)
-    atomic_write_text(fresh / BASELINE, baseline_json(record))
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
+    fresh, old = _beside(folder)
+    try:
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        for name, data in queries.items():
+            atomic_write_bytes(fresh / record.datasets[name].queries_file, data)
+        atomic_write_text(fresh / BASELINE, baseline_json(record))
+        if folder.exists():
+            # Only now: where a crash left no other, it was the last whole one.
+            if old.exists():
+                shutil.rmtree(old)
+            folder.rename(old)
+        fresh.rename(folder)
+    except OSError as error:
+        raise EvidenceError(
+            str(folder),
+            found=f"cannot be written ({error.strerror})",
+            expected="a folder that this process may write",
+        ) from error
     shutil.rmtree(old, ignore_errors=True)
+
+
+def interrupted(folder: Path) -> list[Path]:
+    """Return what a crash of ``write_baseline`` left beside a baseline."""
+    return [path for path in _beside(folder) if path.exists()]
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
 
 
 def baseline_json(record: BaselineRecord) -> str:
