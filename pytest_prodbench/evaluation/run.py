@@ -31,6 +31,9 @@ from pytest_prodbench.settings.files import policy_digest, shown_path
 from pytest_prodbench.settings.policy import Rule, Scope, Waiver
 from pytest_prodbench.settings.types import RunSettings, Suite
 
+Unreported = Literal["lost", "not run"]
+"""Why a pair has no result: it went astray, or the run ended before it."""
+
 WORST_FIRST: tuple[Verdict, ...] = ("reject", "incomplete", "accept")
 
 
@@ -93,9 +96,9 @@ class Run:
         """Whether a pair has been reported, as measured, failed or lost."""
         return name in self._results.pairs
 
-    def lose(self, name: str, reason: str) -> None:
+    def lose(self, name: str, reason: str, status: Unreported = "lost") -> None:
         """Record a pair that was started or promised and never reported."""
-        record = _bare(name, self._plans[name].sector.name, "lost", reason)
+        record = _bare(name, self._plans[name].sector.name, status, reason)
         self._take({"pair": record.model_dump(mode="json"), "model": None, "dataset": None})
 
     def finish(self) -> RunRecord:
@@ -226,9 +229,7 @@ def _recovered(entries: Sequence[Mapping[str, Any]]) -> RunRecord:
     return assemble(frame, selected, selection, results)
 
 
-def _bare(
-    name: str, sector: str, status: Literal["lost", "not run"], error: str | None = None
-) -> PairRecord:
+def _bare(name: str, sector: str, status: Unreported, error: str | None = None) -> PairRecord:
     model, _, dataset = name.partition(":")
     return PairRecord(
         model=model,
