@@ -17,6 +17,18 @@ one = { source = "timm:test_efficientnet", checkpoint = "random:1" }
 two = { source = "timm:test_efficientnet", checkpoint = "random:2" }
 """
 
+OTHER_PLUGINS = (
+    "hypothesispytest",
+    "html",
+    "html_fixtures",
+    "metadata",
+    "pytest_cov",
+    "randomly",
+    "rerunfailures",
+    "timeout",
+)
+"""What is installed for our own tests and stays out of a tested repository, unless a test brings it in."""
+
 TEST = """
 def test_retrieval(prodbench):
     prodbench.evaluate().check()
@@ -61,7 +73,8 @@ class Repository:
         self.path = pytester.path
         self.catalogs, self.cache = catalogs, cache
         self.write("suites/models.toml", MODELS)
-        self.write("pytest.ini", "[pytest]\naddopts = --strict-markers\n")
+        without = " ".join(f"-p no:{name}" for name in OTHER_PLUGINS)
+        self.write("pytest.ini", f"[pytest]\naddopts = --strict-markers {without}\n")
         for sector, dataset in (("diy", "bolts"), ("retail", "boxes")):
             self.sector(sector, dataset)
 
@@ -81,7 +94,15 @@ class Repository:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def run(self, *arguments: str, cache: Path | None = None, name: str = "run") -> Any:
+    def run(
+        self,
+        *arguments: str,
+        cache: Path | None = None,
+        name: str = "run",
+        # A tenth of what users get: these runs are about what is reported, not about intervals.
+        resamples: int = 200,
+        timeout: float = 240,
+    ) -> Any:
         """Run pytest on the suites; the reports are then in ``reports/<name>``."""
         shutil.rmtree(self.path / "reports" / name, ignore_errors=True)
         return self.pytester.runpytest_subprocess(
@@ -89,9 +110,8 @@ class Repository:
             *([] if any(a.startswith("suites") for a in arguments) else ["suites"]),
             f"--prodbench-cache-dir={cache or self.cache}",
             f"--prodbench-run={name}",
-            # A tenth of what users get: these runs are about what is reported, not about intervals.
-            "--prodbench-resamples=200",
-            timeout=240,
+            f"--prodbench-resamples={resamples}",
+            timeout=timeout,
         )
 
     def evidence(self, name: str = "run") -> dict[str, Any]:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 Tables = Callable[[], Mapping[str, "pa.Table"]]
 """Reads the queries of the measured pairs: ``model:dataset`` → table."""
 
+Unreported = Literal["lost", "not run"]
+"""Why a pair has no result: it went astray, or the run ended before it."""
+
 WORST_FIRST: tuple[Verdict, ...] = ("reject", "incomplete", "accept")
 
 
@@ -105,9 +108,9 @@ class Run:
         """Whether a pair has been reported, as measured, failed or lost."""
         return name in self._results.pairs
 
-    def lose(self, name: str, reason: str) -> None:
+    def lose(self, name: str, reason: str, status: Unreported = "lost") -> None:
         """Record a pair that was started or promised and never reported."""
-        record = _bare(name, self._plans[name].sector.name, "lost", reason)
+        record = _bare(name, self._plans[name].sector.name, status, reason)
         self._take({"pair": record.model_dump(mode="json"), "model": None, "dataset": None})
 
     def finish(self) -> RunRecord:
@@ -296,9 +299,7 @@ def _recovered(entries: Sequence[Mapping[str, Any]], run: Path) -> RunRecord:
     return assemble(frame, selected, selection, results, results.tables_in(run))
 
 
-def _bare(
-    name: str, sector: str, status: Literal["lost", "not run"], error: str | None = None
-) -> PairRecord:
+def _bare(name: str, sector: str, status: Unreported, error: str | None = None) -> PairRecord:
     model, _, dataset = name.partition(":")
     return PairRecord(
         model=model,

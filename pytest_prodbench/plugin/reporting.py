@@ -28,6 +28,9 @@ UNDECIDED = 2
 
 DECIDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
+Location = tuple[str, int | None, str]
+Outcome = Literal["passed", "failed", "skipped"]
+
 
 def attach_result(
     item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
@@ -50,6 +53,9 @@ class Controller:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._open: list[pytest.TestReport] = []
+        self._missed: dict[str, str] = {}
+        self._attempts: list[object] = []
 
     @property
     def _state(self) -> ProdbenchSession | None:
@@ -65,12 +71,27 @@ class Controller:
         if name is None:
             return
         payload: dict[str, Any] | None = getattr(report, PAYLOAD, None)
-        if report.outcome not in {"passed", "failed", "skipped"}:
-            # "rerun" of pytest-rerunfailures: the word that counts is the last attempt's.
-            vars(report).pop(PAYLOAD, None)
-            return
+        # "rerun" of pytest-rerunfailures: another attempt follows.
+        again = report.outcome not in {"passed", "failed", "skipped"}
+        if again or (self._attempts and (report.when == "call" or not report.passed)):
+            self._note_attempt(report, again=again)
         try:
-            if payload is not None:
+            if again:
+                # The word that counts is the last attempt's.
+                vars(report).pop(PAYLOAD, None)
+                if payload is not None and payload["pair"]["verdict"] == "reject":
+                    # Not so for what was measured: it is not tried again until it is good enough.
+                    state.run.add(payload)
+                    self._missed[report.nodeid] = _said(report)
+                return
+            if payload is not None and report.passed and report.nodeid in self._missed:
+                delattr(report, PAYLOAD)
+                report.outcome = "failed"
+                report.longrepr = (
+                    f"{name}: an earlier attempt missed a threshold, and to measure it again is no proof:\n"
+                    f"{self._missed[report.nodeid]}"
+                )
+            elif payload is not None:
                 state.run.add(payload)
                 # Taken: junitxml and the like need not carry the queries of the whole run.
                 delattr(report, PAYLOAD)
@@ -78,6 +99,11 @@ class Controller:
                 reason = f"{_said(report)}; {TAKE_UP}"
                 report.longrepr = f"{name}: lost: {reason}"
                 state.run.lose(name, reason)
+            if str(report.when) == "???":
+                # xdist's word for "somewhere in a test whose worker died"; reporters that go by the phase
+                # (pytest-html) leave such a report out.
+                report.when = "call"
+                self._open.append(report)
             if report.failed:
                 state.run.refuse(name, _said(report))
             if report.skipped:
@@ -92,47 +118,68 @@ class Controller:
             with contextlib.suppress(OSError):
                 state.run.lose(name, reason)
 
+    def _note_attempt(self, report: pytest.TestReport, *, again: bool) -> None:
+        """Remember the row that pytest's JUnit file will have for an attempt that was not the last."""
+        from _pytest.junitxml import xml_key
+
+        junit = self._config.stash.get(xml_key, None)
+        if junit is not None:
+            row = junit.node_reporter(report)
+            if again:
+                self._attempts.append(row)
+            elif (
+                row in self._attempts
+            ):  # releases that end an attempt without a teardown share the row
+                self._attempts.remove(row)
+
+    def _drop_attempts(self) -> None:
+        """Take those rows away: they say nothing and look passed; that of a dead worker has no name."""
+        if self._attempts:
+            from _pytest.junitxml import xml_key
+
+            rows = self._config.stash[xml_key].node_reporters_ordered
+            rows[:] = [row for row in rows if row not in self._attempts]
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """After the last test: failures by name for what was not reported, and a row a sector.
 
         A wrapper of the loop, because a failure must still count in the exit code and reach JUnit and the
-        terminal; in ``pytest_sessionfinish`` it would be too late for both.
+        terminal; in ``pytest_sessionfinish`` it would be too late for both. Whatever ended the loop, each
+        selected pair has its row: ``-x``, an interrupt and ``pytest.exit`` leave none out.
         """
         from pytest_prodbench.plugin.progress import close_board
 
-        interrupted = True
+        stopped: str | None = None
         try:
-            result = yield
-            interrupted = False
-        except KeyboardInterrupt:
-            session.shouldstop = session.shouldstop or "interrupted"
+            return (yield)
+        except (KeyboardInterrupt, session.Failed, pytest.exit.Exception) as error:
+            stopped = str(error) or "interrupted"
             raise
         finally:
             close_board(self._config)
-            if not (session.shouldstop or session.shouldfail):
-                self._report_lost()
-            if not interrupted:
-                self._report_verdicts(session)
-        return result
+            self._drop_attempts()
+            self._report_missing(stopped)
+            self._report_verdicts(session)
 
-    def _report_lost(self) -> None:
+    def _report_missing(self, stopped: str | None) -> None:
         state = self._state
         if state is None or state.run is None:
             return
-        for name, reason in state.missing().items():
+        for died in self._open:
+            self._close(died)
+        for name, (status, reason) in state.missing(stopped).items():
             with contextlib.suppress(OSError):
-                state.run.lose(name, reason)
+                state.run.lose(name, reason, status)
             path = state.plans[name].sector.source.parent
-            report = pytest.TestReport(
-                nodeid=state.nodeids.get(name, f"prodbench::lost[{name}]"),
-                location=(str(path), None, name),
-                keywords={},
-                outcome="failed",
-                longrepr=f"{name}: lost: {reason}",
-                when="call",
+            self._row(
+                state.nodeids.get(name, f"prodbench::lost[{name}]"),
+                (str(path), None, name),
+                "failed",
+                f"{name}: {status}: {reason}",
+                # -x and --stepwise stopped at a test on purpose: the next --lf must begin with that one.
+                remembered=status == "lost",
             )
-            self._config.hook.pytest_runtest_logreport(report=report)
 
     def _report_verdicts(self, session: pytest.Session) -> None:
         """Report each verdict on a sector or model as a test: it counts, and is a row, wherever tests are."""
@@ -143,7 +190,42 @@ class Controller:
         rows = [*_sector_rows(state, record), *_candidate_rows(state, record)]
         session.testscollected += len(rows)  # the share of tests that are done ends at 100 %
         for row in rows:
-            self._config.hook.pytest_runtest_logreport(report=row.report())
+            location = (row.place, None, row.name)
+            self._row(row.nodeid, location, *row.outcome, remembered=False)
+
+    def _row(
+        self, nodeid: str, location: Location, outcome: Outcome, longrepr: Any, *, remembered: bool
+    ) -> None:
+        """Report a test that no process ran; not ``remembered`` as failed for ``--lf`` and ``--stepwise``."""
+        report = pytest.TestReport(
+            nodeid=nodeid,
+            location=location,
+            keywords={},
+            outcome=outcome,
+            longrepr=longrepr,
+            when="call",
+        )
+        manager = self._config.pluginmanager
+        keepers = [] if remembered else map(manager.get_plugin, ("lfplugin", "stepwiseplugin"))
+        log = manager.subset_hook_caller(
+            "pytest_runtest_logreport", [keeper for keeper in keepers if keeper is not None]
+        )
+        log(report=report)
+        self._close(report)
+
+    def _close(self, report: pytest.TestReport) -> None:
+        """Report the teardown of a test that had none: pytest-html shows no test before that."""
+        closing = pytest.TestReport(
+            nodeid=report.nodeid,
+            location=report.location,
+            keywords={},
+            outcome="passed",
+            longrepr=None,
+            when="teardown",
+        )
+        if hasattr(report, "node"):
+            closing.node = report.node  # type: ignore[attr-defined]  # xdist's: part of JUnit's key
+        self._config.hook.pytest_runtest_logreport(report=closing)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -177,24 +259,16 @@ class Row:
     reasons: list[str]
     forgiven: str | None
 
-    def report(self) -> pytest.TestReport:
-        """Return the report of the test."""
+    @property
+    def outcome(self) -> tuple[Outcome, Any]:
+        """Outcome of the test, and what pytest shows of it."""
+        if self.verdict == "accept":
+            return "passed", None
         told = "\n".join(self.reasons)
-        longrepr: Any = None
-        outcome: Literal["passed", "failed", "skipped"] = "passed"
-        if self.verdict != "accept":
-            outcome, longrepr = "failed", f"{self.name}: {self.verdict}\n{told}"
-            if self.forgiven is not None:
-                words = f"Skipped: {self.verdict}, {self.forgiven}; {told}"
-                outcome, longrepr = "skipped", (self.place, None, words)
-        return pytest.TestReport(
-            nodeid=self.nodeid,
-            location=(self.place, None, self.name),
-            keywords={},
-            outcome=outcome,
-            longrepr=longrepr,
-            when="call",
-        )
+        if self.forgiven is not None:
+            words = f"Skipped: {self.verdict}, {self.forgiven}; {told}"
+            return "skipped", (self.place, None, words)
+        return "failed", f"{self.name}: {self.verdict}\n{told}"
 
 
 def _sector_rows(state: ProdbenchSession, record: RunRecord) -> list[Row]:

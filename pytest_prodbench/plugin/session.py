@@ -15,7 +15,7 @@ from pytest_prodbench.settings.options import OPTIONS, resolve
 
 if TYPE_CHECKING:
     from pytest_prodbench.evaluation.bench import Bench, PairPlan
-    from pytest_prodbench.evaluation.run import Run
+    from pytest_prodbench.evaluation.run import Run, Unreported
     from pytest_prodbench.evidence.types import RunRecord
     from pytest_prodbench.settings.types import RunSettings, SectorSpec, Suite
 
@@ -188,29 +188,35 @@ class ProdbenchSession:
             raise pytest.UsageError(f"prodbench: {error}") from error
         self.run.select(list(wanted), words)
 
-    def missing(self) -> dict[str, str]:
-        """Return the selected pairs that nobody has reported, and why."""
+    def missing(self, stopped: str | None = None) -> dict[str, tuple[Unreported, str]]:
+        """Return the selected pairs that nobody has reported, and why.
+
+        Args:
+            stopped: what ended the run before its last test; None if nothing did.
+        """
         if self.run is None:
             return {}
         if self.deselected and not self._narrowed:
             left = [name for name in self.plans if name not in self.deselected]
             self.run.select(left, ["deselected by a plugin"])
         unreported = [name for name in self.run.selected if not self.run.reported(name)]
-        return {name: self._why_missing(name) for name in unreported}
+        return {name: self._why_missing(name, stopped) for name in unreported}
 
-    def _why_missing(self, name: str) -> str:
+    def _why_missing(self, name: str, stopped: str | None) -> tuple[Unreported, str]:
         if name in self.skipped:
-            return (
+            return "lost", (
                 f"its test was {self.skipped[name]}; a planned pair without a result is not a pass: narrow "
                 "the run with -k or --prodbench-model instead, or take the pair out of the suite"
             )
         if name not in self.nodeids:
             folder = self.plans[name].sector.source.parent
-            return (
+            return "lost", (
                 f"no test collects it; {folder.name}/ needs a test that uses the prodbench fixture and has "
                 "no other parameters"
             )
-        return (
+        if stopped is not None:
+            return "not run", f"the run was stopped before it was done ({stopped})"
+        return "lost", (
             "it was selected and no worker reported it: the worker died or was stopped before; "
             + TAKE_UP
         )

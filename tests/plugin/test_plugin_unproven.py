@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 WAYS = [["-p", "no:xdist"], ["-n2"]]
@@ -155,9 +157,12 @@ def pytest_runtest_protocol(item, nextitem):
             "    prodbench.evaluate().check()\n"
         ),
     )
-    result = repository.run(*way)
+    result = repository.run(*way, "--junitxml=own.xml")
     assert result.ret == 0, result.stdout.str()
     assert repository.evidence()["verdict"] == "accept"
+    # One row a pair, whatever number of attempts.
+    rows = [case.attrib["name"] for case in ET.parse("own.xml").iter("testcase")]
+    assert len(rows) == len(set(rows)) == 4 + 2
 
 
 def repository_test():
