@@ -98,26 +98,28 @@ def rows(path):
 
 
 def own_rows(repository):
-    """Rows of pairs, and rows of sectors, in pytest's own JUnit file."""
+    """Rows of pairs, and rows of sectors and models, in pytest's own JUnit file."""
     found = rows(repository.path / "own.xml")
-    sectors = {name: tag for name, tag in found.items() if name.startswith("sector[")}
-    pairs = {name: tag for name, tag in found.items() if name not in sectors}
-    return pairs, sectors
+    verdicts = {n: tag for n, tag in found.items() if n.startswith(("sector[", "candidate["))}
+    pairs = {name: tag for name, tag in found.items() if name not in verdicts}
+    return pairs, verdicts
 
 
 def assert_each_pair_has_its_row(repository, red):
-    """``red``: pairs that must be failures; every other one passed, and a sector is what its pairs are."""
-    pairs, sectors = own_rows(repository)
+    """``red``: pairs that must be failures; every other one passed, and a verdict is what its pairs are."""
+    pairs, verdicts = own_rows(repository)
     assert pairs == {
         f"test_retrieval[{name}]": "failure" if name in red else "passed" for name in PAIRS
     }
     broken = {sector for sector, dataset in SECTORS.items() if any(dataset in n for n in red)}
-    assert sectors == {
+    models = {name.partition(":")[0] for name in PAIRS}
+    undone = {name.partition(":")[0] for name in red}
+    assert verdicts == {
         f"sector[{name}]": "failure" if name in broken else "passed" for name in SECTORS
-    }
+    } | {f"candidate[{name}]": "failure" if name in undone else "passed" for name in models}
     ours = rows(repository.path / "reports/run/junit.xml")
-    assert set(ours) == {*PAIRS, *SECTORS}
-    assert {name for name, tag in ours.items() if tag != "passed"} == {*red, *broken}
+    assert set(ours) == {*PAIRS, *SECTORS, *models}
+    assert {name for name, tag in ours.items() if tag != "passed"} == {*red, *broken, *undone}
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(options) or "plain")
@@ -162,7 +164,7 @@ def test_what_a_stop_left_out_is_red_by_name(three_sectors, way, stop):
     three_sectors.sector("diy", "bolts", minimum=1.0)
     result = run(three_sectors, *way, stop)
     assert result.ret != 0
-    pairs, sectors = own_rows(three_sectors)
+    pairs, verdicts = own_rows(three_sectors)
     statuses = {name: pair["status"] for name, pair in three_sectors.pairs().items()}
     assert set(statuses) == set(PAIRS)
     assert set(statuses.values()) <= {"evaluated", "not run"}
@@ -170,8 +172,8 @@ def test_what_a_stop_left_out_is_red_by_name(three_sectors, way, stop):
     for name, status in statuses.items():
         missed = name.endswith("bolts") or status == "not run"
         assert pairs[f"test_retrieval[{name}]"] == ("failure" if missed else "passed"), name
-    assert sectors["sector[diy]"] == "failure"
-    assert len(sectors) == len(SECTORS)
+    assert verdicts["sector[diy]"] == "failure"
+    assert len(verdicts) == len(SECTORS) + len({name.partition(":")[0] for name in PAIRS})
     assert three_sectors.evidence()["verdict"] == "reject"
     if way[-1] in {"no:xdist", "-n1"}:
         # In one process it is known what was reached.
