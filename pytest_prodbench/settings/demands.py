@@ -11,6 +11,7 @@ from pytest_prodbench.settings.tables import (
     DemandTable,
     LimitTable,
     RuleTable,
+    ScopedLimitTable,
     ScopeTable,
     SectorTable,
     ThresholdTable,
@@ -64,15 +65,12 @@ def waivers_of(table: SectorTable, sector: str, at: Located) -> tuple[Waiver, ..
             **limit,
         )
         for i, waiver in enumerate(table.waivers)
-        for limit in _limits(waiver)
+        for limit in _scoped_limits(waiver)
     )
 
 
 def _rules(table: RuleTable, sector: str, where: str) -> Iterator[Rule]:
-    limits = _limits(table)
-    if table.require is not None:
-        limits.append({"limit": table.require.by, "beats": table.require.beats})
-    for limit in limits:
+    for limit in _scoped_limits(table):
         yield Rule(where=where, **_scope(table, sector), **limit, **_demand(table))
 
 
@@ -100,6 +98,12 @@ def _limits(table: LimitTable) -> list[dict[str, Any]]:
         limit = drop.abs if drop.rel is None else drop.rel
         found.append({"limit": limit, "bound": "max_drop", "relative": drop.rel is not None})
     return found
+
+
+def _scoped_limits(table: ScopedLimitTable) -> list[dict[str, Any]]:
+    if table.require is None:
+        return _limits(table)
+    return [{"limit": table.require.by, "beats": table.require.beats}]
 
 
 def _demand(table: DemandTable) -> dict[str, Any]:

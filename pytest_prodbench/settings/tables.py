@@ -174,8 +174,8 @@ class ScopeTable(Frozen):
         return self
 
 
-class RuleTable(ScopeTable, DemandTable):
-    """``[[rules]]``."""
+class ScopedLimitTable(ScopeTable, LimitTable):
+    """A scope and its limit, which may be a lead over other models."""
 
     require: RequireTable | None = None
 
@@ -184,12 +184,16 @@ class RuleTable(ScopeTable, DemandTable):
             super()._require_limit()
             return
         if self.min is not None or self.max is not None or self.max_drop is not None:
-            raise ValueError("require in a rule of its own, without min, max and max_drop")
+            raise ValueError("require alone, without min, max and max_drop")
         if self.aggregate is not None:
             raise ValueError("require for each dataset alone, without aggregate")
 
 
-class WaiverTable(ScopeTable, LimitTable):
+class RuleTable(ScopedLimitTable, DemandTable):
+    """``[[rules]]``."""
+
+
+class WaiverTable(ScopedLimitTable):
     """``[[waivers]]``."""
 
     reason: str
