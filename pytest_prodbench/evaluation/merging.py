@@ -131,8 +131,9 @@ def _require_same(
     if mine is None:
         return
     earlier = measured.setdefault(f"{kind} {mine.name}", run)
-    theirs = earlier.models if kind == "model" else earlier.datasets
-    if theirs[mine.name] != mine:
+    theirs = (earlier.models if kind == "model" else earlier.datasets)[mine.name]
+    # Where the photos lie may differ between two machines; what they are may not.
+    if theirs.model_dump(exclude={"root"}) != mine.model_dump(exclude={"root"}):
         raise EvidenceError(
             f"run {run.run}, {kind} {mine.name!r}",
             found=f"another one than run {earlier.run} measured",
