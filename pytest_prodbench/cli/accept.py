@@ -10,8 +10,10 @@ from pytest_prodbench.cli.runs import open_run
 from pytest_prodbench.errors import EvidenceError, SettingsError, did_you_mean
 from pytest_prodbench.evaluation.opponent import BASELINES
 from pytest_prodbench.evidence.baseline import (
+    BASELINE,
     BaselineDataset,
     BaselineRecord,
+    read_baseline,
     write_baseline,
 )
 from pytest_prodbench.evidence.store import queries_file
@@ -52,6 +54,7 @@ def accept(
         )
     data = {pair.dataset: opened.parquet(pair) for pair in pairs}
     folder = Path.cwd() / BASELINES / role
+    _require_no_sector_less(folder, f"{BASELINES}/{role}", record, pairs)
     write_baseline(
         folder,
         BaselineRecord(
@@ -126,6 +129,24 @@ def _require_complete(record: RunRecord) -> None:
     if found:
         raise EvidenceError(
             f"run {record.run}", found=found, expected=expected, next_step=next_step
+        )
+
+
+def _require_no_sector_less(
+    folder: Path, shown: str, record: RunRecord, pairs: list[PairRecord]
+) -> None:
+    """A run of one sector's folder must not take the others' results from the baseline."""
+    if not (folder / BASELINE).exists():
+        return
+    before = read_baseline(folder, shown).record.datasets.values()
+    gone = {entry.dataset.sector for entry in before} - {pair.sector for pair in pairs}
+    if gone:
+        raise EvidenceError(
+            f"run {record.run}",
+            found=f"nothing of {', '.join(sorted(gone))}, which {shown} has results of",
+            expected="a run of the whole suite",
+            next_step=f"run it, or join its shards with 'prodbench merge'; where a sector is no more, "
+            f"remove {shown} first",
         )
 
 

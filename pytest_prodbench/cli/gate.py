@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.cli.run import exit_code
 from pytest_prodbench.cli.runs import open_run, show, write_run
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.evaluation.judging import Policy, judge_again, merge, planned_of
+from pytest_prodbench.evaluation.judging import Policy, judge_again, planned_of
+from pytest_prodbench.evaluation.merging import merge
 from pytest_prodbench.evaluation.opponent import BASELINES, Opponent
 from pytest_prodbench.evidence.baseline import BASELINE, read_baseline
 from pytest_prodbench.evidence.store import new_run_name

@@ -75,6 +75,9 @@ def run_suite(given: argparse.Namespace) -> int:
     print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")
     for command in in_workflow(record, os.environ, opened.project):
         print(command)
+    undecided = record.partial or record.verdict == "incomplete"
+    if opened.settings.require_full and undecided:
+        return EXIT_CODES["incomplete"]
     return exit_code(record)
 
 

@@ -205,11 +205,11 @@ def failure_message(record: PairRecord, gate: GateMode = "enforce") -> str | Non
     """
     if record.verdict == "accept":
         return None
+    missed = [check.message for check in record.checks if check.blocks]
     if record.error is not None:
-        return f"{record.name}: {record.error}"
+        return "\n".join([f"{record.name}: {record.error}", *missed])
     if gate != "enforce":
         return None
-    missed = [check.message for check in record.checks if check.blocks]
     if missed:
         return "\n".join(missed)
     return (

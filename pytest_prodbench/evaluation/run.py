@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_prodbench import __version__
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evaluation.against import metric_versions
-from pytest_prodbench.evaluation.bench import PairPlan
+from pytest_prodbench.evaluation.bench import PairPlan, failure_message
 from pytest_prodbench.evaluation.contests import contests_of
 from pytest_prodbench.evaluation.host import host_facts
 from pytest_prodbench.evaluation.opponent import Opponent
@@ -98,9 +98,15 @@ class Run:
         return pair
 
     def refuse(self, name: str, reason: str) -> None:
-        """A test that failed for another reason than the rules must not leave an accepted pair."""
+        """A test that failed for another reason than the rules leaves a rejected pair, whatever they say.
+
+        Also where they reject it as well, or where nobody judged it: it may be judged again by others.
+        """
         pair = self._results.pairs.get(name)
-        if pair is not None and pair.verdict == "accept":
+        if pair is None or pair.status != "evaluated" or pair.error is not None:
+            return
+        by_the_rules = failure_message(pair, self._frame["gate"])
+        if by_the_rules is None or by_the_rules not in reason:
             refused = pair.model_copy(update={"verdict": "reject", "error": reason})
             self._take({"pair": refused.model_dump(mode="json"), "model": None, "dataset": None})
 

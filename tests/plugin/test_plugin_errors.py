@@ -63,7 +63,7 @@ def test_weights_that_are_not_here_are_a_failure_with_the_next_step(
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     repository.write("suites/models.toml", '[models]\ndino = "transformers:facebook/dinov2-base"\n')
     result = repository.run("-p", "no:xdist", "-k", "bolts")
-    result.assert_outcomes(failed=2, deselected=1, skipped=1)
+    result.assert_outcomes(failed=3, deselected=1, skipped=1)
     result.stdout.fnmatch_lines(["*prodbench download dino*"])
     assert repository.pairs()["dino:bolts"]["status"] == "failed"
 

@@ -34,15 +34,20 @@ def test_a_rule_on_a_sector_fails_a_run_whose_pairs_all_pass(repository, way):
     add(repository, "diy", TOGETHER)
     result = repository.run(*way, "--junitxml=own.xml")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(passed=5, failed=1)
     found = rows(repository)
     assert found.pop("sector[diy]") == "failure"
+    evidence = repository.evidence()
+    missed = {check["model"] for check in evidence["sector_checks"]["diy"] if not check["passed"]}
+    assert missed
+    for model in missed:
+        assert found.pop(f"candidate[{model}]") == "failure"
+        assert evidence["candidates"][model] == "reject"
     assert set(found.values()) == {"passed"}
-    assert len(found) == 5
+    assert len(found) == 7 - len(missed)
+    result.assert_outcomes(passed=7 - len(missed), failed=1 + len(missed))
     result.stdout.fnmatch_lines(
         ["*: mean recall@1 of the sector 0.* < 0.999, short by *sector.toml:6: rules?0?*"]
     )
-    evidence = repository.evidence()
     assert evidence["sectors"] == {"diy": "reject", "retail": "accept"}
     assert evidence["verdict"] == "reject"
     assert {check["model"] for check in evidence["sector_checks"]["diy"]} == {"one", "two"}

@@ -20,7 +20,7 @@ def test_one_item_a_pair_with_the_same_ids_everywhere(repository):
 
 def test_a_green_run_leaves_every_report_and_a_table_a_sector(repository):
     result = repository.run("-p", "no:xdist", "--junitxml=own.xml")
-    result.assert_outcomes(passed=6)  # four pairs, two sectors
+    result.assert_outcomes(passed=8)  # four pairs, two sectors, two candidates
     assert result.ret == 0
     result.stdout.fnmatch_lines(["diy: ACCEPT*", "retail: ACCEPT*", "ACCEPT: 4 pairs planned*"])
     folder = repository.path / "reports" / "run"
@@ -35,7 +35,7 @@ def test_a_green_run_leaves_every_report_and_a_table_a_sector(repository):
     ]
     # Nothing of the payload stays in pytest's own file.
     own = ET.parse(repository.path / "own.xml").getroot()
-    assert own[0].attrib["tests"] == "6"
+    assert own[0].attrib["tests"] == "8"
     assert (repository.path / "own.xml").stat().st_size < 5000
 
 
@@ -55,8 +55,12 @@ def test_a_red_run_says_first_what_by_how_much_and_against_which_rule(repository
         case.attrib["name"]: case for case in ET.parse(repository.path / "own.xml").iter("testcase")
     }
     messages = {name: case.find("failure").text for name, case in cases.items() if len(case)}
-    assert len(messages) == len(failed) + 1
     assert messages.pop("sector[diy]").startswith("diy: reject\n")
+    for name in failed:
+        model = name.partition(":")[0]
+        said = messages.pop(f"candidate[{model}]")
+        assert said.splitlines() == [f"{model}: reject", f"{name}: reject"]
+    assert len(messages) == len(failed)
     assert all(re.match(pattern, message) for message in messages.values())
     assert repository.evidence()["sectors"] == {"diy": "reject", "retail": "accept"}
 
@@ -98,7 +102,8 @@ def test_last_failed_and_stop_at_first(repository):
     assert statuses.count("not run") == 3
     assert repository.evidence()["verdict"] == "reject"
     result = repository.run("-p", "no:xdist", "--lf")
-    result.assert_outcomes(failed=2, skipped=1)  # the pair, its sector, and the one left out
+    # The pair, its sector, its model; the sector and the model that are left out.
+    result.assert_outcomes(failed=3, skipped=2)
     assert repository.evidence()["partial"] is True
 
 
