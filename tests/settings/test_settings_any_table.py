@@ -29,7 +29,7 @@ KEYS = (
     *("open_set", "min", "source", "pooling", "checkpoint", "family", "gem_power", "revision"),
     *("batch_size", "precision", "recall@1", "a", "rules", "waivers", "metric", "max", "severity"),
     *("confidence", "inconclusive", "condition", "worst_condition", "aggregate", "reason"),
-    *("granted", "expires", "max_drop", "abs", "rel"),
+    *("granted", "expires", "max_drop", "abs", "rel", "require", "beats", "by", "budget"),
 )
 keys = st.sampled_from(KEYS) | st.text(max_size=4)
 leaves = (
@@ -68,6 +68,7 @@ LIKELY = {
     "max": st.floats(0, 1),
     "max_drop": st.floats(0, 1)
     | st.dictionaries(st.sampled_from(["abs", "rel"]), st.floats(0, 1), max_size=2),
+    "require": st.fixed_dictionaries({"beats": words, "by": st.floats(-1, 1)}),
     "datasets": words,
     "models": words,
     "condition": st.dictionaries(words, words, max_size=3),
@@ -108,7 +109,7 @@ granted = tables_of(
 
 
 def _limits(rule):
-    return sum(rule.get(key) is not None for key in ("min", "max", "max_drop"))
+    return sum(rule.get(key) is not None for key in ("min", "max", "max_drop", "require"))
 
 
 @settings(max_examples=300, deadline=None)

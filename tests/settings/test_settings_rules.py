@@ -96,6 +96,16 @@ metric = "map@20"
 max_drop = { rel = 0.02 }
 confidence = 0.95
 
+[[<rules]]          # over every foundation model of the run
+metric = "recall@1"
+models = "domain-*"
+require = { beats = "family:open", by = 0.05 }
+
+[<budget]           # a bare number stands on the side of the cost
+latency_p95_ms = 80
+images_per_s = 20
+bytes_per_vector = { max = 4096, severity = "warn" }
+
 [[<waivers]]
 metric = "recall@5"
 datasets = "parts"
@@ -133,6 +143,15 @@ reason = "r"
 owner = "o"
 granted = 2026-01-01
 expires = 2027-01-01
+
+[[<waivers]]
+metric = "recall@1"
+models = "domain-a"
+require = { beats = "family:open", by = 0.01 }
+reason = "first of its kind"
+owner = "o"
+granted = 2026-01-01
+expires = 2026-12-31
 """
 
 
@@ -159,6 +178,11 @@ def test_every_key_of_a_rule_and_where_it_stands(tmp_path, place):
             inconclusive="pass",
             **parts,
         ),
+        rule(54, "budget.latency_p95_ms", "latency_p95_ms", 80.0, bound="max"),
+        rule(55, "budget.images_per_s", "images_per_s", 20.0),
+        rule(
+            56, "budget.bytes_per_vector", "bytes_per_vector", 4096.0, bound="max", severity="warn"
+        ),
         rule(11, "rules[0]", "recall@1", 0.6),
         rule(
             15,
@@ -184,13 +208,14 @@ def test_every_key_of_a_rule_and_where_it_stands(tmp_path, place):
         rule(32, "rules[3]", "mrr", 0.4, aggregate="worst"),
         rule(36, "rules[4]", "mrr", 0.5, aggregate="mean", models="lite0", severity="warn"),
         rule(43, "rules[5]", "map@20", 0.02, bound="max_drop", relative=True, confidence=0.95),
+        rule(48, "rules[6]", "recall@1", 0.05, beats="family:open", models="domain-*"),
     )
 
 
 @everywhere
 def test_every_key_of_a_waiver_and_where_it_stands(tmp_path, place):
     sector = place.load(tmp_path, POLICY).sectors["diy"]
-    lines = (48, 60, 69, 78)
+    lines = (58, 70, 79, 88, 96)
     wheres = [f"{place.file}:{line}: {place.keys}waivers[{i}]" for i, line in enumerate(lines)]
     assert sector.waivers == (
         Waiver(
@@ -239,6 +264,18 @@ def test_every_key_of_a_waiver_and_where_it_stands(tmp_path, place):
             granted=dt.date(2026, 1, 1),
             expires=dt.date(2027, 1, 1),
             where=wheres[3],
+        ),
+        Waiver(
+            metric="recall@1",
+            sector="diy",
+            models="domain-a",
+            limit=0.01,
+            beats="family:open",
+            reason="first of its kind",
+            owner="o",
+            granted=dt.date(2026, 1, 1),
+            expires=dt.date(2026, 12, 31),
+            where=wheres[4],
         ),
     )
 
@@ -587,6 +624,7 @@ def _changed(suite: Suite, **fields: object) -> Suite:
         {"limit": 0.69},
         {"bound": "max"},
         {"relative": True},
+        {"beats": "lite*"},
         {"reason": "another"},
         {"owner": "somebody else"},
         {"granted": dt.date(2026, 1, 2)},
