@@ -124,7 +124,7 @@ class Controller:
                 self._attempts.remove(row)
 
     def _drop_attempts(self) -> None:
-        """Take those rows away: they say nothing and look passed; that of a dead worker has not even a name."""
+        """Take those rows away: they say nothing and look passed, and a dead worker's has no name."""
         if self._attempts:
             from _pytest.junitxml import xml_key
 
