@@ -37,6 +37,7 @@ class ModelScheduling:
         self._collections: dict[WorkerController, list[str]] = {}
         self._pending: dict[WorkerController, list[int]] = {}
         self._model: dict[WorkerController, str] = {}
+        self._refused: set[WorkerController] = set()
         self._waiting: dict[str, deque[int]] = {}
         self.collection: list[str] | None = None
 
@@ -52,10 +53,13 @@ class ModelScheduling:
 
     @property
     def tests_finished(self) -> bool:
-        """Whether nothing waits and no worker holds more than the item that its shutdown lets it run."""
+        """Whether nothing waits and no worker holds more than the item that its shutdown lets it run.
+
+        What waits while only refused workers are left waits for nobody: it will be missing.
+        """
         return (
             self.collection_is_completed
-            and not self._left()
+            and (not self._left() or (bool(self._refused) and self._refused >= set(self._pending)))
             and all(len(pending) < QUEUE for pending in self._pending.values())
         )
 
@@ -71,6 +75,7 @@ class ModelScheduling:
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
         """Take what a worker has collected; a replacement that collected something else gets no work."""
         if self.collection is not None and list(collection) != self.collection:
+            self._refused.add(node)
             self._refuse(node, list(collection), self.collection)
             return
         self._collections[node] = list(collection)
@@ -123,6 +128,7 @@ class ModelScheduling:
         """
         pending = self._pending.pop(node)
         self._model.pop(node, None)
+        self._refused.discard(node)
         if not pending or self.collection is None:
             return None
         crashed = self.collection[pending[0]]

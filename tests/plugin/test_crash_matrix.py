@@ -181,3 +181,48 @@ def test_what_a_stop_left_out_is_red_by_name(three_sectors, way, stop):
         result.stdout.fnmatch_lines(
             ["*two:boxes: not run: the run was stopped*(stopping after 1 *"]
         )
+
+
+ENDINGS = {"an interrupt": "raise KeyboardInterrupt", "an exit": "pytest.exit('enough')"}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("way", [["-p", "no:xdist"], ["-n1"], ["-n2"]], ids=" ".join)
+def test_whatever_ends_a_run_leaves_no_row_out(three_sectors, way, ending):
+    three_sectors.write(
+        "conftest.py",
+        "import pytest\n"
+        "def pytest_runtest_call(item):\n"
+        f"    if '[one:bolts]' in item.nodeid:\n        {ENDINGS[ending]}\n",
+    )
+    result = run(three_sectors, *way)
+    assert result.ret not in (0, pytest.ExitCode.NO_TESTS_COLLECTED), result.stdout.str()
+    pairs, sectors = own_rows(three_sectors)
+    assert set(pairs) == {f"test_retrieval[{name}]" for name in PAIRS}
+    assert set(sectors) == {f"sector[{name}]" for name in SECTORS}
+    for name, pair in three_sectors.pairs().items():
+        evaluated = pair["status"] == "evaluated"
+        assert (pairs[f"test_retrieval[{name}]"] == "passed") is evaluated, name
+    assert pairs["test_retrieval[one:bolts]"] == "failure"
+    assert three_sectors.evidence()["verdict"] == "incomplete"
+
+
+def test_a_replacement_that_collects_something_else_is_no_hang(three_sectors, measured):
+    """It gets no work; as it is the only one left, nobody does the rest."""
+    conftest = deadly(three_sectors, DEATHS["middle"], measured)
+    conftest.write_text(
+        conftest.read_text() + "\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    if os.environ['PYTEST_XDIST_WORKER'] != 'gw0':\n"
+        "        del items[0]\n"
+    )
+    result = run(three_sectors, "-n1")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED, result.stdout.str()
+    result.stdout.fnmatch_lines(["*Different tests were collected between the others and gw1*"])
+    pairs, _ = own_rows(three_sectors)
+    assert pairs.pop("gw1") == "error"
+    assert pairs == {
+        f"test_retrieval[{name}]": "passed" if name == PAIRS[0] else "failure" for name in PAIRS
+    }
+    statuses = {name: pair["status"] for name, pair in three_sectors.pairs().items()}
+    assert [name for name in PAIRS if statuses[name] == "lost"] == PAIRS[1:]
