@@ -125,7 +125,8 @@ def _require_complete(record: RunRecord) -> None:
         next_step = "commit suites/ and run again"
     elif record.host.dirty:
         found = f"a run of a git tree that differed from its commit {record.host.commit[:12]}"
-        expected, next_step = "one of a clean git tree", "commit what changed, and run again"
+        expected = "one of a clean git tree"
+        next_step = "commit what 'git status' lists, or let git ignore it, and run again"
     if found:
         raise EvidenceError(
             f"run {record.run}", found=found, expected=expected, next_step=next_step

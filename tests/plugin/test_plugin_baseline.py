@@ -54,7 +54,9 @@ def accepted(repository, kept, monkeypatch):
     monkeypatch.chdir(repository.path)
     place = repository.path / "baselines/production"
     if not (kept / "production").exists():
-        repository.write(".gitignore", "reports/\n__pycache__/\n.pytest_cache/\nrunpytest-*/\n")
+        repository.write(
+            ".gitignore", "reports/\n__pycache__/\n.pytest_cache/\nrunpytest-*\nstd*\n"
+        )
         git(repository, "init", "-q")
         git(repository, "add", "-A")
         git(repository, "commit", "-q", "-m", "suite")
