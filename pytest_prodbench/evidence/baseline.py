@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from pytest_prodbench.atomic import atomic_write_bytes, atomic_write_text
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evidence.judgement import Record, Verdict
-from pytest_prodbench.evidence.queries import read_parquet
+from pytest_prodbench.evidence.queries import COMPARED_COLUMNS, read_parquet
 from pytest_prodbench.evidence.store import queries_file
 from pytest_prodbench.evidence.types import BaselineFacts, DatasetRecord, ModelRecord
 from pytest_prodbench.evidence.values import MetricValue
@@ -147,6 +147,14 @@ def read_baseline(folder: Path, shown: str) -> Baseline:
             )
         place = folder / entry.queries_file
         tables[name] = read_parquet(place)
+        absent = sorted(COMPARED_COLUMNS - set(tables[name].column_names))
+        if absent:
+            raise EvidenceError(
+                f"{shown}/{entry.queries_file}",
+                found=f"no column {', '.join(absent)}",
+                expected="the queries of one pair",
+                next_step=next_step,
+            )
         if hashlib.sha256(place.read_bytes()).hexdigest() != entry.queries_digest:
             raise EvidenceError(
                 f"{shown}/{entry.queries_file}",

@@ -29,6 +29,16 @@ if TYPE_CHECKING:
 
 CONDITION_PREFIX = "condition."
 
+COMPARED_COLUMNS = frozenset(
+    {
+        *("query", "content", "product_id", "rank", "rank_optimistic"),
+        *("product_rank", "product_rank_optimistic", "family_rank", "family_rank_optimistic"),
+        *("positives", "candidates", "near_ties", "positive_ranks", "positive_ranks_optimistic"),
+        *("positive_score", "negative_score"),
+    }
+)
+"""What ``ranking_of`` and ``query_names`` read."""
+
 
 def query_table(
     queries: ImageTable, gallery: ImageTable, ranking: Ranking, contents: Sequence[str]

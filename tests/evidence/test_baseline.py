@@ -24,7 +24,12 @@ from pytest_prodbench.evidence.baseline import (
     read_baseline,
     write_baseline,
 )
-from pytest_prodbench.evidence.queries import query_table, read_parquet, to_parquet
+from pytest_prodbench.evidence.queries import (
+    COMPARED_COLUMNS,
+    query_table,
+    read_parquet,
+    to_parquet,
+)
 from pytest_prodbench.evidence.store import queries_file
 from pytest_prodbench.settings.types import RunSettings, Suite
 
@@ -381,3 +386,15 @@ def test_a_copy_is_as_good_as_the_one_it_was_made_of(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     assert read(tmp_path / "copy").digest == read(folder).digest
     assert read_parquet(tmp_path / "copy/queries/lite0@parts.parquet").num_rows == 2
+
+
+@pytest.mark.parametrize("column", sorted(COMPARED_COLUMNS))
+def test_a_table_without_a_column_that_is_compared_is_refused(folder, column):
+    """Its digest agrees: whoever wrote it wrote something else."""
+    place = folder / queries_file("lite0", "parts")
+    data = to_parquet(read_parquet(place).drop_columns([column]))
+    place.write_bytes(data)
+    text = (folder / BASELINE).read_text(encoding="utf-8")
+    old = hashlib.sha256(FILES["parts"]).hexdigest()
+    (folder / BASELINE).write_text(text.replace(old, hashlib.sha256(data).hexdigest()), "utf-8")
+    assert f"no column {column}" in refused(folder)
