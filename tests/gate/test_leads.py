@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+
 import pytest
 from gate_builders import change, measured, pair, rule, sector, waiver
 from hypothesis import given
@@ -189,3 +191,31 @@ def test_rules_that_make_sense():
 def test_rules_that_make_none(made, said):
     with pytest.raises(SettingsError, match=said):
         check([sector(rule(limit=0.5), made)])
+
+
+@given(
+    st.text("lite01*?-", min_size=1, max_size=6),
+    st.sets(st.sampled_from(["lite0", "lite1", "l", "domain-a", "LITE0"]), min_size=1),
+)
+def test_rivals_are_the_other_models_that_the_pattern_names(pattern, models):
+    planned = [f"{model}:{dataset}" for model in models for dataset in ("parts", "bolts")]
+    for model in models:
+        found = rivals(lead(beats=pattern), planned, model, "parts", {})
+        assert found == sorted(m for m in models - {model} if fnmatch.fnmatchcase(m, pattern))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["lite0", "lite1", "api-x"]), st.sampled_from(["open", "api", "domain"])
+    )
+)
+def test_of_a_family_is_who_belongs_to_it_and_who_may(families):
+    planned = [f"{model}:parts" for model in ("lite0", "lite1", "api-x")]
+    found = rivals(lead(beats="family:api"), planned, "domain-a", "parts", families)
+    assert found == sorted(
+        m for m in ("lite0", "lite1", "api-x") if families.get(m, "api") == "api"
+    )
+
+
+def test_a_pattern_may_hold_a_colon_that_is_no_family():
+    assert rivals(lead(beats="group:*"), PLANNED, "domain-a", "parts", FAMILIES) == []
