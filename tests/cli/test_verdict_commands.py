@@ -556,3 +556,57 @@ def test_a_gate_that_is_not_enforced_exits_with_0_and_says_so(here, capsys, gate
 def test_a_full_decision_can_be_required(here):
     assert here.run("x", "--require-full") == 0
     assert here.run("y", "--require-full", "--gate", "off") == 2, "nothing was decided"
+
+
+# --- compare
+
+
+def test_production_against_a_run(here, capsys):
+    assert accept("reports/good") == 0
+    capsys.readouterr()
+    assert main(["compare", "production", "reports/good", "--after", "two"]) == 0
+    said = capsys.readouterr().out
+    assert "diy: bolts: one → two" in said
+    assert "retail: boxes: one → two" in said
+    assert "corrected for 2 comparisons" in said
+    assert main(["compare", "baselines/production", "reports/good", "--after", "two"]) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_a_run_against_itself_changes_nothing(here, capsys):
+    assert main(["compare", "reports/good", "reports/good"]) == 0
+    said = capsys.readouterr().out
+    for pair in ("bolts: one → one", "bolts: two → two", "boxes: one → one", "boxes: two → two"):
+        assert pair in said
+    assert "newly failing: " not in said
+    changes = [line for line in said.splitlines() if line.startswith("  recall@1 ")]
+    assert len(changes) == 4
+    assert all("+0.0000" in line for line in changes)
+
+
+def test_a_page_with_photos(template, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(template)  # where the photos are found from
+    file = tmp_path / "changes.html"
+    words = ["--before", "one", "--after", "two", "--html", str(file)]
+    assert main(["compare", "reports/good", "reports/good", *words]) == 0
+    page = file.read_text(encoding="utf-8")
+    assert str(file) in capsys.readouterr().out
+    assert "data:image/jpeg;base64," in page
+    assert "Newly failing" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["reports/good", "reports/gone"], "reports/gone: no folder"),
+        (["nobody", "reports/good"], "nobody: no folder"),
+        (
+            ["reports/good", "reports/good", "--after", "three"],
+            "model 'three'; expected one of one, two",
+        ),
+        (["reports/good", "reports/good", "--before", "x"], "--before: model 'x'"),
+    ],
+)
+def test_what_cannot_be_compared(here, capsys, words, said):
+    assert main(["compare", *words]) == 4
+    assert said in capsys.readouterr().err
