@@ -3,12 +3,12 @@
 from pytest_prodbench.gate.judge import judge_measurement, judge_pairs
 from pytest_prodbench.gate.policy import (
     Demand,
-    check_policy,
     lead_demands,
     model_demands,
     pair_demands,
     rivals,
 )
+from pytest_prodbench.gate.sense import check_policy
 from pytest_prodbench.gate.values import costs_of
 
 __all__ = [

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_prodbench.settings.lines import Located
-from pytest_prodbench.settings.policy import EVERY, Rule, Waiver
-from pytest_prodbench.settings.tables import (
+from pytest_prodbench.settings.demand_tables import (
     DemandTable,
     LimitTable,
     RuleTable,
     ScopedLimitTable,
     ScopeTable,
-    SectorTable,
     ThresholdTable,
     WaiverTable,
 )
+from pytest_prodbench.settings.lines import Located
+from pytest_prodbench.settings.policy import EVERY, Rule, Waiver
+from pytest_prodbench.settings.tables import SectorTable
 
 
 def rules_of(table: SectorTable, sector: str, at: Located) -> tuple[Rule, ...]:

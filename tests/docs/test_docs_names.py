@@ -21,7 +21,7 @@ from pytest_prodbench.evidence import judgement
 from pytest_prodbench.evidence import types as evidence
 from pytest_prodbench.metrics import default_metrics
 from pytest_prodbench.protocol import DEFINITIONS
-from pytest_prodbench.settings import tables
+from pytest_prodbench.settings import demand_tables, tables
 from pytest_prodbench.settings.options import OPTIONS
 from pytest_prodbench.settings.types import RunSettings
 
@@ -94,9 +94,9 @@ def test_every_choice_and_command_is_documented() -> None:
         ("models.md", tables.ModelTable),
         ("thresholds.md", tables.SectorTable),
         ("thresholds.md", tables.DatasetTable),
-        ("thresholds.md", tables.ThresholdTable),
-        ("thresholds.md", tables.RuleTable),
-        ("thresholds.md", tables.WaiverTable),
+        ("thresholds.md", demand_tables.ThresholdTable),
+        ("thresholds.md", demand_tables.RuleTable),
+        ("thresholds.md", demand_tables.WaiverTable),
         ("datasets.md", tables.DatasetTable),
         ("datasets.md", ManifestOptions),
         ("datasets.md", FolderOptions),

@@ -11,17 +11,11 @@ from hypothesis import strategies as st
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.gate import check_policy
+from pytest_prodbench.settings.demand_tables import RuleTable, WaiverTable
 from pytest_prodbench.settings.demands import rules_of, waivers_of
 from pytest_prodbench.settings.files import model_spec
 from pytest_prodbench.settings.lines import Located
-from pytest_prodbench.settings.tables import (
-    ModelsFile,
-    ProjectTable,
-    RuleTable,
-    SectorTable,
-    WaiverTable,
-    validate,
-)
+from pytest_prodbench.settings.tables import ModelsFile, ProjectTable, SectorTable, validate
 from pytest_prodbench.settings.types import DatasetSpec, SectorSpec
 
 KEYS = (

@@ -11,9 +11,9 @@ import pytest
 from settings_builders import suite_of, write
 
 from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.settings.demand_tables import RuleTable, ThresholdTable, WaiverTable
 from pytest_prodbench.settings.files import load_bench_file, load_suite, policy_digest
 from pytest_prodbench.settings.policy import Rule, Waiver
-from pytest_prodbench.settings.tables import RuleTable, ThresholdTable, WaiverTable
 from pytest_prodbench.settings.types import Suite
 
 
