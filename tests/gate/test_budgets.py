@@ -12,7 +12,7 @@ from test_policy import check
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evidence.types import EmbeddingFacts, Timing
-from pytest_prodbench.gate import costs_of, judge_measurement
+from pytest_prodbench.gate import costs_of, judge_measurement, pair_demands
 from pytest_prodbench.settings.policy import COSTS
 
 RECALL = demand(limit=0.5)
@@ -137,3 +137,23 @@ def test_a_limit_on_the_wrong_side(name):
     wrong = "min" if COSTS[name][0] == "max" else "max"
     with pytest.raises(SettingsError, match="what costs the most"):
         check([sector(rule(name, 10.0, bound=wrong))])
+
+
+@given(st.sampled_from(sorted(COSTS)), st.floats(0.1, 100), st.floats(0.1, 100), st.floats(0, 50))
+def test_a_wider_budget_never_worsens_a_verdict(name, limit, value, more):
+    order = ["reject", "accept"]
+    wider = limit + more if COSTS[name][0] == "max" else max(limit - more, 1e-9)
+    before, after = (
+        judged(RECALL, budget(name, one), costs={name: value})[1] for one in (limit, wider)
+    )
+    assert order.index(after) >= order.index(before)
+
+
+def test_the_most_specific_budget_holds():
+    rules = [
+        rule("price_per_1000", 0.5, bound="max"),
+        rule("price_per_1000", 0.1, bound="max", models="api-*"),
+    ]
+    for model, limit in (("lite0", 0.5), ("api-x", 0.1)):
+        (found,) = pair_demands(rules, (), "diy", model, "parts")
+        assert found.limit == limit
