@@ -199,7 +199,9 @@ def test_a_dataset_under_a_new_name_is_no_first_run(project, opponent):
     judged = judge_again(record, tables, opponent=other)
     assert "renamed?" in judged.pair("one:nuts").comparison.refused[0]
     assert judged.pair("one:nuts").verdict != "accept"
-    assert judged.baseline.stale == ["dataset 'older' of sector 'diy'"]
+    assert judged.baseline.stale == [
+        "dataset 'older' of sector 'diy', which the suite has no more; accept a run anew"
+    ]
 
 
 def test_a_dataset_that_is_new_is_a_first_run(project, opponent):

@@ -40,7 +40,7 @@ def test_a_terminal_shows_images_rate_and_time_left(cold_repository, xdist):
         encoding="utf-8",
     )
     child.expect(r"one:\w+ \d+/18 images, \d+\.\d/s, 0:\d\d left")
-    child.expect("2 passed")
+    child.expect("3 passed")  # two pairs and their model
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
