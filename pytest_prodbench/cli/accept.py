@@ -120,6 +120,11 @@ def _require_complete(record: RunRecord) -> None:
     elif record.gate != "enforce":
         found, expected = f"a run whose gate was set to {record.gate}", "one that was judged"
         next_step = "run it again without --prodbench-gate"
+    elif record.overridden:
+        found = (
+            "a run with overridden thresholds: it was judged by other rules than it was made with"
+        )
+        expected, next_step = "one judged by its own", "commit the rules, and run again"
     elif record.host.commit is None or record.host.dirty is None:
         found, expected = "a run of files that no git commit holds", "one of a clean git tree"
         next_step = "commit suites/ and run again"

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.evidence.store import RunFolder, read_evidence, read_queries
+from pytest_prodbench.evaluation.run import recover
+from pytest_prodbench.evidence.store import (
+    EVIDENCE,
+    JOURNAL,
+    RunFolder,
+    read_evidence,
+    read_queries,
+)
 from pytest_prodbench.report.annotations import in_workflow
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
@@ -43,7 +50,7 @@ class OpenedRun:
 
 
 def open_run(run: str) -> OpenedRun:
-    """Read a run's folder: its record and its queries.
+    """Read a run's folder: its record and its queries; what was killed is recovered from its journal.
 
     Raises:
         SettingsError: there is no such folder.
@@ -52,7 +59,8 @@ def open_run(run: str) -> OpenedRun:
     folder = Path(run)
     if not folder.is_dir():
         raise SettingsError(run, found="no folder", expected="a folder below the report directory")
-    record = read_evidence(folder)
+    killed = not (folder / EVIDENCE).exists() and (folder / JOURNAL).exists()
+    record = recover(folder) if killed else read_evidence(folder)
     return OpenedRun(record, read_queries(folder, record), folder)
 
 

@@ -26,6 +26,7 @@ FRAME = (
     "policy_digest",
     "policy_files",
     "gate",
+    "overridden",
     "rules",
     "waivers",
     "baseline",
@@ -81,6 +82,7 @@ def judge_again(
         frame |= fields | {
             "rules": rules,
             "waivers": waivers,
+            "overridden": record.overridden or policy.digest != record.policy_digest,
             "policy_digest": policy.digest,
             "policy_files": list(policy.files),
         }

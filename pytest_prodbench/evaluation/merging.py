@@ -77,6 +77,7 @@ def merge(
         "waivers": [one for s in sorted(owned) for one in owned[s].waivers if one.sector == s],
         "metric_versions": {k: v for run in runs for k, v in run.metric_versions.items()},
         "owners": {k: v for run in runs for k, v in run.owners.items()},
+        "overridden": any(run.overridden for run in runs),
         "baseline": _joined_baseline([run.baseline for run in runs]),
         "host": _joined_host([run.host for run in runs]),
     }

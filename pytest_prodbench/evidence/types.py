@@ -246,6 +246,9 @@ class RunRecord(Record):
     gate: GateMode = Field(
         default="enforce", description="enforce; report: judged, and held against nobody; off"
     )
+    overridden: bool = Field(
+        default=False, description="judged by other rules than those that it was made with"
+    )
     baseline: BaselineFacts | None = Field(default=None, description="what was compared with")
     metric_versions: dict[str, int] = Field(
         default_factory=dict, description="metric → version of its definition"

@@ -26,9 +26,10 @@ def stamp(record: RunRecord) -> str | None:
 def standing(record: RunRecord) -> list[str]:
     """Return what the run was compared with, and what of that no longer fits, one line each."""
     baseline = record.baseline
+    lines = ["judged by other rules than it was made with"] if record.overridden else []
     if baseline is None:
-        return ["no baseline yet: nothing was compared with a model in production"]
-    lines = [
+        return [*lines, "no baseline yet: nothing was compared with a model in production"]
+    lines += [
         f"compared with {baseline.role}: {baseline.model}, accepted {baseline.accepted} "
         f"(run {baseline.run}: {baseline.reason})"
     ]

@@ -610,3 +610,33 @@ def test_a_page_with_photos(template, tmp_path, monkeypatch, capsys):
 def test_what_cannot_be_compared(here, capsys, words, said):
     assert main(["compare", *words]) == 4
     assert said in capsys.readouterr().err
+
+
+# --- what was bent, what was killed
+
+
+def test_a_run_that_was_judged_by_other_rules_is_no_baseline(here, capsys):
+    here.policy(diy=MISSED)
+    assert here.run("strict") == 1
+    here.policy()
+    assert main(["gate", "reports/strict", "--policy", "suites", "--out", "reports/bent"]) == 0
+    assert "judged by other rules than it was made with" in capsys.readouterr().out
+    refused(capsys, "reports/bent", "overridden thresholds")
+    refused(capsys, "reports/bent", "overridden thresholds", "--despite", "please")
+    assert main(["merge", "reports/bent", "--out", "reports/merged"]) == 0
+    refused(capsys, "reports/merged", "overridden thresholds")
+    # By the rules that it was made with it is what it was.
+    assert main(["gate", "reports/good", "--policy", "suites", "--out", "reports/same"]) == 0
+    assert not here.evidence("same").overridden
+    assert accept("reports/same") == 0
+
+
+def test_a_shard_that_was_killed_is_joined_as_far_as_it_came(here, capsys):
+    folder = here.path / "reports/good"
+    lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "journal.jsonl").write_bytes(b"".join(lines[:-1]))
+    (folder / "evidence.json").unlink()
+    assert main(["merge", "reports/good", "--out", "reports/merged"]) == 2
+    said = capsys.readouterr().out
+    assert "the run was killed before this pair was reported" in said.replace("\n    ", " ")
+    assert len(here.evidence("merged").evaluated) == 3
