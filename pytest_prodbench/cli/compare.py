@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.cli.gate import baseline_folder
+from pytest_prodbench.cli.gate import named_baseline
 from pytest_prodbench.cli.runs import open_run
-from pytest_prodbench.evaluation.against import Resampling
+from pytest_prodbench.evaluation.paired import Resampling
 from pytest_prodbench.evaluation.two_runs import (
     compare_results,
     of_model,
@@ -15,14 +15,13 @@ from pytest_prodbench.evaluation.two_runs import (
     results_of_run,
 )
 from pytest_prodbench.evidence.baseline import BASELINE, read_baseline
+from pytest_prodbench.metrics import SMALLEST_SLICE
 from pytest_prodbench.report.compare_page import comparison_lines, write_comparison
 from pytest_prodbench.settings.files import shown_path
+from pytest_prodbench.settings.types import RunSettings
 
 if TYPE_CHECKING:
     from pytest_prodbench.evaluation.two_runs import Results
-
-RESAMPLES = 2000
-SMALLEST_SLICE = 20
 
 
 def compare(
@@ -42,10 +41,11 @@ def compare(
         rebase: compare although a dataset changed.
         html: page to write, with the photos that changed sides.
     """
+    usual = RunSettings()
     pairs = compare_results(
         of_model(_results(before), before_model, "--before"),
         of_model(_results(after), after_model, "--after"),
-        Resampling(RESAMPLES, 0, SMALLEST_SLICE),
+        Resampling(usual.resamples, usual.seed, SMALLEST_SLICE),
         rebase=rebase,
     )
     print(*comparison_lines(pairs)[1:], sep="\n")
@@ -56,7 +56,7 @@ def compare(
 
 def _results(text: str) -> Results:
     project = Path.cwd()
-    folder = baseline_folder(text, project)
+    folder = named_baseline(text, project)
     if (folder / BASELINE).exists():
         return results_of_baseline(read_baseline(folder, shown_path(folder, project)))
     run = open_run(text)

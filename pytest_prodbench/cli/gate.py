@@ -45,7 +45,7 @@ def judge_run(
     datasets = _datasets(record) if other is None else _suite_datasets(other)
     opponent = None
     if baseline is not None:
-        folder = baseline_folder(baseline, project)
+        folder = named_baseline(baseline, project)
         models = sorted({name.partition(":")[0] for name in record.planned})
         found = read_baseline(folder, shown_path(folder, project))
         opponent = Opponent(found, datasets, models, rebase)
@@ -111,7 +111,7 @@ def _suite_datasets(policy: Policy) -> dict[str, str]:
     return {name: sector.name for sector in sectors for name in sector.datasets}
 
 
-def baseline_folder(text: str, project: Path) -> Path:
+def named_baseline(text: str, project: Path) -> Path:
     """Return a folder that holds a baseline, else that of the role of this name."""
     folder = Path(text).expanduser()
     if (folder / BASELINE).exists():

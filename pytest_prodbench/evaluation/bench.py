@@ -13,8 +13,9 @@ from pytest_prodbench.datasets.content import DatasetContent, content
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import ProdbenchError
-from pytest_prodbench.evaluation.against import Result, metric_versions, resampling_of
+from pytest_prodbench.evaluation.against import Result, metric_versions
 from pytest_prodbench.evaluation.images import evaluate_opened, query_requests
+from pytest_prodbench.evaluation.paired import resampling_of
 from pytest_prodbench.evidence.queries import to_parquet
 from pytest_prodbench.evidence.store import queries_file
 from pytest_prodbench.evidence.types import PairRecord, Timing
@@ -145,12 +146,11 @@ class Bench:
         assert evaluation.model is not None  # noqa: S101 - images were embedded, by some model,
         assert evaluation.dataset is not None  # noqa: S101 - from some dataset
         after = Result(
-            model=plan.model.name,
-            weights_digest=evaluation.model.weights_digest,
-            content_digest=evaluation.dataset.content_digest,
-            protocol_version=PROTOCOL_VERSION,
-            metric_versions=metric_versions(measurement.metrics),
-            table=evaluation.queries,
+            evaluation.model,
+            evaluation.dataset,
+            PROTOCOL_VERSION,
+            metric_versions(measurement.metrics),
+            evaluation.queries,
         )
         return self._opponent.compare(plan.dataset.name, after, rules, resampling_of(measurement))
 

@@ -6,17 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_prodbench.errors import EvidenceError, SettingsError
-from pytest_prodbench.evidence.queries import query_names
-from pytest_prodbench.metrics.comparison import (
-    Difference,
-    McNemar,
-    holm,
-    mcnemar_exact,
-    paired_difference,
-)
+from pytest_prodbench.evidence.queries import product_codes, query_names
+from pytest_prodbench.metrics.comparison import Difference, McNemar, holm, metric_difference
 from pytest_prodbench.metrics.metric import Statistic, parse_metric
 
 if TYPE_CHECKING:
@@ -74,25 +66,15 @@ def compare(
     order = _matching(before, after)
     left = found.per_query(before.ranking, k)
     right = found.per_query(after.ranking, k)[order]
-    products = before.queries["product_id"].to_pylist()
-    place = {product: code for code, product in enumerate(sorted(set(products)))}
-    span = found.high - found.low
-    difference = paired_difference(
-        left,
-        right,
-        np.array([place[product] for product in products], np.intp),
-        resamples=resamples,
-        seed=seed,
-        span=span if np.isfinite(span) else 1.0,
-    )
-    if difference is None:
+    codes = product_codes(before.queries)
+    made = metric_difference(found, left, right, codes, resamples=resamples, seed=seed)
+    if made is None:
         raise EvidenceError(
             f"compare(metric={metric!r})",
             found="no query on which both models have a value",
             expected="queries whose product is in the gallery",
         )
-    test = mcnemar_exact(left, right) if found.binary else None
-    return Comparison(metric, difference, test)
+    return Comparison(metric, *made)
 
 
 def compare_all(

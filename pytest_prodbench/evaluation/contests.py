@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.evaluation.against import Result, contest, resampling_of
-from pytest_prodbench.evidence.comparison import Contest
+from pytest_prodbench.evaluation.against import Result, compare_pair
+from pytest_prodbench.evaluation.paired import resampling_of
+from pytest_prodbench.evidence.comparison import Compared, Contest
 from pytest_prodbench.gate import lead_demands, rivals
 
 if TYPE_CHECKING:
@@ -35,34 +36,30 @@ def contests_of(
         tables: ``model:dataset`` → its queries. What has none is not compared: the rule is undecided.
     """
     families = {name: model.family for name, model in models.items()}
+
+    def result(name: str) -> Result | None:
+        model, _, dataset = name.partition(":")
+        # Of shards that disagree the worse one counts, which may have no measurement beside a table.
+        measured = name in pairs and pairs[name].measurement is not None
+        if not measured or name not in tables or model not in models or dataset not in datasets:
+            return None
+        return Result(models[model], datasets[dataset], *versions, tables[name])
+
     found = []
     for name, sector in sorted(planned.items()):
         model, _, dataset = name.partition(":")
         rules = [demand.rule for demand in lead_demands(*policy, sector, model, dataset)]
+        after = result(name)
+        measurement = pairs[name].measurement if name in pairs else None
+        if not rules or after is None or measurement is None:
+            continue
         others = {
             other for rule in rules for other in rivals(rule, planned, model, dataset, families)
         }
         for other in sorted(others):
-            sides = []
-            for side in (other, model):
-                pair = pairs.get(f"{side}:{dataset}")
-                table = tables.get(f"{side}:{dataset}")
-                if pair is None or pair.measurement is None or table is None or side not in models:
-                    break
-                sides.append(
-                    Result(
-                        model=side,
-                        weights_digest=models[side].weights_digest,
-                        content_digest=datasets[dataset].content_digest,
-                        protocol_version=versions[0],
-                        metric_versions=versions[1],
-                        table=table,
-                    )
-                )
-            else:
-                measurement = pairs[name].measurement
-                assert measurement is not None  # noqa: S101 - looked at above
-                compared = contest(sides[0], sides[1], rules, resampling_of(measurement))
-                fields = {key: getattr(compared, key) for key in type(compared).model_fields}
+            before = result(f"{other}:{dataset}")
+            if before is not None:
+                compared = compare_pair(before, after, rules, resampling_of(measurement))
+                fields = {key: getattr(compared, key) for key in Compared.model_fields}
                 found.append(Contest(model=model, other=other, dataset=dataset, **fields))
     return found

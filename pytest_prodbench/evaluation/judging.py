@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.errors import EvidenceError
-from pytest_prodbench.evaluation.against import Result, resampling_of
+from pytest_prodbench.evaluation.against import Result
+from pytest_prodbench.evaluation.paired import resampling_of
 from pytest_prodbench.evaluation.run import Results, assemble, policy_fields
 from pytest_prodbench.evidence.types import PairRecord, RunRecord
 from pytest_prodbench.gate import costs_of, judge_measurement, model_demands, pair_demands
@@ -153,9 +154,8 @@ def result_of(record: RunRecord, pair: PairRecord, tables: Mapping[str, pa.Table
     measured = {} if pair.measurement is None else pair.measurement.metrics
     mine = {name.partition("@")[0] for name in measured}
     return Result(
-        model=pair.model,
-        weights_digest=record.models[pair.model].weights_digest,
-        content_digest=record.datasets[pair.dataset].content_digest,
+        model=record.models[pair.model],
+        dataset=record.datasets[pair.dataset],
         protocol_version=record.protocol_version,
         metric_versions={k: v for k, v in record.metric_versions.items() if k in mine},
         table=tables[pair.name],

@@ -6,12 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_prodbench.evaluation.against import (
-    Resampling,
-    Result,
-    compare_pair,
-    without_counterpart,
-)
+from pytest_prodbench.evaluation.against import Result, compare_pair, without_counterpart
+from pytest_prodbench.evaluation.paired import Resampling
 from pytest_prodbench.evidence.baseline import Baseline, interrupted, read_baseline
 from pytest_prodbench.evidence.comparison import PairComparison
 from pytest_prodbench.evidence.types import BaselineFacts
@@ -75,8 +71,7 @@ class Opponent:
         first run, and nothing passes for it.
         """
         record = self.baseline.record
-        entry = record.datasets.get(dataset)
-        if entry is None:
+        if dataset not in record.datasets:
             gone = [n for n, sector in self.stale.items() if sector == self.datasets.get(dataset)]
             if not gone:
                 return None
@@ -85,15 +80,20 @@ class Opponent:
                 f"{', '.join(map(repr, gone))}, which the suite has no more: renamed?"
             )
             return without_counterpart(record.model.name, record.model.weights_digest, reason)
-        before = Result(
-            model=record.model.name,
-            weights_digest=record.model.weights_digest,
-            content_digest=entry.dataset.content_digest,
-            protocol_version=record.protocol_version,
-            metric_versions=record.metric_versions,
-            table=self.baseline.tables[dataset],
-        )
+        before = accepted_result(self.baseline, dataset)
         return compare_pair(before, after, list(rules), resampling, rebase=self.rebase)
+
+
+def accepted_result(baseline: Baseline, dataset: str) -> Result:
+    """Return what production reached on one dataset."""
+    record = baseline.record
+    return Result(
+        model=record.model,
+        dataset=record.datasets[dataset].dataset,
+        protocol_version=record.protocol_version,
+        metric_versions=record.metric_versions,
+        table=baseline.tables[dataset],
+    )
 
 
 def baseline_folder(settings: RunSettings, project: Path) -> Path | None:

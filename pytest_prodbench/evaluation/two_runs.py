@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.errors import EvidenceError, SettingsError
-from pytest_prodbench.evaluation.against import HEADLINE, Resampling, Result, compare_pair
+from pytest_prodbench.evaluation.against import Result, compare_pair
 from pytest_prodbench.evaluation.judging import result_of
+from pytest_prodbench.evaluation.opponent import accepted_result
+from pytest_prodbench.evaluation.paired import Resampling
+from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.metrics.comparison import holm
 
 if TYPE_CHECKING:
@@ -16,10 +19,10 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.evidence.baseline import Baseline
     from pytest_prodbench.evidence.comparison import PairComparison
-    from pytest_prodbench.evidence.types import DatasetRecord, RunRecord
+    from pytest_prodbench.evidence.types import RunRecord
 
-Results = dict[tuple[str, str], tuple[Result, "DatasetRecord"]]
-"""(model, dataset) → result, and what the dataset was."""
+Results = dict[tuple[str, str], Result]
+"""(model, dataset) → result."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +31,6 @@ class PairOfResults:
 
     Attributes:
         before, after: the results.
-        dataset: what the dataset was for the later one.
         comparison: after against before.
         adjusted_p: McNemar's p of the headline, corrected for the number of pairs (Holm); None where nothing
             was compared.
@@ -36,7 +38,6 @@ class PairOfResults:
 
     before: Result
     after: Result
-    dataset: DatasetRecord
     comparison: PairComparison
     adjusted_p: float | None
 
@@ -44,7 +45,7 @@ class PairOfResults:
 def results_of_run(record: RunRecord, tables: Mapping[str, pa.Table]) -> Results:
     """Return every result of a run."""
     return {
-        (pair.model, pair.dataset): (result_of(record, pair, tables), record.datasets[pair.dataset])
+        (pair.model, pair.dataset): result_of(record, pair, tables)
         for pair in record.pairs
         if pair.status == "evaluated"
     }
@@ -52,21 +53,8 @@ def results_of_run(record: RunRecord, tables: Mapping[str, pa.Table]) -> Results
 
 def results_of_baseline(baseline: Baseline) -> Results:
     """Return every result of a baseline."""
-    record = baseline.record
-    return {
-        (record.model.name, name): (
-            Result(
-                model=record.model.name,
-                weights_digest=record.model.weights_digest,
-                content_digest=entry.dataset.content_digest,
-                protocol_version=record.protocol_version,
-                metric_versions=record.metric_versions,
-                table=baseline.tables[name],
-            ),
-            entry.dataset,
-        )
-        for name, entry in record.datasets.items()
-    }
+    model = baseline.record.model.name
+    return {(model, name): accepted_result(baseline, name) for name in baseline.record.datasets}
 
 
 def of_model(results: Results, model: str | None, option: str) -> Results:
@@ -111,16 +99,16 @@ def compare_results(
         )
     found = [
         (
-            before[left][0],
-            *after[right],
-            compare_pair(before[left][0], after[right][0], [], resampling, rebase=rebase),
+            before[left],
+            after[right],
+            compare_pair(before[left], after[right], [], resampling, rebase=rebase),
         )
         for left, right in joined
     ]
-    found.sort(key=lambda one: (one[2].sector, one[2].name, one[1].model))
+    found.sort(key=lambda one: (one[1].dataset.sector, one[1].dataset.name, one[1].model.name))
     tested = [
         None if change is None else change.p_value
-        for change in (one[3].changes.get(HEADLINE) for one in found)
+        for change in (comparison.changes.get(HEADLINE) for _, _, comparison in found)
     ]
     adjusted = iter(holm([p for p in tested if p is not None]))
     return [

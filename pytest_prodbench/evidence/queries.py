@@ -152,6 +152,15 @@ def ranking_of(table: pa.Table) -> Ranking:
     )
 
 
+def product_codes(table: pa.Table) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Return the product of each query as a number, equal for equal ids, intp (q,)."""
+    import numpy as np
+
+    products = table["product_id"].to_pylist()
+    place = {product: code for code, product in enumerate(sorted(set(products)))}
+    return np.array([place[product] for product in products], np.intp)
+
+
 def query_names(table: pa.Table) -> list[tuple[str, str, str, int]]:
     """What each query is: content, product, and which of several equal ones; bare vectors by row."""
     seen: dict[tuple[str, str, str], int] = {}

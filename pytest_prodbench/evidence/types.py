@@ -14,6 +14,7 @@ from pydantic import Field
 from pytest_prodbench.evidence.comparison import Contest, PairComparison
 from pytest_prodbench.evidence.judgement import Check, Record, Verdict
 from pytest_prodbench.evidence.values import MetricValue
+from pytest_prodbench.metrics import SMALLEST_SLICE
 from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 
 SCHEMA_VERSION: Literal[4] = 4
@@ -138,7 +139,7 @@ class Measurement(Record):
     )
     spreads: list[Spread] = Field(default_factory=list, description="a condition's best and worst")
     smallest_slice: int = Field(
-        default=20, description="queries that a slice needs to be ranked among others"
+        default=SMALLEST_SLICE, description="queries that a slice needs to be ranked among others"
     )
     curves: dict[str, Curve] = Field(default_factory=dict, description="name → curve")
     confusions: list[Confusion] = Field(

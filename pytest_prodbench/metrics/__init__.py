@@ -4,6 +4,9 @@ from pytest_prodbench.metrics.conditions import Crossing, Spread
 from pytest_prodbench.metrics.estimates import DIGITS, ROUNDING, Estimate
 from pytest_prodbench.metrics.metric import Metric, Statistic, parse_metric
 from pytest_prodbench.metrics.summary import (
+    HEADLINE,
+    HEADLINES,
+    SMALLEST_SLICE,
     Summary,
     default_metrics,
     list_length,
@@ -12,7 +15,10 @@ from pytest_prodbench.metrics.summary import (
 
 __all__ = [
     "DIGITS",
+    "HEADLINE",
+    "HEADLINES",
     "ROUNDING",
+    "SMALLEST_SLICE",
     "Crossing",
     "Estimate",
     "Metric",

@@ -14,6 +14,8 @@ from pytest_prodbench.metrics.intervals import cluster_bootstrap
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pytest_prodbench.metrics.metric import Metric
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -119,6 +121,33 @@ def paired_difference(
         detectable=max(detectable_drop(error), floor),
         method=method,
     )
+
+
+def metric_difference(
+    metric: Metric,
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    codes: NDArray[np.intp],
+    *,
+    resamples: int,
+    seed: int,
+) -> tuple[Difference, McNemar | None] | None:
+    """Difference of a metric's values a query, right − left, and McNemar's test where they are hit or miss.
+
+    None where no query has a value in both. Arguments as those of :func:`paired_difference`.
+    """
+    span = metric.high - metric.low
+    difference = paired_difference(
+        left,
+        right,
+        codes,
+        resamples=resamples,
+        seed=seed,
+        span=span if math.isfinite(span) else 1.0,
+    )
+    if difference is None:
+        return None
+    return difference, mcnemar_exact(left, right) if metric.binary else None
 
 
 def _adjusted(

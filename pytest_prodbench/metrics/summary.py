@@ -35,13 +35,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIGITS",
+    "HEADLINE",
+    "HEADLINES",
     "ROUNDING",
+    "SMALLEST_SLICE",
     "Estimate",
     "Summary",
     "default_metrics",
     "list_length",
     "summarise",
 ]
+
+HEADLINE = "recall@1"
+"""The metric that stands for a pair where there is room for one."""
+
+HEADLINES = (
+    HEADLINE,
+    "recall@5",
+    "recall@10",
+    "map@20",
+    "mrr",
+    "product_recall@1",
+    "category_recall@1",
+)
+"""Metrics that stand in a table of pairs, and that two models are compared by."""
+
+SMALLEST_SLICE = 20
+"""Queries that a slice needs to be ranked among others, or compared."""
 
 Estimates = dict[str, Estimate]
 
@@ -113,7 +133,7 @@ def summarise(
     *,
     resamples: int,
     seed: int,
-    smallest_slice: int = 20,
+    smallest_slice: int = SMALLEST_SLICE,
 ) -> Summary:
     """Measure everything that is asked for, on all queries, by condition, and by pairs of conditions.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.scales import SHARES, LogScale, Tick, height, written
-from pytest_prodbench.report.sections import HEADLINE
 from pytest_prodbench.report.wording import count, figure
 
 if TYPE_CHECKING:

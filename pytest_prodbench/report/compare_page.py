@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
+from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.html import content_security_policy, environment, page_style
 from pytest_prodbench.report.misses import Miss, named_misses
-from pytest_prodbench.report.sections import HEADLINE
 from pytest_prodbench.report.standing import change_words
 from pytest_prodbench.report.thumbnails import Thumbnails
 from pytest_prodbench.report.wording import line, unturned
@@ -52,8 +52,8 @@ def comparison_lines(pairs: Sequence[PairOfResults]) -> list[str]:
     """Return what a terminal shows: by sector, the change of the headline, the worst slices, some queries."""
     lines: list[str] = []
     for pair in pairs:
-        head = f"{pair.dataset.sector or 'no sector'}: {pair.dataset.name}: "
-        lines += ["", _clean(f"{head}{pair.before.model} → {pair.after.model}")]
+        head = f"{pair.after.dataset.sector or 'no sector'}: {pair.after.dataset.name}: "
+        lines += ["", _clean(f"{head}{pair.before.model.name} → {pair.after.model.name}")]
         found = pair.comparison
         lines += [f"  not comparable: {_clean(reason)}" for reason in found.refused]
         lines += [f"  compared although {_clean(reason)}" for reason in found.rebased]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.report.sections import HEADLINE
+from pytest_prodbench.metrics import HEADLINE
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import Crossing, Measurement

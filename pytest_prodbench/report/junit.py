@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pytest_prodbench.atomic import atomic_write_bytes
+from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.sections import (
-    HEADLINE,
     Section,
     accepted,
     drop_seen,

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
+from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.sections import (
-    HEADLINE,
     METRICS,
     Section,
     drop_seen,

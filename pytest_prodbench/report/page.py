@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.all_numbers import Number, all_numbers, anchors
 from pytest_prodbench.report.charts import Chart, charts
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
 from pytest_prodbench.report.misses import MISSES_SHOWN, RESULTS_SHOWN, Misses, misses
 from pytest_prodbench.report.sections import (
-    HEADLINE,
     METRICS,
     Section,
     accepted,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.evidence.types import PairRecord
+from pytest_prodbench.metrics import HEADLINE, HEADLINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,18 +19,17 @@ if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import RunRecord
     from pytest_prodbench.settings.policy import GateMode
 
-HEADLINE = "recall@1"
-"""The metric that stands for a pair where there is room for one."""
+_TITLES = {
+    "recall@1": "R@1",
+    "recall@5": "R@5",
+    "recall@10": "R@10",
+    "map@20": "mAP@20",
+    "mrr": "MRR",
+    "product_recall@1": "product R@1",
+    "category_recall@1": "category R@1",
+}
 
-METRICS: tuple[tuple[str, str], ...] = (
-    (HEADLINE, "R@1"),
-    ("recall@5", "R@5"),
-    ("recall@10", "R@10"),
-    ("map@20", "mAP@20"),
-    ("mrr", "MRR"),
-    ("product_recall@1", "product R@1"),
-    ("category_recall@1", "category R@1"),
-)
+METRICS: tuple[tuple[str, str], ...] = tuple((name, _TITLES[name]) for name in HEADLINES)
 """Metrics that stand in a table of pairs, and the name that the field writes."""
 
 

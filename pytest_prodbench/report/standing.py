@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.report.sections import HEADLINE, accepted, sections
+from pytest_prodbench.metrics import HEADLINE
+from pytest_prodbench.report.sections import (
+    accepted,
+    sections,
+)
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.comparison import Change

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.sections import (
-    HEADLINE,
     Section,
     drop_seen,
     narrowed_away,

@@ -13,26 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_prodbench import compare, evaluate_embeddings, registry
-from pytest_prodbench.evaluation.against import (
-    COMPARED,
-    NAMED,
-    Resampling,
-    Result,
-    compare_pair,
-    metric_versions,
-)
+from pytest_prodbench.evaluation.against import Result, compare_pair, metric_versions
+from pytest_prodbench.evaluation.paired import NAMED, Resampling
 from pytest_prodbench.evidence.queries import (
     query_names,
     ranking_of,
     read_parquet,
     to_parquet,
 )
-from pytest_prodbench.metrics import Metric
+from pytest_prodbench.evidence.types import DatasetRecord, ModelRecord
+from pytest_prodbench.metrics import HEADLINES, Metric
 from pytest_prodbench.protocol import PROTOCOL_VERSION
 from pytest_prodbench.settings.policy import Rule
 
 REGISTERED = registry.registered("prodbench.metrics")
-VERSIONS = metric_versions([*COMPARED, "coverage@5"])
+VERSIONS = metric_versions([*HEADLINES, "coverage@5"])
 RESAMPLING = Resampling(resamples=100, seed=0, smallest_slice=5)
 
 
@@ -125,11 +120,10 @@ def table(seed=0, *, contents=True, light=True, **more):
     return found
 
 
-def result(queries, name="m", **changes):
+def result(queries, name="m", content_digest="c" * 64, **changes):
     fields = {
-        "model": name,
-        "weights_digest": "0" * 64,
-        "content_digest": "c" * 64,
+        "model": ModelRecord.model_construct(name=name, weights_digest="0" * 64),
+        "dataset": DatasetRecord.model_construct(name="d", content_digest=content_digest),
         "protocol_version": PROTOCOL_VERSION,
         "metric_versions": VERSIONS,
         "table": queries,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
 from pytest_prodbench.errors import EvidenceError, SettingsError
-from pytest_prodbench.evaluation.against import Resampling, Result
+from pytest_prodbench.evaluation.against import Result
+from pytest_prodbench.evaluation.paired import Resampling
 from pytest_prodbench.evaluation.two_runs import compare_results, of_model
 from pytest_prodbench.metrics.comparison import holm, mcnemar_exact
 from pytest_prodbench.report.compare_page import PICTURED, comparison_lines, write_comparison
@@ -25,11 +27,16 @@ def result(model, ranks, digest="d", name="q", product="A", **row):
         b.row(f"{name}/{n:03}.jpg", f"{product}{n}", rank, content=f"{n:064x}", **row)
         for n, rank in enumerate(ranks)
     ]
-    return Result(model, "w", digest, 3, {"recall": 1, "mrr": 1, "map": 1}, b.table(rows))
+    about = b.dataset("bolts", "diy", root=".", content_digest=digest)
+    return Result(b.model(model), about, 3, {"recall": 1, "mrr": 1, "map": 1}, b.table(rows))
 
 
 def side(*results, dataset="bolts", sector="diy"):
-    return {(one.model, dataset): (one, b.dataset(dataset, sector, root=".")) for one in results}
+    named = {"name": dataset, "sector": sector}
+    return {
+        (one.model.name, dataset): replace(one, dataset=one.dataset.model_copy(update=named))
+        for one in results
+    }
 
 
 def compare(before, after, **more):
@@ -38,7 +45,7 @@ def compare(before, after, **more):
 
 def test_one_model_on_each_side_whatever_their_names():
     (pair,) = compare(side(result("old", [1, 2, 1])), side(result("new", [1, 1, 3])))
-    assert (pair.before.model, pair.after.model) == ("old", "new")
+    assert (pair.before.model.name, pair.after.model.name) == ("old", "new")
     change = pair.comparison.changes["recall@1"]
     assert (change.only_before, change.only_after) == (1, 1)
     assert pair.comparison.newly_failing == ["q/002.jpg"]
@@ -49,13 +56,13 @@ def test_several_models_by_name():
     old = side(result("a", [1, 1]), result("b", [1, 1]), result("gone", [1, 1]))
     new = side(result("b", [1, 2]), result("a", [2, 2]), result("fresh", [1, 1]))
     found = compare(old, new)
-    assert [(p.before.model, p.after.model) for p in found] == [("a", "a"), ("b", "b")]
+    assert [(p.before.model.name, p.after.model.name) for p in found] == [("a", "a"), ("b", "b")]
 
 
 def test_datasets_by_name_in_the_order_of_sectors():
     old = side(result("a", [1])) | side(result("a", [1]), dataset="nuts", sector="auto")
     new = side(result("a", [1]), dataset="nuts", sector="auto") | side(result("a", [2]))
-    assert [pair.dataset.name for pair in compare(old, new)] == ["nuts", "bolts"]
+    assert [pair.after.dataset.name for pair in compare(old, new)] == ["nuts", "bolts"]
 
 
 def test_nothing_in_common():
