@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def measure_costs(
         batches, decoded by two threads. ``peak_memory_mib``: on a GPU what the allocator held at its peak;
         on the CPU the peak resident memory of this process meanwhile, libraries and weights included.
     """
+    import torch
+
     embedder = model.load()
     looked_at = requests[:: -(-len(requests) // LOOKED_AT)]
     files = [(request, request.read()) for request in looked_at]
@@ -52,34 +55,28 @@ def measure_costs(
         return embedder.preprocess(crop(image, request.box, where=request.name))
 
     def embed(tensors: Sequence[torch.Tensor]) -> None:
-        import torch
-
         with torch.inference_mode(), autocast(model.device, model.precision):
             # To the CPU: a GPU has only then done what it was asked.
-            embedder.embed(to_device(torch.stack(list(tensors)), model.device)).float().cpu()
+            embedder.embed(to_device(torch.stack(tuple(tensors)), model.device)).float().cpu()
+
+    def one_by_one(one: tuple[ImageRequest, bytes]) -> float:
+        return _seconds(lambda: embed([tensor(one)]))
 
     for one in files[:WARM_UP]:
-        embed([tensor(one)])
+        one_by_one(one)
     peak = _peak_memory(model.device)
-    seconds = sorted(_seconds(lambda one=one: embed([tensor(one)])) for one in files)  # type: ignore[misc]
+    seconds = sorted(map(one_by_one, files))
     size = choose_batch_size(settings.batch_size, model.device)
     whole = files * -(-size // len(files))
     whole = whole[: len(whole) // size * size]
 
     def all_of_them() -> None:
         with ThreadPoolExecutor(2, thread_name_prefix="prodbench-costs") as pool:
-            ready = list(pool.map(tensor, whole[:size]))
-            for start in range(0, len(whole), size):
-                following = [
-                    pool.submit(tensor, one) for one in whole[start + size : start + 2 * size]
-                ]
-                # Images of another shape go alone, as in an evaluation.
-                same = [part for part in ready if part.shape == ready[0].shape]
-                embed(same)
-                for part in ready:
-                    if part.shape != ready[0].shape:
-                        embed([part])
-                ready = [future.result() for future in following]
+            # Decoded ahead of the forward pass; images of another shape go in a batch of their own.
+            ready = pool.map(tensor, whole)
+            while batch := list(islice(ready, size)):
+                for shape in dict.fromkeys(part.shape for part in batch):
+                    embed([part for part in batch if part.shape == shape])
 
     taken = _seconds(all_of_them)
     return {

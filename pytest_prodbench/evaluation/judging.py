@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evaluation.against import Result
+from pytest_prodbench.evaluation.assembling import Results, assemble, policy_fields
 from pytest_prodbench.evaluation.paired import resampling_of
-from pytest_prodbench.evaluation.run import Results, assemble, policy_fields
 from pytest_prodbench.evidence.types import PairRecord, RunRecord
 from pytest_prodbench.gate import costs_of, judge_measurement, model_demands, pair_demands
 from pytest_prodbench.settings.policy import Rule, Waiver

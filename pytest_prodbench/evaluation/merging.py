@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pytest_prodbench.errors import EvidenceError
+from pytest_prodbench.evaluation.assembling import Results, assemble
 from pytest_prodbench.evaluation.judging import FRAME, plain_frame, planned_of
-from pytest_prodbench.evaluation.run import Results, assemble
 from pytest_prodbench.evidence.types import (
     BaselineFacts,
     DatasetRecord,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,12 +13,10 @@ from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.plugin.collection import PAIR_KEY, plan_of
 from pytest_prodbench.plugin.in_use import SESSION_KEY
 from pytest_prodbench.plugin.session import TAKE_UP, ProdbenchSession
+from pytest_prodbench.plugin.verdict_rows import Outcome, candidate_rows, sector_rows
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
-
-    from pytest_prodbench.evidence.judgement import Verdict
-    from pytest_prodbench.evidence.types import RunRecord
 
 PAYLOAD = "prodbench"
 
@@ -29,7 +26,6 @@ UNDECIDED = 2
 DECIDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 Location = tuple[str, int | None, str]
-Outcome = Literal["passed", "failed", "skipped"]
 
 
 def attach_result(
@@ -187,8 +183,11 @@ class Controller:
         record = None if state is None else state.conclude()
         if state is None or record is None:
             return
-        rows = [*_sector_rows(state, record), *_candidate_rows(state, record)]
+        rows = [*sector_rows(state, record), *candidate_rows(state, record)]
         session.testscollected += len(rows)  # the share of tests that are done ends at 100 %
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.ensure_newline()  # what was full at 100 % stays as it is
         for row in rows:
             location = (row.place, None, row.name)
             self._row(row.nodeid, location, *row.outcome, remembered=False)
@@ -239,71 +238,6 @@ class Controller:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if state.undecided() and session.exitstatus in DECIDED:
             session.exitstatus = UNDECIDED
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A verdict that is reported as a test.
-
-    Attributes:
-        nodeid, place, name: of the test.
-        verdict: what was decided.
-        reasons: why it is not an accept.
-        forgiven: why that is held against nobody; None if it is.
-    """
-
-    nodeid: str
-    place: str
-    name: str
-    verdict: Verdict
-    reasons: list[str]
-    forgiven: str | None
-
-    @property
-    def outcome(self) -> tuple[Outcome, Any]:
-        """Outcome of the test, and what pytest shows of it."""
-        if self.verdict == "accept":
-            return "passed", None
-        told = "\n".join(self.reasons)
-        if self.forgiven is not None:
-            words = f"Skipped: {self.verdict}, {self.forgiven}; {told}"
-            return "skipped", (self.place, None, words)
-        return "failed", f"{self.name}: {self.verdict}\n{told}"
-
-
-def _sector_rows(state: ProdbenchSession, record: RunRecord) -> list[Row]:
-    from pytest_prodbench.report.sections import sections
-
-    rows = []
-    for section in sections(record):
-        spec = state.suite.sectors.get(section.name)
-        rows.append(
-            Row(
-                nodeid=f"prodbench::sector[{section.name}]",
-                place=str(spec.source if spec else state.project),
-                name=section.name,
-                verdict=section.verdict,
-                reasons=section.reasons,
-                forgiven=section.forgiven(record.gate),
-            )
-        )
-    return rows
-
-
-def _candidate_rows(state: ProdbenchSession, record: RunRecord) -> list[Row]:
-    from pytest_prodbench.report.standing import candidate_forgiven, candidate_reasons
-
-    return [
-        Row(
-            nodeid=f"prodbench::candidate[{model}]",
-            place=str(state.project),
-            name=model,
-            verdict=verdict,
-            reasons=candidate_reasons(record, model),
-            forgiven=candidate_forgiven(record, model),
-        )
-        for model, verdict in sorted(record.candidates.items())
-    ]
 
 
 def show_summary(terminal: TerminalReporter, config: pytest.Config) -> None:

@@ -14,8 +14,9 @@ from pytest_prodbench.plugin.in_use import WORKER_INPUT, places
 from pytest_prodbench.settings.options import OPTIONS, resolve
 
 if TYPE_CHECKING:
+    from pytest_prodbench.evaluation.assembling import Unreported
     from pytest_prodbench.evaluation.bench import Bench, PairPlan
-    from pytest_prodbench.evaluation.run import Run, Unreported
+    from pytest_prodbench.evaluation.run import Run
     from pytest_prodbench.evidence.types import RunRecord
     from pytest_prodbench.settings.types import RunSettings, SectorSpec, Suite
 

@@ -13,7 +13,7 @@ from pytest_prodbench.evidence.types import PairRecord
 from pytest_prodbench.metrics import HEADLINE, HEADLINES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pytest_prodbench.evidence.judgement import Check, Verdict
     from pytest_prodbench.evidence.types import RunRecord
@@ -63,25 +63,9 @@ class Section:
         """What stands beside the sector's verdict."""
         return drop_seen(self.pairs)
 
-    @property
-    def narrowed(self) -> bool:
-        """Whether nothing but the narrowing of the run stands in the way of an accept."""
-        return (
-            any(pair.name in self.away for pair in self.pairs)
-            and all(accepted(pair) for pair in self.pairs if pair.name not in self.away)
-            and not any(check.outcome == "fails" and check.blocks for check in self.checks)
-        )
-
     def forgiven(self, gate: GateMode) -> str | None:
         """Why the lack of an accept is held against nobody; None if it is."""
-        if self.verdict == "accept":
-            return None
-        if gate != "enforce":
-            measured = all(p.status == "evaluated" for p in self.pairs if p.name not in self.away)
-            return f"the gate is set to {gate}" if measured else None
-        if self.verdict == "incomplete" and self.narrowed:
-            return "the run was narrowed"
-        return None
+        return forgiven(self.verdict, gate, self.pairs, self.checks, self.away)
 
     @property
     def together(self) -> list[str]:
@@ -138,6 +122,29 @@ def _remarks(check: Check) -> Iterator[str]:
         yield f"waiver: {check.message}"
     elif check.outcome == "no baseline" or (check.dataset is None and check.passed):
         yield check.message
+
+
+def forgiven(
+    verdict: Verdict,
+    gate: GateMode,
+    pairs: Sequence[PairRecord],
+    checks: Iterable[Check],
+    away: Collection[str],
+) -> str | None:
+    """Return why the lack of an accept over some pairs is held against nobody; None if it is.
+
+    The gate is not enforced and every selected pair was measured, or nothing but the narrowing of the run
+    stands in the way.
+    """
+    if verdict == "accept":
+        return None
+    selected = [pair for pair in pairs if pair.name not in away]
+    if gate != "enforce":
+        measured = all(pair.status == "evaluated" for pair in selected)
+        return f"the gate is set to {gate}" if measured else None
+    narrowed = len(selected) < len(pairs) and all(map(accepted, selected))
+    failed = any(check.outcome == "fails" and check.blocks for check in checks)
+    return "the run was narrowed" if narrowed and not failed and verdict == "incomplete" else None
 
 
 def accepted(pair: PairRecord) -> bool:

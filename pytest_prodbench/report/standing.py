@@ -6,14 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
-from pytest_prodbench.report.sections import (
-    accepted,
-    sections,
-)
+from pytest_prodbench.report.sections import accepted, forgiven, sections
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.comparison import Change
-    from pytest_prodbench.evidence.judgement import Check
     from pytest_prodbench.evidence.types import PairRecord, RunRecord
 
 STAMPS = {
@@ -96,17 +92,11 @@ def _against(record: RunRecord, model: str) -> Iterator[str]:
 
 def candidate_forgiven(record: RunRecord, model: str) -> str | None:
     """Return why the lack of an accept of a model is held against nobody; None if it is."""
-    if record.candidates.get(model) == "accept":
-        return None
-    mine = [(s, pair) for s in sections(record) for pair in s.pairs if pair.model == model]
-    selected = [pair for s, pair in mine if pair.name not in s.away]
-    if record.gate != "enforce":
-        measured = all(pair.status == "evaluated" for pair in selected)
-        return f"the gate is set to {record.gate}" if measured else None
-    checks = [c for made in record.sector_checks.values() for c in made if c.model == model]
-    narrowed = len(selected) < len(mine) and all(map(accepted, selected))
-    return "the run was narrowed" if narrowed and not any(map(_fails, checks)) else None
-
-
-def _fails(check: Check) -> bool:
-    return check.blocks and check.outcome == "fails"
+    found = sections(record)
+    return forgiven(
+        record.candidates[model],
+        record.gate,
+        [pair for section in found for pair in section.pairs if pair.model == model],
+        [check for section in found for check in section.checks if check.model == model],
+        frozenset().union(*(section.away for section in found)),
+    )
