@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,10 @@ class Bench:
 
     def evaluate(self, plan: PairPlan, on_progress: OnProgress | None = None) -> PairOutcome:
         """Evaluate and judge one pair; an error that the user can mend becomes a failed record."""
+        with blas_threads(self._settings.threads or 1):
+            return self._evaluate(plan, on_progress)
+
+    def _evaluate(self, plan: PairPlan, on_progress: OnProgress | None) -> PairOutcome:
         sector, names = plan.sector, (plan.model.name, plan.dataset.name)
         rules, waivers = sector.rules, sector.waivers
         if self._settings.gate == "off":
@@ -175,6 +180,19 @@ class Bench:
             project=self._project,
             on_progress=on_progress,
         )
+
+
+@contextmanager
+def blas_threads(threads: int) -> Iterator[None]:
+    """Keep numpy's matrix products to so many threads.
+
+    Left alone each worker starts one a core: they wait for each other by spinning, and two workers on two
+    cores took twice the time (docs/benchmarks.md).
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(threads, user_api="blas"):
+        yield
 
 
 def without_folders(text: str, project: Path) -> str:
