@@ -36,9 +36,9 @@ import numpy as np  # noqa: E402
 from scipy import stats  # noqa: E402
 
 from pytest_prodbench.metrics import Statistic, default_metrics, parse_metric  # noqa: E402
+from pytest_prodbench.metrics.estimates import estimate_statistics  # noqa: E402
 from pytest_prodbench.metrics.intervals import (  # noqa: E402
     cluster_bootstrap,
-    resampled_statistics,
 )
 from pytest_prodbench.metrics.resampling import resample_weights  # noqa: E402
 from pytest_prodbench.protocol import (  # noqa: E402
@@ -135,8 +135,9 @@ def statistics_of(ranking: Ranking) -> dict[str, Callable[[], object]]:
     asked = {name: (m, k) for name, m, k in parsed if isinstance(m, Statistic)}
 
     def run(names: list[str]) -> object:
-        sampled = [asked[name][0].of(ranking, asked[name][1]) for name in names]
-        return resampled_statistics(sampled, codes, queries // 4, resamples=GIVEN.resamples, seed=0)
+        return estimate_statistics(
+            [asked[name] for name in names], ranking, codes, resamples=GIVEN.resamples, seed=0
+        )
 
     alone = {name: (lambda name=name: run([name])) for name in asked}
     return {f"all {len(asked)} statistics": lambda: run(list(asked))} | alone

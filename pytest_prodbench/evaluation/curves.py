@@ -106,7 +106,7 @@ def _growth_curve(
 def _curves_beyond(
     ranking: Ranking, codes: NDArray[np.intp], ks: Sequence[int], settings: RunSettings
 ) -> dict[str, Curve]:
-    fitted = Extrapolation(ranking)
+    fitted = Extrapolation(ranking, codes)
     if fitted.fit is None:
         return {}
     full = int(ranking.candidates.max())
@@ -115,7 +115,7 @@ def _curves_beyond(
     asked = [
         Statistic(
             name=f"recall@{k}",
-            of=lambda _, __, k=k, size=size: fitted.recall(k, size),  # type: ignore[misc]
+            of=lambda _, __, ___, k=k, size=size: fitted.recall(k, size),  # type: ignore[misc]
             higher_is_better=True,
             low=0.0,
             high=1.0,

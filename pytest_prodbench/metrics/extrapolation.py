@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Sampled, Statistic
+from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def fit_difficulty(ranking: Ranking) -> Difficulty | None:
     (a larger gallery could then do anything, and "recall stays 1" would be made up), or none with fewer
     than ``CENSORED``. The order of the queries changes nothing.
     """
-    return Extrapolation(ranking).fit
+    return Extrapolation(ranking, np.arange(len(ranking.ranks))).fit
 
 
 def extrapolated_recall(
@@ -147,11 +147,13 @@ class Extrapolation:
         fit: mean and spread of all queries; None if they say nothing.
     """
 
-    def __init__(self, ranking: Ranking) -> None:
+    def __init__(self, ranking: Ranking, units: Units) -> None:
+        """``units``: of the samples that will come."""
         self._known = np.flatnonzero(ranking.ranks != NO_RANK)
         self._candidates = ranking.candidates[self._known]
         self._negatives = self._candidates - ranking.positives[self._known]
         self._better = ranking.ranks[self._known] - 1
+        self._units = units[self._known]
         counts = np.stack([self._negatives, self._better.clip(max=CENSORED)])
         pairs, kind, times = np.unique(counts, axis=1, return_inverse=True, return_counts=True)
         self._kind, self._pairs = kind.reshape(-1), pairs
@@ -177,7 +179,7 @@ class Extrapolation:
 
         def of(weights: Doubles) -> Doubles:
             found = np.full(len(weights), np.nan)
-            known = weights[:, self._known]
+            known = weights[:, self._units]
             times = by_kind(known)
             says = np.flatnonzero(self._says(times))
             if self._fitted[0] is not weights:  # the same samples, asked for another k or size
@@ -317,14 +319,16 @@ def _likelihood(negatives: NDArray[np.int64], better: NDArray[np.int64]) -> NDAr
     return np.asarray(chance, np.float64)
 
 
-def recall_in_larger_gallery(ranking: Ranking, k: int | None, *, times: int) -> Sampled:
+def recall_in_larger_gallery(
+    ranking: Ranking, k: int | None, units: Units, *, times: int
+) -> Sampled:
     """Return the extrapolated recall@k with ``times`` as many gallery images, of weighted samples.
 
     See :func:`extrapolated_recall` and ``ASSUMPTION``. Range 0 … 1, higher is better.
     """
     assert k is not None  # noqa: S101 - parse_metric gives it
     size = times * int(ranking.candidates.max(initial=0))
-    return Extrapolation(ranking).recall(k, size)
+    return Extrapolation(ranking, units).recall(k, size)
 
 
 def _statistic(name: str, times: int) -> Statistic:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic
+from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic, Units
 from pytest_prodbench.metrics.thresholds import FallingThreshold
 from pytest_prodbench.protocol import NO_RANK
 
@@ -63,7 +63,7 @@ def mrr(ranking: Ranking, k: int | None) -> NDArray[np.float64]:  # noqa: ARG001
     return np.where(ranking.ranks == NO_RANK, np.nan, 1.0 / ranking.ranks)
 
 
-def median_rank(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+def median_rank(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: ARG001
     """Return the median of the ranks, of weighted samples of the queries.
 
     The lower median: the smallest rank that at least half of the queries do not exceed, so that it is
@@ -72,7 +72,7 @@ def median_rank(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
     """
     rows = np.flatnonzero(ranking.ranks != NO_RANK)
     ranks = ranking.ranks[rows]
-    falling = FallingThreshold(-ranks, rows, np.ones(len(rows), np.bool_), len(ranking.ranks))
+    falling = FallingThreshold(-ranks, units[rows], np.ones(len(rows), np.bool_))
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         found = falling.first(weights, lambda c: 2 * c.hits >= c.all_hits)

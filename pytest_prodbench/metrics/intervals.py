@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 HELD = 2**24
 """Resampled values held at once (8 bytes each)."""
 
-CELLS_AT_ONCE = 2**20
-"""Weights of queries handed to a statistic at once (8 bytes each)."""
+CELLS_AT_ONCE = 2**22
+"""Weights of products handed to a statistic at once (8 bytes each)."""
 
 
 def wilson(
@@ -270,35 +270,34 @@ def _standard_deviation(
     return np.asarray(np.sqrt(variance))
 
 
-def resampled_statistics(
-    statistics: Sequence[Callable[[NDArray[np.float64]], NDArray[np.float64]]],
-    codes: NDArray[np.intp],
+def resampled(
+    of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     products: int,
     *,
     resamples: int,
     seed: int,
 ) -> NDArray[np.float64]:
-    """Return s statistics that are no means in B resamples of P products, float64 (s, B).
+    """Return what a function says of B resamples of P products, float64 (B, …).
 
-    Draws are those of :func:`cluster_bootstrap`, shared by all; a query weighs what its product weighs.
+    The draws are those of :func:`cluster_bootstrap`; all queries of a product weigh what it weighs.
 
     Args:
-        statistics: each weights, float64 (b, q) → float64 (b,), NaN where undefined.
-        codes: intp (q,), product of each query, below ``products``.
+        of: weights of products, float64 (b, P) → float64 (b, …).
         products: P.
         resamples: B.
         seed: of :func:`resample_weights`.
     """
-    step = max(1, CELLS_AT_ONCE // max(1, len(codes)))
-    values = np.empty((len(statistics), resamples))
-    done = 0
+    found = []
+    held: list[NDArray[np.float64]] = []
+    # Statistics are asked about many samples at once: each question costs some time of its own.
     for block in resample_weights(products, resamples=resamples, seed=seed):
-        for start in range(0, len(block), step):
-            weights = np.take(block[start : start + step], codes, axis=1)
-            for row, of in zip(values, statistics, strict=True):
-                row[done : done + len(weights)] = of(weights)
-            done += len(weights)
-    return values
+        held.append(block)
+        if sum(map(np.size, held)) + block.size > CELLS_AT_ONCE:
+            found.append(of(np.concatenate(held)))
+            held.clear()
+    if held:
+        found.append(of(np.concatenate(held)))
+    return np.concatenate(found)
 
 
 def percentile_intervals(
@@ -316,3 +315,9 @@ def percentile_intervals(
     z = ndtri((1.0 + level) / 2.0)
     low, high = (_quantile(ascending, drawn, np.full(len(drawn), ndtr(side))) for side in (-z, z))
     return np.stack([low, high, _standard_deviation(values, drawn)], axis=1)
+
+
+def standard_error(values: NDArray[np.float64]) -> float:
+    """Standard deviation of resampled values (b,), NaN left out; NaN for fewer than two."""
+    some = ~np.isnan(values)
+    return float(_standard_deviation(values[None], np.array([np.count_nonzero(some)]))[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_prodbench import registry
 from pytest_prodbench.errors import SettingsError
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
+
+FEW = 400
+"""Resamples behind an interval of a statistic's own."""
 
 MAX_K = 1000
 """Largest k: a result list is never longer, and nobody looks at more results."""
@@ -50,10 +53,16 @@ class Metric:
 
 
 Sampled = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
-"""Weights of b samples of q queries → the statistic of each, float64 (b,).
+"""Weights of b samples of u units → the statistic of each, float64 (b,).
 
-Weights are float64 (b, q), whole numbers >= 0: a weight of 2 counts a query twice, one of 0 leaves it out.
-NaN for a sample that does not define the statistic.
+Weights are float64 (b, u), whole numbers >= 0: with a weight of 2 the queries of a unit count twice, with
+one of 0 they are left out. NaN for a sample that does not define the statistic.
+"""
+
+Units: TypeAlias = "NDArray[np.intp]"
+"""Unit of each of q queries, intp (q,), 0 … u − 1: what is drawn together, as all queries of a product.
+
+``weights[:, units]`` is the weight of each query.
 """
 
 
@@ -64,19 +73,19 @@ class Sampling:
     Attributes:
         ranking: of q queries.
         k: of the statistic, or None.
-        codes: intp (q,), product of each query, 0 … P − 1.
+        codes: intp (q,), product of each query, 0 … P − 1: the units of the weights.
         value: the statistic of all queries, not NaN.
-        standard_error: standard deviation of it in the bootstrap; NaN where fewer than two resamples
-            define it.
-        resample: (sampled, most) → its values in the resamples of the bootstrap, at most so many.
+        sampled: the statistic of weighted samples.
+        resample: function of weights (b, P) → what it returns for the resamples of the bootstrap, one
+            after the other along the first axis; at most ``FEW`` of them.
     """
 
     ranking: Ranking
     k: int | None
     codes: NDArray[np.intp]
     value: float
-    standard_error: float
-    resample: Callable[[Sampled, int], NDArray[np.float64]]
+    sampled: Sampled
+    resample: Callable[[Sampled], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +94,29 @@ class Statistic:
 
     Attributes:
         name: what it is called in a policy.
-        of: (ranking of q queries, k) → the statistic of weighted samples of them, to be asked many times.
-            So what needs no weights, such as sorting, is done once. k is None for one without a k.
+        of: (ranking of q queries, k, units) → the statistic of weighted samples of them, to be asked many
+            times. So what needs no weights, such as sorting, is done once. k is None for one without a k.
         higher_is_better, low, high, source, takes_k, version: as in :class:`Metric`.
-        interval: 95 % interval, where percentiles of the bootstrap would not hold what they promise, as
-            where sampling error moves a statistic in one direction only.
+        interval: low and high end of a 95 % interval, and the standard error, where percentiles of the
+            bootstrap would not hold what they promise, as where sampling error moves a statistic in one
+            direction only.
     """
 
     name: str
-    of: Callable[[Ranking, int | None], Sampled]
+    of: Callable[[Ranking, int | None, Units], Sampled]
     higher_is_better: bool
     low: float
     high: float
     source: str
     takes_k: bool = False
-    interval: Callable[[Sampling], tuple[float, float]] | None = None
+    interval: Callable[[Sampling], tuple[float, float, float]] | None = None
     version: int = 1
+
+    def by_query(self, ranking: Ranking, k: int | None) -> Sampled:
+        """Return the statistic of samples that weigh each query by itself: weights (b, q)."""
+        import numpy as np
+
+        return self.of(ranking, k, np.arange(len(ranking.ranks)))
 
 
 def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | None]:

@@ -7,13 +7,14 @@ All statistics are NaN unless both kinds have weight.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Sampled, Statistic
+from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 from pytest_prodbench.protocol import NO_RANK
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.protocol import Ranking
 
-IN_CACHE = 2**17
-"""Weights handled at a time (8 bytes each): what is made of them stays in a processor's cache."""
-
 
 def top_score(ranking: Ranking) -> NDArray[np.float64]:
     """Return the similarity of each query's first result, float64 (q,); -inf where it has none."""
@@ -32,36 +30,48 @@ def top_score(ranking: Ranking) -> NDArray[np.float64]:
     return np.where(np.isnan(best), -np.inf, best)
 
 
-def auroc(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+def auroc(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: ARG001
     """Return P(top score of a known query > of an unknown one), ties half, of weighted samples.
 
     Area under the ROC curve of "is it in the catalog?" (Hanley & McNeil 1982; for open sets Hendrycks
     & Gimpel, ICLR 2017). Range 0 … 1, 0.5 is chance, higher is better.
     """
     scores, known = top_score(ranking), ranking.ranks != NO_RANK
-    mine, strangers = np.flatnonzero(known), np.flatnonzero(~known)
-    mine = mine[np.argsort(scores[mine], kind="stable")]
-    strangers = strangers[np.argsort(scores[strangers], kind="stable")]
-    below = np.searchsorted(scores[mine], scores[strangers], side="left")
-    level = np.searchsorted(scores[mine], scores[strangers], side="right")
+    # Of m distinct scores of unknown queries the i-th is place 2i + 1; places between them are even.
+    steps = np.unique(scores[~known])
+    place = np.searchsorted(steps, scores, side="left") + np.searchsorted(steps, scores, "right")
+    mine = _histogram(place[known], units[known], 2 * len(steps) + 1)
+    strangers = _histogram(place[~known] // 2, units[~known], len(steps))
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = np.full(len(weights), np.nan)
-        step = max(1, IN_CACHE // max(1, len(known)))
-        for start in range(0, len(weights), step):
-            drawn = weights[start : start + step]
-            passed = np.zeros((len(drawn), len(mine) + 1))
-            np.cumsum(drawn[:, mine], axis=1, out=passed[:, 1:])
-            beaten = passed[:, -1:] - (passed[:, below] + passed[:, level]) / 2.0
-            unknown = drawn[:, strangers]
-            pairs = passed[:, -1] * unknown.sum(axis=1)
-            found[start : start + step] = share((unknown * beaten).sum(axis=1), pairs)
-        return found
+        # Twice the weight of known queries below each score, those at it counted half.
+        passed = np.cumsum(mine(weights), axis=1)
+        below = passed[:, :-1:2] + passed[:, 1::2]
+        unknown = strangers(weights)
+        pairs = 2.0 * passed[:, -1] * unknown.sum(axis=1)
+        return share(pairs - np.einsum("bi,bi->b", unknown, below), pairs)
 
     return of
 
 
-def fpr95(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+def _histogram(
+    place: NDArray[np.int64], units: NDArray[np.intp], places: int
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Weights (b, u) → weight at each place, float64 (b, places)."""
+    from scipy.sparse import csr_array
+
+    known = int(units.max(initial=-1)) + 1
+    counts = csr_array((np.ones(len(place)), (place, units)), shape=(places, known))
+
+    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        # A sparse matrix times rows of many samples: whole rows are added up.
+        totals = counts @ np.ascontiguousarray(weights[:, :known].T)
+        return np.ascontiguousarray(totals.T)
+
+    return of
+
+
+def fpr95(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: ARG001
     """Return the share of unknown queries accepted where 95 % of known ones are, of weighted samples.
 
     A query is accepted if its top score is at least the threshold: the highest one that accepts at
@@ -69,7 +79,7 @@ def fpr95(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
     2018). Range 0 … 1, lower is better.
     """
     known = ranking.ranks != NO_RANK
-    falling = FallingThreshold(top_score(ranking), np.arange(len(known)), known, len(known))
+    falling = FallingThreshold(top_score(ranking), units, known)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         accepted = falling.first(weights, lambda c: 100 * c.hits >= 95 * c.all_hits).counts
@@ -82,6 +92,7 @@ def fpr95(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
 def detection_and_identification(
     ranking: Ranking,
     k: int | None,  # noqa: ARG001
+    units: Units,
     *,
     one_in: int,
 ) -> Sampled:
@@ -97,8 +108,8 @@ def detection_and_identification(
     """
     scores, known = top_score(ranking), ranking.ranks != NO_RANK
     rows = np.flatnonzero(~known | (ranking.ranks == 1))
-    falling = FallingThreshold(scores[rows], rows, known[rows], len(known))
-    counted = known.astype(np.float64)
+    falling = FallingThreshold(scores[rows], units[rows], known[rows])
+    counted = np.bincount(units, known).astype(np.float64)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         crossing = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)

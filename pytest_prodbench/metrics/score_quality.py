@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.metrics.calibration import BINS, Calibration
-from pytest_prodbench.metrics.intervals import wilson_clustered
-from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic
+from pytest_prodbench.metrics.intervals import standard_error, wilson_clustered
+from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic, Units
 from pytest_prodbench.metrics.thresholds import Crossing, FallingThreshold, share
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 IN_CACHE = 2**17
 """Weights gathered at once (8 bytes each): Newton's method goes over them many times."""
-
-FEW = 400
-"""Resamples that the interval of the calibration error is made of: each fits two maps."""
 
 Z = 1.959963984540054
 """The 0.975 quantile of the normal distribution."""
@@ -47,7 +44,11 @@ def margin(ranking: Ranking, k: int | None) -> NDArray[np.float64]:  # noqa: ARG
     return ranking.positive_scores.astype(np.float64) - ranking.negative_scores.astype(np.float64)
 
 
-def expected_calibration_error(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+def expected_calibration_error(
+    ranking: Ranking,
+    k: int | None,  # noqa: ARG001
+    units: Units,
+) -> Sampled:
     """Return Σ_bins (share of queries) · |mean probability − share right|, of weighted samples.
 
     "Accept the first hit with probability p", where p is made from its similarity by Platt's map,
@@ -56,12 +57,12 @@ def expected_calibration_error(ranking: Ranking, k: int | None) -> Sampled:  # n
     (Guo et al., ICML 2017) of equal mass (Nixon et al., CVPR workshops 2019). NaN unless both halves
     hold a query. Range 0 … 1, lower is better; with few queries it is above 0 even for a perfect map.
     """
-    gaps = _calibration_gaps(ranking)
+    gaps = _calibration_gaps(ranking, units)
     return lambda weights: np.asarray(np.abs(gaps(weights)).sum(axis=1))
 
 
-def calibration_interval(sampling: Sampling) -> tuple[float, float]:
-    """Interval of the error that endless queries would show.
+def calibration_interval(sampling: Sampling) -> tuple[float, float, float]:
+    """Interval of the error that endless queries would show, and its standard error.
 
     Sampling error only ever adds to a sum of absolute gaps, in each resample once more, so that
     percentiles of the bootstrap lie above the truth, all of them. But Σ |gap| differs from Σ |true gap|
@@ -70,23 +71,26 @@ def calibration_interval(sampling: Sampling) -> tuple[float, float]:
     1.96 standard errors above the value, which lies too high itself on average. In simulations (24, 100
     and 400 products of four photos) it held the truth always; percentiles never did.
     """
-    gaps = _calibration_gaps(sampling.ranking)
-    here = gaps(np.ones((1, len(sampling.codes))))
-    off = sampling.resample(lambda weights: np.abs(gaps(weights) - here).sum(axis=1), FEW)
-    off = off[~np.isnan(off)]
+    gaps = _calibration_gaps(sampling.ranking, sampling.codes)
+    here = gaps(np.ones((1, int(sampling.codes.max()) + 1)))
+    drawn = sampling.resample(gaps)
+    drawn = drawn[~np.isnan(drawn).any(axis=1)]
+    off = np.abs(drawn - here).sum(axis=1)
     spread = float(np.quantile(off, 0.975)) if len(off) else 1.0
-    error = 1.0 if np.isnan(sampling.standard_error) else sampling.standard_error
-    return max(0.0, sampling.value - spread), min(1.0, sampling.value + Z * error)
+    error = standard_error(np.abs(drawn).sum(axis=1))
+    reach = Z * (1.0 if np.isnan(error) else error)
+    return max(0.0, sampling.value - spread), min(1.0, sampling.value + reach), error
 
 
-def _calibration_gaps(ranking: Ranking) -> Sampled:
+def _calibration_gaps(ranking: Ranking, units: Units) -> Sampled:
     """Gaps of the bins of weighted samples, float64 (b, BINS)."""
     best, rows = _first_results(ranking)
     rows = rows[np.argsort(-best[rows], kind="stable")]
     scores, right = best[rows], (ranking.ranks[rows] == 1).astype(np.float64)
     firsts = np.flatnonzero(np.append(len(rows) > 0, scores[1:] != scores[:-1]))
     calibration = Calibration(scores[firsts])
-    step = max(1, IN_CACHE // max(1, len(best)))
+    step = max(1, IN_CACHE // max(1, len(rows)))
+    drawn_from = units[rows]
 
     def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum over the queries with one score."""
@@ -97,14 +101,14 @@ def _calibration_gaps(ranking: Ranking) -> Sampled:
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         found = np.full((len(weights), BINS), np.nan)
         for start in range(0, len(weights) if len(rows) else 0, step):
-            drawn = weights[start : start + step, rows]
+            drawn = weights[start : start + step, drawn_from]
             found[start : start + step] = calibration.gaps(total(drawn * right), total(drawn))
         return found
 
     return of
 
 
-def threshold_p99(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+def threshold_p99(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: ARG001
     """Return the lowest threshold with 99 % precision, of weighted samples.
 
     The smallest top score t for which, of the first results with score >= t, at least 99 % are right:
@@ -112,7 +116,7 @@ def threshold_p99(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
     ones will see a little less. NaN where no threshold has it. Range −1 … 1; lower is better, though
     across models only ``answered_p99`` compares.
     """
-    falling = _falling(ranking)
+    falling = _falling(ranking, units)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.append(falling.thresholds, np.nan)[_at_precision(falling, weights).place]
@@ -120,39 +124,42 @@ def threshold_p99(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
     return of
 
 
-def answered_p99(ranking: Ranking, k: int | None) -> Sampled:  # noqa: ARG001
+def answered_p99(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: ARG001
     """Return the share of all queries whose first result ``threshold_p99`` accepts, of weighted samples.
 
     Coverage at a guaranteed precision, the selective classification of Geifman & El-Yaniv, NeurIPS
     2017. 0 where no threshold has 99 % precision; NaN for a sample of no query. Range 0 … 1, higher is
     better.
     """
-    falling = _falling(ranking)
+    falling = _falling(ranking, units)
+    queries = np.bincount(units).astype(np.float64)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         found = _at_precision(falling, weights)
         accepted = found.counts.hits + found.counts.misses
         some = found.place < len(falling.thresholds)
-        return share(np.where(some, accepted, 0.0), weights.sum(axis=1))
+        return share(np.where(some, accepted, 0.0), weights @ queries)
 
     return of
 
 
-def threshold_interval(sampling: Sampling) -> tuple[float, float]:
-    """Interval of ``threshold_p99``: see :func:`_proven_and_possible`."""
+def threshold_interval(sampling: Sampling) -> tuple[float, float, float]:
+    """Interval and standard error of ``threshold_p99``: see :func:`_proven_and_possible`."""
     proven, possible = _proven_and_possible(sampling.ranking, sampling.codes)
     return (
         -1.0 if possible is None else possible[0],
         1.0 if proven is None else proven[0],
+        standard_error(sampling.resample(sampling.sampled)),
     )
 
 
-def answered_interval(sampling: Sampling) -> tuple[float, float]:
-    """Interval of ``answered_p99``: see :func:`_proven_and_possible`."""
+def answered_interval(sampling: Sampling) -> tuple[float, float, float]:
+    """Interval and standard error of ``answered_p99``: see :func:`_proven_and_possible`."""
     proven, possible = _proven_and_possible(sampling.ranking, sampling.codes)
     return (
         0.0 if proven is None else proven[1],
         0.0 if possible is None else possible[1],
+        standard_error(sampling.resample(sampling.sampled)),
     )
 
 
@@ -204,9 +211,9 @@ def _first_results(ranking: Ranking) -> tuple[NDArray[np.float32], NDArray[np.in
     return best, np.flatnonzero(~np.isnan(best)).astype(np.int64)
 
 
-def _falling(ranking: Ranking) -> FallingThreshold:
+def _falling(ranking: Ranking, units: Units) -> FallingThreshold:
     best, rows = _first_results(ranking)
-    return FallingThreshold(best[rows], rows, ranking.ranks[rows] == 1, len(best))
+    return FallingThreshold(best[rows], units[rows], ranking.ranks[rows] == 1)
 
 
 def _at_precision(falling: FallingThreshold, weights: NDArray[np.float64]) -> Crossing:

@@ -67,7 +67,7 @@ Condition = Callable[[Counts], "NDArray[np.bool_]"]
 
 
 class FallingThreshold:
-    """v scores, each a hit or a miss and each with the weight of one of q queries.
+    """v scores, each a hit or a miss and each with the weight of one of u units.
 
     It remembers where the samples so far found their thresholds, and makes cells that are narrow there:
     the time of later calls depends on earlier ones, their results do not.
@@ -79,15 +79,14 @@ class FallingThreshold:
     def __init__(
         self,
         scores: NDArray[np.floating] | Ints,
-        rows: Ints,
+        units: NDArray[np.intp],
         hits: NDArray[np.bool_],
-        queries: int,
     ) -> None:
-        """``scores`` (v,), no NaN; ``rows`` int64 (v,), their queries; ``hits`` bool (v,)."""
+        """``scores`` (v,), no NaN; ``units`` intp (v,), whose weight each has; ``hits`` bool (v,)."""
         order = np.argsort(-scores)  # equal scores pass together: their order says nothing
         scores = scores[order]
-        self._rows, self._hits = rows[order], hits[order]
-        self._queries = queries
+        self._units, self._hits = units[order], hits[order]
+        self._known_units = int(units.max(initial=-1)) + 1
         new = np.ones(len(scores), np.bool_)
         new[1:] = scores[1:] != scores[:-1]
         self._bounds = np.append(np.flatnonzero(new), len(scores))
@@ -106,7 +105,7 @@ class FallingThreshold:
         """Find the first threshold whose counts meet a condition.
 
         Args:
-            weights: float64 (b, q), whole numbers >= 0.
+            weights: float64 (b, u), whole numbers >= 0.
             met: tells, for counts of shape (b, t), which meet it; once met, it stays met as the
                 threshold falls.
         """
@@ -130,7 +129,7 @@ class FallingThreshold:
         """Find the last threshold that some weight stands at and whose counts meet a condition.
 
         Args:
-            weights: float64 (b, q), whole numbers >= 0.
+            weights: float64 (b, u), whole numbers >= 0.
             met: as in :meth:`first`, but it may come and go as the threshold falls.
             possible: (counts before, counts at the end of) cells → bool (b, t): False only where no
                 threshold of a cell can meet it, however hits and misses are mixed in the cell.
@@ -173,8 +172,8 @@ class FallingThreshold:
         self._edges = edges if len(edges) > 1 else np.zeros(2, np.int64)  # no score: one empty cell
         cells = len(self._edges) - 1
         sizes = np.diff(self._bounds[self._edges])
-        place = self._rows * cells + np.repeat(np.arange(cells), sizes)
-        size = self._queries * cells
+        place = self._units * cells + np.repeat(np.arange(cells), sizes)
+        size = self._known_units * cells
         self._histograms = [
             np.bincount(place[which], minlength=size).reshape(-1, cells).astype(np.float64)
             for which in (self._hits, ~self._hits)
@@ -201,7 +200,8 @@ class FallingThreshold:
 
     def _coarse(self, weights: Doubles) -> Counts:
         """Counts at the last threshold of each cell, (b, cells)."""
-        hits, misses = (np.cumsum(weights @ histogram, axis=1) for histogram in self._histograms)
+        known = weights[:, : self._known_units]
+        hits, misses = (np.cumsum(known @ histogram, axis=1) for histogram in self._histograms)
         return Counts(hits, misses, hits[:, -1:], misses[:, -1:])
 
     def _settle(
@@ -231,7 +231,7 @@ class FallingThreshold:
         first, last = self._bounds[start], self._bounds[stop]
         # Equal scores pass together: where a cell has but one threshold, its counts are known.
         known = stop - start == 1
-        drawn = weights[np.ix_(samples, self._rows[first : first if known else last])]
+        drawn = weights[np.ix_(samples, self._units[first : first if known else last])]
         columns = []
         for passed, which in (
             (coarse.hits, self._hits[first:last]),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.metric import Sampled, Statistic
+from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def equal_error_rate(
     ranking: Ranking,
     k: int | None,  # noqa: ARG001
+    units: Units,
     *,
     alike: bool = False,
 ) -> Sampled:
@@ -39,7 +40,7 @@ def equal_error_rate(
     up. (ISO/IEC 19795-1; the linear joint is that of Provost & Fawcett 2001 for the ROC.) Range
     0 … 1, lower is better.
     """
-    falling = _falling(ranking, alike)
+    falling = _falling(ranking, units, alike)
     if falling is None:
         return _undefined
 
@@ -63,6 +64,7 @@ def equal_error_rate(
 def true_accept_rate(
     ranking: Ranking,
     k: int | None,  # noqa: ARG001
+    units: Units,
     *,
     one_in: int,
     alike: bool = False,
@@ -75,7 +77,7 @@ def true_accept_rate(
     than ``one_in`` impostors none may be accepted: the value is too low rather than too high. Range
     0 … 1, higher is better.
     """
-    falling = _falling(ranking, alike)
+    falling = _falling(ranking, units, alike)
     if falling is None:
         return _undefined
 
@@ -106,7 +108,7 @@ class VerificationCurve:
 
 def verification_curve(ranking: Ranking, *, alike: bool = False) -> VerificationCurve | None:
     """Return the curve, each pair counted once; None unless there are both kinds of pairs."""
-    falling = _falling(ranking, alike)
+    falling = _falling(ranking, np.arange(len(ranking.ranks)), alike)
     if falling is None:
         return None
     genuine, impostors = falling.cumulative()
@@ -119,7 +121,7 @@ def verification_curve(ranking: Ranking, *, alike: bool = False) -> Verification
     )
 
 
-def _falling(ranking: Ranking, alike: bool) -> FallingThreshold | None:
+def _falling(ranking: Ranking, units: Units, alike: bool) -> FallingThreshold | None:
     pairs = ranking.verification
     if pairs is None:
         return None
@@ -128,9 +130,7 @@ def _falling(ranking: Ranking, alike: bool) -> FallingThreshold | None:
         if alike
         else np.arange(len(pairs.rows), dtype=np.int64)
     )
-    return FallingThreshold(
-        pairs.scores[used], pairs.rows[used], pairs.genuine[used], len(ranking.ranks)
-    )
+    return FallingThreshold(pairs.scores[used], units[pairs.rows[used]], pairs.genuine[used])
 
 
 def _false_accept_statistic(name: str, *, one_in: int, alike: bool) -> Statistic:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 from evaluation_builders import catalog, manifest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from pytest_prodbench.errors import EvidenceError, SettingsError
 from pytest_prodbench.evaluation.bench import Bench, failure_message
@@ -218,6 +219,34 @@ def test_a_catalog_that_is_edited_while_the_suite_runs(project):
     record = bench.evaluate(replace(plan, model=other)).record
     assert (record.status, record.verdict) == ("failed", "incomplete")
     assert "p0-0.png: a file that was changed" in record.error
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_numpy_keeps_to_the_threads_of_the_run_and_is_given_back(project, threads):
+    """Two workers whose BLAS starts a thread a core take twice the time of two that do not."""
+    settings = RunSettings(cache_dir=project / "c", device="cpu", threads=threads, resamples=100)
+    (plan,) = [
+        plan
+        for plan in plan_pairs(load_suite([project], project), settings)
+        if plan.name == "tiny:parts"
+    ]
+    seen = []
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads_now()
+        Bench(settings, project).evaluate(plan, lambda *_: seen.append(blas_threads_now()))
+        assert blas_threads_now() == before
+    assert before
+    assert seen
+    assert all(counts == [1] * len(before) for counts in seen)
+
+
+def blas_threads_now():
+    """Of numpy's own: other packages bring theirs when they are imported, perhaps in between."""
+    return [
+        found["num_threads"]
+        for found in threadpool_info()
+        if found["user_api"] == "blas" and "numpy" in found["filepath"]
+    ]
 
 
 @pytest.mark.parametrize(

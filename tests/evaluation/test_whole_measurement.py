@@ -26,7 +26,7 @@ def measured(search):
 def value(name, ranking):
     metric, k = parse_metric(name, where="test")
     if isinstance(metric, Statistic):
-        return float(metric.of(ranking, k)(np.ones((1, len(ranking.ranks))))[0])
+        return float(metric.by_query(ranking, k)(np.ones((1, len(ranking.ranks))))[0])
     values = metric.per_query(ranking, k)
     return float(np.nanmean(values)) if (~np.isnan(values)).any() else math.nan
 

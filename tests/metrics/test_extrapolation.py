@@ -156,7 +156,7 @@ def test_the_order_of_the_queries_changes_no_bit(case, data):
     metric, k = parse_metric("recall_10x@2", where="test")
     weights = np.stack([np.ones(len(order)), np.arange(len(order)) % 3])
     np.testing.assert_array_equal(
-        metric.of(shuffled, k)(weights[:, order]), metric.of(ranking, k)(weights)
+        metric.by_query(shuffled, k)(weights[:, order]), metric.by_query(ranking, k)(weights)
     )
 
 
@@ -167,13 +167,13 @@ def test_counts_that_say_nothing_give_no_number(better):
     assert fit_difficulty(ranking) is None
     for name in ("recall_10x@1", "recall_100x@5"):
         metric, k = parse_metric(name, where="test")
-        assert np.isnan(metric.of(ranking, k)(np.ones((2, len(ranking.ranks))))).all()
+        assert np.isnan(metric.by_query(ranking, k)(np.ones((2, len(ranking.ranks))))).all()
 
 
 def test_a_k_beyond_what_was_fitted_gives_no_number():
     ranking = counted([0, 3, 50, 7], 1000)
     metric, k = parse_metric(f"recall_10x@{CENSORED + 1}", where="test")
-    assert np.isnan(metric.of(ranking, k)(np.ones((2, len(ranking.ranks))))).all()
+    assert np.isnan(metric.by_query(ranking, k)(np.ones((2, len(ranking.ranks))))).all()
 
 
 def test_times_are_of_the_whole_gallery():
@@ -182,7 +182,7 @@ def test_times_are_of_the_whole_gallery():
     for name, times in (("recall_10x@3", 10), ("recall_100x@3", 100)):
         metric, k = parse_metric(name, where="test")
         wanted = extrapolated_recall(ranking, 3, times * 1001, fit).mean()
-        found = metric.of(ranking, k)(np.ones((1, 50)))[0]
+        found = metric.by_query(ranking, k)(np.ones((1, 50)))[0]
         assert found == pytest.approx(wanted, abs=2e-6)  # two optimisers
 
 
@@ -193,7 +193,7 @@ def test_each_sample_has_the_fit_of_its_own_queries(seed):
     better = rng.binomial(3000, ndtr(rng.normal(-3.5, 1.0, 120)))
     weights = rng.multinomial(120, np.full(120, 1 / 120), 5).astype(float)
     metric, k = parse_metric("recall_10x@1", where="test")
-    found = metric.of(counted(better, 3000), k)(weights)
+    found = metric.by_query(counted(better, 3000), k)(weights)
     for value, row in zip(found, weights, strict=True):
         drawn = counted(np.repeat(better, row.astype(int)), 3000)
         wanted = extrapolated_recall(drawn, 1, 10 * 3001, fit_difficulty(drawn)).mean()

@@ -22,7 +22,7 @@ def value(name, ranking):
 
 def median(ranking, weights):
     metric, _ = parse_metric("median_rank", where="test")
-    return metric.of(ranking, None)(np.atleast_2d(np.asarray(weights, float)))
+    return metric.by_query(ranking, None)(np.atleast_2d(np.asarray(weights, float)))
 
 
 def result_list(case, i, is_positive):

@@ -15,7 +15,8 @@ from pytest_prodbench.metrics.intervals import (
     Bootstrap,
     cluster_bootstrap,
     percentile_intervals,
-    resampled_statistics,
+    resampled,
+    standard_error,
     wilson,
     wilson_clustered,
 )
@@ -280,10 +281,12 @@ def test_a_statistic_that_is_a_mean_gets_the_percentile_interval_of_the_mean():
     rng = np.random.default_rng(2)
     codes = rng.permutation(np.repeat(np.arange(20), 3))
     values = rng.random(60)
-    draws = resampled_statistics(
-        [lambda weights: weights @ values / weights.sum(axis=1)], codes, 20, resamples=500, seed=4
-    )
-    ((low, high, error),) = percentile_intervals(draws)
+
+    def mean_of(weights):
+        return weights[:, codes] @ values / weights[:, codes].sum(axis=1)
+
+    draws = resampled(mean_of, 20, resamples=500, seed=4)
+    ((low, high, error),) = percentile_intervals(draws[None])
     sums = np.bincount(codes, values)[:, None]
     mean = cluster_bootstrap(sums, np.full((20, 1), 3.0), resamples=500, seed=4)
     expected = mean.percentile_low[0], mean.percentile_high[0], mean.standard_error[0]
@@ -291,22 +294,14 @@ def test_a_statistic_that_is_a_mean_gets_the_percentile_interval_of_the_mean():
 
 
 def test_a_resample_that_does_not_define_the_statistic_is_left_out():
-    codes = np.arange(4)
-
     def first_or_nothing(weights):
         return np.where(weights[:, 0] > 0, weights[:, 0], np.nan)
 
     weights = np.concatenate(list(resample_weights(4, resamples=400, seed=0)))
     some = weights[weights[:, 0] > 0, 0]
-    draws = resampled_statistics(
-        [first_or_nothing, lambda weights: np.full(len(weights), np.nan)],
-        codes,
-        4,
-        resamples=400,
-        seed=0,
-    )
-    (low, high, error), never = percentile_intervals(draws)
+    draws = resampled(first_or_nothing, 4, resamples=400, seed=0)
+    (low, high, error), never = percentile_intervals(np.stack([draws, np.full(400, np.nan)]))
     assert len(some) < 400
     assert (low, high) == pytest.approx(np.quantile(some, [0.025, 0.975]))
-    assert error == pytest.approx(some.std(ddof=1))
+    assert error == pytest.approx(some.std(ddof=1)) == standard_error(draws)
     assert np.isnan(never).all()

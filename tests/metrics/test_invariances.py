@@ -87,7 +87,7 @@ def found(name, case, k, weights, *, optimistic=False):
     if optimistic:
         ranking = in_the_models_favour(ranking)
     if isinstance(metric, Statistic):
-        return metric.of(ranking, k)(weights)
+        return metric.by_query(ranking, k)(weights)
     return metric.per_query(ranking, k)
 
 

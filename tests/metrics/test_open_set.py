@@ -21,13 +21,15 @@ def value(name, ranking, weights=None):
     assert k is None
     one = weights is None
     weights = np.ones((1, len(ranking.ranks))) if one else np.asarray(weights, float)
-    found = metric.of(ranking, None)(weights)
+    found = metric.by_query(ranking, None)(weights)
     return found[0] if one else found
 
 
 def identification(ranking, one_in):
     ones = np.ones((1, len(ranking.ranks)))
-    return detection_and_identification(ranking, None, one_in=one_in)(ones)[0]
+    return detection_and_identification(
+        ranking, None, np.arange(len(ranking.ranks)), one_in=one_in
+    )(ones)[0]
 
 
 def kinds(ranking):
@@ -123,7 +125,6 @@ def test_many_samples_are_each_of_them_whatever_the_chunk(monkeypatch):
         drawn = case.queries(np.repeat(np.arange(200), row)).ranking(top=1)
         for name in NAMES:
             assert found[name][i] == value(name, drawn)
-    monkeypatch.setattr("pytest_prodbench.metrics.open_set.IN_CACHE", 450)
     monkeypatch.setattr("pytest_prodbench.metrics.thresholds.CHUNK", 30)
     for name in NAMES:
         np.testing.assert_array_equal(value(name, case.ranking(top=1), weights), found[name])

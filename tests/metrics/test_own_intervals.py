@@ -8,7 +8,7 @@ from ranking_oracle import random_case
 
 from pytest_prodbench.metrics import parse_metric
 from pytest_prodbench.metrics.estimates import estimate_statistics
-from pytest_prodbench.metrics.intervals import percentile_intervals, resampled_statistics
+from pytest_prodbench.metrics.intervals import percentile_intervals, resampled
 
 NAMES = ("ece", "threshold_p99", "answered_p99")
 PHOTOS = 4
@@ -41,19 +41,14 @@ def test_they_hold_the_truth_where_percentiles_do_not(products, slope, middle):
     metrics = [parse_metric(name, where="test") for name in NAMES]
     endless = simulated(ENDLESS, slope, middle, 1)
     ones = np.ones((1, ENDLESS * PHOTOS))
-    truths = [float(metric.of(endless, None)(ones)[0]) for metric, _ in metrics]
+    truths = [float(metric.by_query(endless, None)(ones)[0]) for metric, _ in metrics]
     codes = np.repeat(np.arange(products), PHOTOS)
     held, by_percentiles = np.zeros((2, len(NAMES)))
     for seed in range(SETS):
         ranking = simulated(products, slope, middle, 100 + seed)
         found = estimate_statistics(metrics, ranking, codes, resamples=100, seed=seed)
-        draws = resampled_statistics(
-            [metric.of(ranking, None) for metric, _ in metrics],
-            codes,
-            products,
-            resamples=100,
-            seed=seed,
-        )
+        sampled = [metric.of(ranking, None, codes) for metric, _ in metrics]
+        draws = np.stack([resampled(of, products, resamples=100, seed=seed) for of in sampled])
         for i, (estimate, (low, high, _), truth) in enumerate(
             zip(found, percentile_intervals(draws), truths, strict=True)
         ):

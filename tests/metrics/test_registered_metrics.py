@@ -20,7 +20,7 @@ def values(name, ranking, k=3):
     if isinstance(metric, Statistic):
         q = len(ranking.ranks)
         weights = np.stack([np.ones(q), np.arange(q) % 3, np.arange(q) % 2]).astype(float)
-        return metric, metric.of(ranking, k if metric.takes_k else None)(weights)
+        return metric, metric.by_query(ranking, k if metric.takes_k else None)(weights)
     return metric, metric.per_query(ranking, k if metric.takes_k else None)
 
 

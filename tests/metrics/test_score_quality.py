@@ -23,7 +23,7 @@ def value(name, ranking, weights=None):
         return metric.per_query(ranking, k)
     one = weights is None
     weights = np.ones((1, len(ranking.ranks))) if one else np.asarray(weights, float)
-    found = metric.of(ranking, None)(weights)
+    found = metric.by_query(ranking, None)(weights)
     return found[0] if one else found
 
 

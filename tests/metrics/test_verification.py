@@ -25,7 +25,7 @@ def value(name, ranking, weights=None):
     assert k is None
     one = weights is None
     weights = np.ones((1, len(ranking.ranks))) if one else np.asarray(weights, float)
-    found = metric.of(ranking, None)(weights)
+    found = metric.by_query(ranking, None)(weights)
     return found[0] if one else found
 
 
@@ -56,7 +56,9 @@ def test_each_is_its_definition_over_every_threshold(case, alike, one_in):
     ranking = case.ranking(top=1, verification=True)
     genuine, impostors = kinds(ranking, alike)
     ones = np.ones((1, len(ranking.ranks)))
-    tar = true_accept_rate(ranking, None, one_in=one_in, alike=alike)(ones)[0]
+    tar = true_accept_rate(
+        ranking, None, np.arange(len(ranking.ranks)), one_in=one_in, alike=alike
+    )(ones)[0]
     eer = value("eer_alike" if alike else "eer", ranking)
     if not genuine or not impostors:
         assert np.isnan(tar)

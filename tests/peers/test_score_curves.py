@@ -28,7 +28,7 @@ def ranking(request: pytest.FixtureRequest) -> Ranking:
 
 def statistic(name: str, ranking: Ranking) -> float:
     metric, _ = parse_metric(name, where="test")
-    return float(metric.of(ranking, None)(np.ones((1, len(ranking.ranks))))[0])
+    return float(metric.by_query(ranking, None)(np.ones((1, len(ranking.ranks))))[0])
 
 
 def known(ranking: Ranking) -> np.ndarray:
