@@ -75,6 +75,22 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_verdicts(commands)
 
+    render = commands.add_parser(
+        "render", help="make a catalog and photo-like queries from STEP or STL files"
+    )
+    render.add_argument("--cad", nargs="+", default=[], metavar="FILE", help="the parts")
+    render.add_argument(
+        "--plan", help="TOML file: families, materials, views (default: one family)"
+    )
+    render.add_argument("--out", default="rendered", help="folder (default: rendered)")
+    render.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    render.add_argument(
+        "--check",
+        action="store_true",
+        help="prove that manifest and images of --out belong together",
+    )
+    render.set_defaults(command=_render)
+
     download = commands.add_parser("download", help="fetch the weights of models")
     download.add_argument(
         "names",
@@ -229,6 +245,12 @@ def _suggest(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.suggest import suggest
 
     return suggest(given.run, given.model, given.metric)
+
+
+def _render(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.render import render_cad
+
+    return render_cad(given.cad, given.plan, given.out, given.jobs, check=given.check)
 
 
 def _download(given: argparse.Namespace) -> int:

@@ -36,11 +36,13 @@ class ManifestOptions(Frozen):
             dataset's sector or to none.
         root: folder that the image paths hang below, relative to the manifest's folder.
         columns: our column name → the name in the file: ``{product_id = "sku"}``.
+        notes: columns that say nothing of how a photo was taken; they are left alone.
     """
 
     sector: str = ""
     root: str = "."
     columns: dict[Column, str] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
 
     @field_validator("root")
     @classmethod
@@ -81,7 +83,7 @@ def open_manifest(spec: DatasetSpec, options: ManifestOptions) -> Tables:
     reader = _RowReader(spec, rows, columns, select=bool(options.sector))
     for i in kept:
         reader.read(i)
-    known = set(get_args(Column))
+    known = {*get_args(Column), *options.notes}
     conditions = {name: column for name, column in columns.items() if name not in known}
     return Tables(
         root=root,
