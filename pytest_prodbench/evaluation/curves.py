@@ -14,9 +14,9 @@ from pytest_prodbench.metrics.estimates import Estimate, estimate_means, estimat
 from pytest_prodbench.metrics.extrapolation import ASSUMPTION, Extrapolation
 from pytest_prodbench.metrics.first_hit import RECALL, cumulative_match, recall
 from pytest_prodbench.metrics.growth import growth_curve
-from pytest_prodbench.metrics.intervals import wilson_clustered
 from pytest_prodbench.metrics.metric import Statistic
 from pytest_prodbench.metrics.open_set import open_set_curve, top_score
+from pytest_prodbench.metrics.proportions import wilson_clustered
 from pytest_prodbench.metrics.verification import verification_curve
 from pytest_prodbench.protocol import NO_RANK
 

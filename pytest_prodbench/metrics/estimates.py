@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pytest_prodbench.metrics.comparison import detectable_drop_alone
-from pytest_prodbench.metrics.intervals import (
-    cluster_bootstrap,
-    percentile_intervals,
-    resampled,
-    wilson,
-    wilson_clustered,
-)
+from pytest_prodbench.metrics.intervals import cluster_bootstrap, percentile_intervals, resampled
 from pytest_prodbench.metrics.metric import FEW, Metric, Sampled, Sampling, Statistic
+from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

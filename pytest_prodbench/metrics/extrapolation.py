@@ -15,12 +15,20 @@ least that many" (a tobit likelihood): queries that are lost anyhow shall not be
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.metrics.difficulty import (
+    CENSORED,
+    EDGES,
+    NODES,
+    Difficulty,
+    node_likelihood,
+    node_mass,
+    surviving,
+)
 from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.protocol import NO_RANK
 
@@ -40,31 +48,12 @@ ASSUMPTION = (
 )
 """What has to stand beside every extrapolated number."""
 
-CENSORED = 100
-"""Better negatives from which on a query only counts as "at least that many"; also the largest k."""
-
 BOUNDS = np.array([[-12.0, np.log(0.05)], [6.0, np.log(20.0)]])
 """Least and greatest mean and logarithmic spread of a fit."""
 
 STEPS, SETTLED = 20, 1e-4
 """Most steps of the fit to a sample, and the change of mean or logarithmic spread that ends them: the next
 one would be about its square."""
-
-_EDGES = np.concatenate([[-np.inf], np.linspace(-10.0, 4.0, 700), [np.inf]])
-_NODES = np.concatenate([[-10.01], (_EDGES[1:-2] + _EDGES[2:-1]) / 2.0, [4.01]])
-"""Φ⁻¹(p) in steps of 0.02; at −10 an image in 10²³ beats the right one, which is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difficulty:
-    """How Φ⁻¹ of the chance to be beaten by one more image is spread over the queries: normal."""
-
-    mean: float
-    spread: float
-
-    def mass(self) -> NDArray[np.float64]:
-        """Probability of each node, float64 (g,)."""
-        return np.asarray(_mass(np.array([[self.mean, np.log(self.spread)]]))[0])
 
 
 def fit_difficulty(ranking: Ranking) -> Difficulty | None:
@@ -75,69 +64,6 @@ def fit_difficulty(ranking: Ranking) -> Difficulty | None:
     than ``CENSORED``. The order of the queries changes nothing.
     """
     return Extrapolation(ranking, np.arange(len(ranking.ranks))).fit
-
-
-def extrapolated_recall(
-    ranking: Ranking, k: int, size: int, fit: Difficulty | None
-) -> NDArray[np.float64]:
-    """Return P(rank <= k) in a gallery grown to ``size`` images, float64 (q,); NaN if absent.
-
-    With M = size − candidates new images, of which Binomial(M, p) beat the best positive, and p
-    distributed as the fit and the query's own B of N say (empirical Bayes; Efron 2010, §1):
-
-        E[ P(Binomial(M, p) <= k − 1 − B) | B, N ]
-
-    0 where B >= k already. NaN everywhere if there is no fit, or k is above ``CENSORED``. At the full
-    size it is recall@k. Range 0 … 1, higher is better; never rises with size.
-    """
-    known = ranking.ranks != NO_RANK
-    values = np.where(known, 0.0, np.nan)
-    if fit is None or k > CENSORED:
-        return np.full(len(values), np.nan)
-    alive = np.flatnonzero(ranking.ranks <= k)
-    negatives = (ranking.candidates - ranking.positives)[alive]
-    new = np.maximum(0, size - ranking.candidates[alive])
-    survival = _survival(k, negatives, ranking.ranks[alive] - 1, new)
-    values[alive] = survival.chance(fit.mass()[None])[0][survival.kind]
-    return values
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Survival:
-    """Chances to stay within k, for each kind of counts (t of them) and each node of p.
-
-    Attributes:
-        kind: int64 (a,), kind of each query that is within k now.
-        likelihood: float64 (t, g), of the counts seen.
-        stays: float64 (t, g), that times the chance to stay.
-    """
-
-    kind: Ints
-    likelihood: Doubles
-    stays: Doubles
-
-    def chance(self, mass: Doubles) -> Doubles:
-        """E[stays | counts] of each kind, float64 (b, t), for b distributions of p, (b, g)."""
-        whole = mass @ self.likelihood.T
-        chance = np.divide(
-            mass @ self.stays.T, whole, out=np.full(whole.shape, np.nan), where=whole > 0
-        )
-        return np.asarray(np.minimum(chance, 1.0))
-
-
-def _survival(k: int, negatives: Ints, better: Ints, new: Ints) -> _Survival:
-    from scipy.special import betaincc, ndtr
-
-    triples, kind = np.unique(np.stack([negatives, better, new]), axis=1, return_inverse=True)
-    likelihood = _likelihood(triples[0], triples[1])
-    room = np.stack([k - 1 - triples[1], triples[2]])
-    kinds, which = np.unique(room, axis=1, return_inverse=True)
-    spare, more = kinds[:, :, None]
-    # P(Binomial(M, p) <= j) by the incomplete beta function; certain where j >= M.
-    stays = np.where(
-        spare >= more, 1.0, betaincc(spare + 1.0, np.maximum(more - spare, 1), ndtr(_NODES))
-    )
-    return _Survival(kind.reshape(-1), likelihood, likelihood * stays[which.reshape(-1)])
 
 
 class Extrapolation:
@@ -157,14 +83,14 @@ class Extrapolation:
         counts = np.stack([self._negatives, self._better.clip(max=CENSORED)])
         pairs, kind, times = np.unique(counts, axis=1, return_inverse=True, return_counts=True)
         self._kind, self._pairs = kind.reshape(-1), pairs
-        self._fitted: tuple[Doubles | None, Doubles] = None, np.empty((0, len(_NODES)))
+        self._fitted: tuple[Doubles | None, Doubles] = None, np.empty((0, len(NODES)))
         self.fit: Difficulty | None = None
         if self._says(times[None].astype(np.float64)).all():
-            self._likelihood = _likelihood(*pairs)
+            self._likelihood = node_likelihood(*pairs)
             self.fit = self._first_fit(times)
 
     def recall(self, k: int, size: int) -> Sampled:
-        """Mean of :func:`extrapolated_recall` over weighted samples, each with a fit of its own.
+        """Mean of ``difficulty.extrapolated_recall`` over weighted samples, each with a fit of its own.
 
         NaN for a sample whose counts say nothing, and everywhere if there is no fit, or k is above
         ``CENSORED``.
@@ -173,7 +99,7 @@ class Extrapolation:
             return lambda weights: np.full(len(weights), np.nan)
         alive = np.flatnonzero(self._better < k)
         new = np.maximum(0, size - self._candidates[alive])
-        survival = _survival(k, self._negatives[alive], self._better[alive], new)
+        survival = surviving(k, self._negatives[alive], self._better[alive], new)
         by_kind = _by_kind(self._kind, self._pairs.shape[1])
         alive_by_kind = _by_kind(survival.kind, len(survival.likelihood))
 
@@ -246,15 +172,15 @@ class Extrapolation:
             step[active[better]] = ahead - at[active[better]]
             at[active[better]] = ahead
             active = active[np.abs(step[active]).max(axis=1) > SETTLED]
-        return _mass(at)
+        return node_mass(at)
 
     def _derivatives(self, times: Doubles, at: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         """Log likelihood (b,), its gradient (b, 2), and a positive matrix (b, 2, 2) for −its curvature."""
         spread = np.exp(at[:, 1:])
-        z = (_EDGES - at[:, :1]) / spread
+        z = (EDGES - at[:, :1]) / spread
         density = np.exp(-0.5 * np.square(z)) / np.sqrt(2.0 * np.pi)
         z = np.where(np.isfinite(z), z, 0.0)  # where the density is 0
-        chance = np.maximum(_mass(at) @ self._likelihood.T, 1e-300)
+        chance = np.maximum(node_mass(at) @ self._likelihood.T, 1e-300)
 
         def relative(edges: Doubles) -> Doubles:
             """Derivative of the chance over the chance, from that of Φ at the edges; (b, t)."""
@@ -283,13 +209,6 @@ class Extrapolation:
         return (times * np.log(chance)).sum(axis=1), weighted.sum(axis=1), bend
 
 
-def _mass(at: Doubles) -> Doubles:
-    """Probability of each node, float64 (b, g), for means and logarithmic spreads (b, 2)."""
-    from scipy.special import ndtr
-
-    return np.asarray(np.diff(ndtr((_EDGES - at[:, :1]) / np.exp(at[:, 1:])), axis=1))
-
-
 def _by_kind(kind: Ints, kinds: int) -> Callable[[Doubles], Doubles]:
     """Sum of weights, float64 (b, a), of each kind that some of a queries are of: float64 (b, t)."""
     order = np.argsort(kind, kind="stable")
@@ -301,30 +220,12 @@ def _by_kind(kind: Ints, kinds: int) -> Callable[[Doubles], Doubles]:
     return total
 
 
-def _likelihood(negatives: NDArray[np.int64], better: NDArray[np.int64]) -> NDArray[np.float64]:
-    """P(B better ones of N | p) at each node, float64 (t, g), each row up to a factor of its own.
-
-    Rows with B >= ``CENSORED`` have P(at least ``CENSORED`` of N | p).
-    """
-    from scipy.special import betainc, gammaln, log_ndtr, ndtr
-
-    of, better = negatives[:, None], better[:, None]
-    log_p = better * log_ndtr(_NODES) + (of - better) * log_ndtr(-_NODES)
-    log_p += gammaln(of + 1.0) - gammaln(better + 1.0) - gammaln(of - better + 1.0)
-    chance = np.exp(log_p)
-    lost = np.flatnonzero(better[:, 0] >= CENSORED)
-    if len(lost):
-        rest = np.maximum(of[lost] - CENSORED + 1.0, 1.0)
-        chance[lost] = betainc(float(CENSORED), rest, ndtr(_NODES))
-    return np.asarray(chance, np.float64)
-
-
 def recall_in_larger_gallery(
     ranking: Ranking, k: int | None, units: Units, *, times: int
 ) -> Sampled:
     """Return the extrapolated recall@k with ``times`` as many gallery images, of weighted samples.
 
-    See :func:`extrapolated_recall` and ``ASSUMPTION``. Range 0 … 1, higher is better.
+    See ``difficulty.extrapolated_recall`` and ``ASSUMPTION``. Range 0 … 1, higher is better.
     """
     assert k is not None  # noqa: S101 - parse_metric gives it
     size = times * int(ranking.candidates.max(initial=0))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.metrics.calibration import BINS, Calibration
-from pytest_prodbench.metrics.intervals import standard_error, wilson_clustered
+from pytest_prodbench.metrics.intervals import standard_error
 from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic, Units
+from pytest_prodbench.metrics.proportions import wilson_clustered
 from pytest_prodbench.metrics.thresholds import Crossing, FallingThreshold, share
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pytest_prodbench.evidence.types import Crossing
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate import judge_measurement
 from pytest_prodbench.gate.checking import Z95, check_pair, one_sided
-from pytest_prodbench.metrics.intervals import wilson, wilson_clustered
+from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
 
 ORDER = {"reject": 0, "incomplete": 1, "accept": 2}
 unit = st.floats(0, 1, allow_nan=False)

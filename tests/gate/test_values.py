@@ -15,7 +15,7 @@ from pytest_prodbench.evidence.types import Crossing
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate.checking import one_sided
 from pytest_prodbench.gate.values import drops_of, exactly, lead_of, mean_of, slices_of, usable
-from pytest_prodbench.metrics.intervals import wilson
+from pytest_prodbench.metrics.proportions import wilson
 
 
 def number(value, arm=0.1, n=30, method="percentile", detectable=0.05):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pytest_prodbench.metrics.comparison import paired_difference
-from pytest_prodbench.metrics.intervals import cluster_bootstrap, wilson, wilson_clustered
+from pytest_prodbench.metrics.intervals import cluster_bootstrap
+from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
 
 SIMULATIONS = 4000
 ERROR = 3.5 * (0.95 * 0.05 / SIMULATIONS) ** 0.5

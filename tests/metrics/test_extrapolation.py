@@ -13,14 +13,9 @@ from scipy.special import betaln, ndtr
 from scipy.stats import binom, norm
 
 from pytest_prodbench.metrics import parse_metric
+from pytest_prodbench.metrics.difficulty import CENSORED, Difficulty, extrapolated_recall
 from pytest_prodbench.metrics.estimates import estimate_statistics
-from pytest_prodbench.metrics.extrapolation import (
-    ASSUMPTION,
-    CENSORED,
-    Difficulty,
-    extrapolated_recall,
-    fit_difficulty,
-)
+from pytest_prodbench.metrics.extrapolation import ASSUMPTION, fit_difficulty
 from pytest_prodbench.metrics.first_hit import recall
 
 FULL = 10**6

@@ -17,9 +17,8 @@ from pytest_prodbench.metrics.intervals import (
     percentile_intervals,
     resampled,
     standard_error,
-    wilson,
-    wilson_clustered,
 )
+from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
 from pytest_prodbench.metrics.resampling import CELLS, resample_weights
 
 

@@ -21,7 +21,8 @@ from pytest_prodbench.metrics import (
     summarise,
 )
 from pytest_prodbench.metrics.comparison import detectable_drop_alone
-from pytest_prodbench.metrics.intervals import cluster_bootstrap, wilson, wilson_clustered
+from pytest_prodbench.metrics.intervals import cluster_bootstrap
+from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
 
 MEANS = ("recall@1", "recall@5", "category_recall@1", "mrr", "map@20", "ndcg@10")
 STATISTICS = ("median_rank", "auroc", "eer")

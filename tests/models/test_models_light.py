@@ -34,6 +34,7 @@ for number in range(3):
     (file,) = find("timm", f"tf_efficientnet_lite{number}")
     assert file.is_file(), file
 assert find("timm", "resnet50", checkpoint="random:3") == []
+assert find("baseline", "pixels") == []
 assert find("timm", "resnet50.a1_in1k") is None
 assert find("open_clip", "ViT-B-32/openai") is None
 assert len(find("open_clip", "hf-hub:team/open")) == 3
@@ -96,7 +97,7 @@ def test_a_source_is_split_at_its_first_colon(text: str, expected: tuple[str, st
         ("tim:resnet50", "did you mean 'timm'"),
         ("timm/resnet50", "did you mean 'timm:resnet50'"),
         ("timm resnet50", "did you mean 'timm:resnet50'"),
-        ("resnet50", "libraries: open_clip, timm, transformers"),
+        ("resnet50", "libraries: baseline, open_clip, timm, transformers"),
         ("facebook/dinov2-base", "put a library and a colon before it"),
         ("timm:", "whose identifier is empty"),
         (":resnet50", "whose library is empty"),
