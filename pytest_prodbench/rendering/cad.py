@@ -59,7 +59,7 @@ def read(
             path, found=f"a {suffix or 'nameless'} file", expected=" or ".join(SUFFIXES)
         )
     meshes = [_stl(file, material)] if suffix == ".stl" else [_step(file, material)]
-    return rested(moved(meshes, tuple(turn)))
+    return rested(moved(meshes, (turn[0], turn[1], turn[2])))
 
 
 def _step(file: Path, material: str) -> Mesh:

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 LEVELS: dict[str, tuple[str, ...]] = {
     "light": ("studio", "warm", "dim", "hard", "mixed"),
@@ -91,7 +92,7 @@ class _Balance:
     def _move(self, name: str, row: int, new: str) -> int:
         """Give a query another level; how much the sum of squared cells grows."""
         old, change = self._columns[name][row], 0
-        cells = []
+        cells: list[tuple[Counter[Any], tuple[Any, str], tuple[Any, str]]] = []
         for (a, b), counter in self._pairs.items():
             if a == name:
                 other = self._columns[b][row]

@@ -111,8 +111,8 @@ def seen(surface: Surface, shot: Shot) -> View:
     at = nearest[hit]
     fields[:3, hit], fields[3:6, hit] = surface.normals[at].T, surface.colours[at].T
     fields[6, hit] = depth[at]
-    fields = fields.reshape(7, GRID, GRID)
-    return View(hit.reshape(GRID, GRID), fields[:3], fields[3:6], fields[6])
+    maps = fields.reshape(7, GRID, GRID)
+    return View(hit.reshape(GRID, GRID), maps[:3], maps[3:6], maps[6])
 
 
 def unlike(one: View, other: View, hidden: Array) -> int:

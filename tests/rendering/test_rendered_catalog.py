@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from drawn_parts import small_catalog
-
 from PIL import Image
 
 from pytest_prodbench.atomic import atomic_write_bytes
