@@ -1,9 +1,9 @@
 """Markdown as these tests read it: fenced blocks with the comment before them, links, headings.
 
 Every TOML and Python block of the guides stands behind ``<!-- check: HOW -->``, which says how it is tried:
-``sector.toml``, ``models.toml``, ``pyproject.toml``, ``bench.toml``, ``entry-points``; ``run`` (all of one
-document in order, in a fresh interpreter), ``run NAME.py`` (a module beside them), ``conftest.py``, ``test``;
-``manifest``, ``message``; or ``no, REASON``.
+``sector.toml``, ``models.toml``, ``pyproject.toml``, ``bench.toml``, ``plan.toml``, ``entry-points``; ``run``
+(all of one document in order, in a fresh interpreter), ``run NAME.py`` (a module beside them),
+``conftest.py``, ``test``; ``manifest``, ``message``; or ``no, REASON``.
 """
 
 from __future__ import annotations

@@ -19,13 +19,14 @@ from pytest_prodbench.datasets.opening import open_dataset, validate_options
 from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate import Demand, check_policy, judge_measurement
+from pytest_prodbench.rendering.plan_file import read_plan
 from pytest_prodbench.settings.files import load_bench_file, load_suite, project_table
 from pytest_prodbench.settings.options import OPTIONS
 from pytest_prodbench.settings.policy import Rule
 from pytest_prodbench.settings.types import DatasetSpec
 
 WAYS = (
-    r"(sector|models|pyproject|bench)\.toml|entry-points|run( \w+\.py)?|conftest\.py"
+    r"(sector|models|pyproject|bench|plan)\.toml|entry-points|run( \w+\.py)?|conftest\.py"
     r"|test|manifest|message|no, .+|upgrade .+"
 )
 
@@ -66,6 +67,16 @@ def test_sector_files(block: Block, tmp_path: Path) -> None:
 def test_models_files(block: Block, tmp_path: Path) -> None:
     path = write(tmp_path / "models.toml", block.text)
     assert load_suite([], tmp_path, models_files=[path]).models
+
+
+@each("plan.toml")
+def test_plans_of_rendering(block: Block, tmp_path: Path) -> None:
+    files = [write(tmp_path / f"angle-{number}.step", "") for number in (16, 17)]
+    catalog = read_plan(write(tmp_path / "plan.toml", block.text), files, tmp_path)
+    assert {part.product_id for family in catalog.families for part in family.parts} == {
+        "angle-16",
+        "0017",
+    }
 
 
 @each("pyproject.toml")
