@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from pytest_prodbench.metrics.estimates import Estimate, estimate_means, estimat
 from pytest_prodbench.metrics.extrapolation import ASSUMPTION, Extrapolation
 from pytest_prodbench.metrics.first_hit import RECALL, cumulative_match, recall
 from pytest_prodbench.metrics.growth import growth_curve
-from pytest_prodbench.metrics.metric import Statistic
+from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.open_set import open_set_curve, top_score
 from pytest_prodbench.metrics.proportions import wilson_clustered
 from pytest_prodbench.metrics.verification import verification_curve
@@ -115,7 +115,7 @@ def _curves_beyond(
     asked = [
         Statistic(
             name=f"recall@{k}",
-            of=lambda _, __, ___, k=k, size=size: fitted.recall(k, size),  # type: ignore[misc]
+            of=_with_the_fit(fitted, k, size),
             higher_is_better=True,
             low=0.0,
             high=1.0,
@@ -137,6 +137,17 @@ def _curves_beyond(
             name = f"growth of the catalog, recall@{k} beyond the catalog"
             curves[name] = _estimated(sizes, row, k, ASSUMPTION)
     return curves
+
+
+def _with_the_fit(
+    fitted: Extrapolation, k: int, size: int
+) -> Callable[[Ranking, int | None, Units], Sampled]:
+    """Every point of a curve comes from one fit, which a statistic by itself would make again."""
+
+    def of(_: Ranking, __: int | None, ___: Units) -> Sampled:
+        return fitted.recall(k, size)
+
+    return of
 
 
 def _estimated(sizes: Ints, row: Sequence[Estimate | None], k: int, note: str) -> Curve:

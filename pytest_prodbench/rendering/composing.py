@@ -9,7 +9,7 @@ import numpy as np
 from pytest_prodbench.rendering import SAMPLES, SIZE, camera, design, scene, telling
 from pytest_prodbench.rendering.mesh import Mesh, merge, moved
 from pytest_prodbench.rendering.parts import built, corners
-from pytest_prodbench.rendering.pictures import ATTEMPTS, Catalog, Picture, Pose, pose
+from pytest_prodbench.rendering.pictures import ATTEMPTS, COVERS, Catalog, Picture, Pose, pose
 from pytest_prodbench.rendering.placing import Table
 
 OTHERS_SCALE = {"quarter": 0.85, "half": 1.05}
@@ -79,10 +79,10 @@ def _composed(catalog: Catalog, picture: Picture, at: Pose) -> Composition:
     share = design.HIDDEN.get(picture.conditions["occlusion"])
     if share is not None:
         scale = OTHERS_SCALE[picture.conditions["occlusion"]]
-        if not any(table.cover(moved(other, scale=scale), share) for other in others[:3]):
+        if not any(table.cover(moved(other, scale=scale), share) for other in others[:COVERS]):
             raise LookupError("no place for the part that covers")
     if picture.conditions["ground"] == "cluttered":
-        for other in others[3:]:
+        for other in others[COVERS:]:
             table.scatter(moved(other, scale=CLUTTER_SCALE))
     siblings = catalog.family(picture.product_id).parts
     told_by, nearest = telling.least_unlike(part, siblings, shot, table.laid)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from pytest_prodbench.errors import SettingsError
@@ -19,8 +19,8 @@ SECOND_VIEW = (12.0, 40.0)
 ATTEMPTS = 40
 """Poses tried for a query before its product is given up."""
 
-CLUTTER = 7
-"""Parts lying around on cluttered ground."""
+COVERS, CLUTTER = 3, 4
+"""Other parts at hand for each query: to be tried as what covers the product, and to lie around."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def pose(catalog: Catalog, picture: Picture, attempt: int = 0) -> Pose:
         round(fill, 3),
         (round(rng.uniform(-free, free), 3), round(rng.uniform(-free, free), 3)),
         round(azimuth + rng.uniform(-60, 60), 2),
-        tuple(rng.sample(strangers, min(CLUTTER, len(strangers)))),
+        tuple(rng.sample(strangers, min(COVERS + CLUTTER, len(strangers)))),
         rng.randrange(1, 2**31),
     )
 
@@ -216,8 +216,3 @@ def digest(catalog: Catalog, picture: Picture) -> str:
         "samples": SAMPLES[picture.role],
     }
     return hashlib.sha256(json.dumps(every, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def products(catalog: Catalog) -> Sequence[str]:
-    """Ids of all products, in order."""
-    return [part.product_id for family in catalog.families for part in family.parts]

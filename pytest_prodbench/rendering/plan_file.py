@@ -114,6 +114,12 @@ def read_plan(path: Path | None, cad_files: Sequence[Path], folder: Path) -> Cat
     for file in sorted(cad_files):
         name = _family_of(shown, file, families)
         part = _part(file, table, families[name])
+        if Path(part.product_id).name != part.product_id:
+            raise SettingsError(
+                f'{shown}, [parts."{file.name}"]',
+                found=f"product id {part.product_id!r}",
+                expected="one that can be part of a file's name",
+            )
         if part.product_id in taken:
             raise SettingsError(
                 shown,

@@ -90,6 +90,7 @@ def test_another_file_under_the_name_is_another_part(tmp_path, cad):
             "[parts.'bracket-1.step']\nproduct_id = 'X'\n[parts.'knob.stl']\nproduct_id = 'X'",
             "product id 'X' of both",
         ),
+        ("[parts.'knob.stl']\nproduct_id = '../../x'", "id '../../x'; expected one that can be"),
         ("seed = ", "not valid TOML"),
     ],
 )
