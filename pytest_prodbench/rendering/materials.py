@@ -79,7 +79,6 @@ MATERIALS: dict[str, dict[str, Any]] = {
     "horn": _dull((0.30, 0.17, 0.08), 0.3),
     "pearl": _dull((0.64, 0.57, 0.50), 0.2),
     "wood": _dull((0.36, 0.21, 0.10), 0.55, 0.3),
-    "bamboo": _dull((0.55, 0.38, 0.20), 0.55, 0.3),
     "glaze_cream": _dull((0.62, 0.55, 0.42), 0.18),
     "glaze_teal": _dull((0.05, 0.24, 0.25), 0.18),
     "glaze_clay": _dull((0.42, 0.16, 0.08), 0.25),
