@@ -36,7 +36,7 @@ class ManifestOptions(Frozen):
             dataset's sector or to none.
         root: folder that the image paths hang below, relative to the manifest's folder.
         columns: our column name → the name in the file: ``{product_id = "sku"}``.
-        notes: columns that say nothing of how a photo was taken; they are left alone.
+        notes: columns that say nothing of how a photo was taken; they are left alone, and must exist.
     """
 
     sector: str = ""
@@ -117,6 +117,15 @@ def _our_columns(
                 found=f"a column {ours!r}, although columns.{ours} names {theirs[ours]!r} instead",
                 expected="one of the two",
                 next_step="rename or remove the other column",
+            )
+    for note in options.notes:
+        if note not in rows.columns:
+            # Misspelt, it would leave the column that was meant to count as a condition.
+            raise DatasetError(
+                shown(path),
+                found=f"no column {note!r}, which the option notes names",
+                expected=f"some of {', '.join(map(repr, rows.columns))}",
+                next_step=did_you_mean(note, list(rows.columns)),
             )
     ours_of = {name: ours for ours, name in theirs.items()}
     return {ours_of.get(name, name): column for name, column in rows.columns.items()}

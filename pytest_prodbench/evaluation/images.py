@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ def evaluate(
     dataset: str | Path | DatasetSpec | Dataset,
     *,
     layout: str | None = None,
+    open_set: bool = False,
+    layout_options: Mapping[str, Any] | None = None,
     metrics: Sequence[str] = (),
     project: Path | None = None,
     settings: RunSettings | None = None,
@@ -44,6 +46,9 @@ def evaluate(
             loaded model from one call to the next.
         dataset: path of a manifest or folder, a spec, or an opened dataset.
         layout: of a dataset given as a path; by default ``manifest`` for a file, ``folder`` for a folder.
+        open_set: of a dataset given as a path: queries whose product is absent are declared, no error.
+        layout_options: of a dataset given as a path: keys of the layout, as in ``sector.toml``
+            (``{"notes": ["checked_by"]}``).
         metrics: names such as ``recall@20`` to measure beside the default ones.
         project: folder that paths in the evidence are relative to; the working directory by default.
         settings: how to run; defaults otherwise.
@@ -52,10 +57,11 @@ def evaluate(
 
     Raises:
         ProdbenchError: names what is wrong with model, dataset or setting, and the next step.
+        TypeError: an unknown option, or one of a path where the dataset is none.
     """
     settings = _settings(settings, options)
     handle = _handle(model, settings)
-    opened = _dataset(dataset, layout, settings)
+    opened = _dataset(dataset, layout, open_set, layout_options, settings)
     return evaluate_opened(
         handle,
         opened,
@@ -196,8 +202,17 @@ def _handle(model: str | ModelSpec | ModelHandle, settings: RunSettings) -> Mode
 
 
 def _dataset(
-    dataset: str | Path | DatasetSpec | Dataset, layout: str | None, settings: RunSettings
+    dataset: str | Path | DatasetSpec | Dataset,
+    layout: str | None,
+    open_set: bool,
+    layout_options: Mapping[str, Any] | None,
+    settings: RunSettings,
 ) -> Dataset:
+    if isinstance(dataset, DatasetSpec | Dataset) and (layout or open_set or layout_options):
+        raise TypeError(
+            "evaluate(): layout, open_set and layout_options describe a dataset given as a path; "
+            f"this one is a {type(dataset).__name__}, which says so itself"
+        )
     if isinstance(dataset, Dataset):
         return dataset
     if not isinstance(dataset, DatasetSpec):
@@ -207,7 +222,10 @@ def _dataset(
                 "evaluate(dataset=…)", found=f"{path}, which does not exist", expected="a path"
             )
         kind = layout or ("folder" if path.is_dir() else "manifest")
-        dataset = DatasetSpec(name=path.stem, layout=kind, path=path)
+        options = dict(layout_options or {})
+        dataset = DatasetSpec(
+            name=path.stem, layout=kind, path=path, open_set=open_set, options=options
+        )
     return open_dataset(dataset, max_pixels=settings.max_pixels)
 
 

@@ -47,7 +47,7 @@ def catalog(folder: Path, shots: int = 2) -> list[dict[str, str]]:
 def manifest(folder: Path, rows: Sequence[dict[str, str]], name: str = "parts.csv") -> Path:
     path = folder / name
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ["image", "product_id", "role", "family", "light"])
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     return path

@@ -187,6 +187,21 @@ def test_open_set(made):
     assert (found.dataset.absent, found.dataset.open_set) == (1, True)
     assert found.metrics["recall@1"].n == 5
     assert found.queries.to_pylist()[5]["rank"] is None
+    again = evaluate(TINY, path, settings=settings, project=folder, open_set=True)
+    assert again.to_dict()["measurement"] == found.to_dict()["measurement"]
+    with pytest.raises(TypeError, match="open_set and layout_options describe a dataset given as"):
+        evaluate(TINY, spec, settings=settings, open_set=True)
+
+
+def test_options_of_the_layout_for_a_path(made):
+    folder, rows, settings = made
+    rows = [{**row, "checked_by": row["image"]} for row in rows]
+    path = manifest(folder, rows, "checked.csv")
+    options = {"notes": ["checked_by"]}
+    found = evaluate(TINY, path, settings=settings, layout_options=options)
+    assert "checked_by" not in found.dataset.conditions
+    with pytest.raises(DatasetError, match="chekced_by"):
+        evaluate(TINY, path, settings=settings, layout_options={"notes": ["chekced_by"]})
 
 
 def test_more_metrics_where_they_are_asked_for(made):
