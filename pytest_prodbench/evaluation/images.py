@@ -49,7 +49,8 @@ def evaluate(
         open_set: of a dataset given as a path: queries whose product is absent are declared, no error.
         layout_options: of a dataset given as a path: keys of the layout, as in ``sector.toml``
             (``{"notes": ["checked_by"]}``).
-        metrics: names such as ``recall@20`` to measure beside the default ones.
+        metrics: names such as ``recall@20`` to measure beside the default ones; of statistics such as
+            ``eer`` to measure for pairs of conditions as well.
         project: folder that paths in the evidence are relative to; the working directory by default.
         settings: how to run; defaults otherwise.
         on_progress: told about every batch that is embedded.

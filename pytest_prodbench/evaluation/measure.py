@@ -96,7 +96,8 @@ def measure(
         device, precision: recorded; ranking runs on the device.
         settings: backend, threads, resamples, seed.
         ks: of recall.
-        extra: names of metrics to measure beside the default ones.
+        extra: names of metrics to measure beside the default ones; statistics among them for pairs of
+            conditions too.
 
     Raises:
         DatasetError: a query has no positive left and the set is not open; names the queries.
@@ -134,6 +135,7 @@ def measure(
         metrics,
         resamples=settings.resamples,
         seed=settings.seed,
+        asked=extra,
     )
     measurement = Measurement(
         **recorded(summary),

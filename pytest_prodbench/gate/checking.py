@@ -72,7 +72,7 @@ def check_pair(
             )
         elif rule.condition:
             why = (
-                f"no such slice was measured, or fewer than {measurement.smallest_slice} of its queries "
+                f"it was not measured on such a slice, or fewer than {measurement.smallest_slice} of its queries "
                 "define it"
             )
         return _undecided(model, dataset, demand, why)

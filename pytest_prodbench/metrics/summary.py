@@ -134,6 +134,7 @@ def summarise(
     resamples: int,
     seed: int,
     smallest_slice: int = SMALLEST_SLICE,
+    asked: Sequence[str] = (),
 ) -> Summary:
     """Measure everything that is asked for, on all queries, by condition, and by pairs of conditions.
 
@@ -146,6 +147,8 @@ def summarise(
         resamples, seed: of the bootstrap; see ``statistic_resamples`` for large datasets.
         smallest_slice: a value of a condition with fewer queries is measured but not ranked; a pair of
             conditions with fewer is only counted.
+        asked: which of the statistics to measure for pairs of conditions too; means always are. Pairs are
+            many and a statistic of a few dozen queries says little, so it takes somebody who wants it.
     """
     parsed = {name: parse_metric(name, where=f"metric {name!r}") for name in names}
     # Products in the order of their ids, so that the draws do not depend on the order of the queries.
@@ -176,13 +179,19 @@ def summarise(
     # Pairs of columns are many: their statistics get as few resamples as those of the largest datasets.
     fewest = min(fewer, FEWEST_RESAMPLES)
     for part in measured:
-        draws = fewest if len(part.columns) > 1 else fewer
+        pair = len(part.columns) > 1
+        wanted = {name: of for name, of in statistics.items() if not pair or name in asked}
+        if not wanted:
+            continue
         inside = np.flatnonzero(part.mask)
-        some = restrict(ranking, inside)
         estimates = estimate_statistics(
-            list(statistics.values()), some, codes[inside], resamples=draws, seed=seed
+            list(wanted.values()),
+            restrict(ranking, inside),
+            codes[inside],
+            resamples=fewest if pair else fewer,
+            seed=seed,
         )
-        found[part.columns, part.values] |= dict(zip(statistics, estimates, strict=True))
+        found[part.columns, part.values] |= dict(zip(wanted, estimates, strict=True))
 
     def of(part: Slice) -> Estimates:
         row = found.get((part.columns, part.values), {})

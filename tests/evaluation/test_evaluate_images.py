@@ -213,6 +213,26 @@ def test_more_metrics_where_they_are_asked_for(made):
         evaluate(TINY, path, settings=settings, metrics=["recal@3"])
 
 
+def test_a_statistic_that_is_asked_for_is_measured_for_pairs_of_conditions(made):
+    folder, rows, settings = made
+    shown = [{**row, "angle": "front" if row["role"] == "query" else ""} for row in rows]
+    copies = []
+    for row in (row for row in shown if row["role"] == "query"):
+        for k in range(6):
+            image = f"{k}-{Path(row['image']).name}"
+            shutil.copy(folder / row["image"], folder / image)
+            copies.append({**row, "image": image})
+    path = manifest(folder, shown + copies, "many.csv")
+    plain = evaluate(TINY, path, settings=settings).measurement
+    asked = evaluate(TINY, path, settings=settings, metrics=["median_rank"]).measurement
+    assert [crossing.small for crossing in plain.crossings] == [False, False]
+    for without, having in zip(plain.crossings, asked.crossings, strict=True):
+        assert {"recall@1", "map@20"} <= set(without.metrics) == set(having.metrics) - {"median_rank"}
+        rank = having.metrics["median_rank"]
+        assert 1 <= rank.low <= rank.value <= rank.high
+        assert rank.n == having.n
+
+
 def test_options_in_place_of_settings(made, tmp_path):
     folder, rows, _ = made
     path = str(manifest(folder, rows))

@@ -74,7 +74,7 @@ def test_less_is_better():
         ({}, "no query of this dataset defines it"),
         (
             {"condition": (("light", "dim"),)},
-            "no such slice was measured, or fewer than 20 of its queries define it",
+            "it was not measured on such a slice, or fewer than 20 of its queries define it",
         ),
         (
             {"worst_condition": "light"},
