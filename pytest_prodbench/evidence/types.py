@@ -28,7 +28,9 @@ class Crossing(Record):
     n: int = Field(description="queries")
     products: int = Field(description="distinct products")
     small: bool = Field(description="fewer queries than a slice needs to be measured")
-    metrics: dict[str, MetricValue] = Field(description="empty where small; statistics only where asked for")
+    metrics: dict[str, MetricValue] = Field(
+        description="empty where small; statistics only where asked for"
+    )
 
 
 class Spread(Record):

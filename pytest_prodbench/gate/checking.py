@@ -72,8 +72,8 @@ def check_pair(
             )
         elif rule.condition:
             why = (
-                f"it was not measured on such a slice, or fewer than {measurement.smallest_slice} of its queries "
-                "define it"
+                f"it was not measured on such a slice, or fewer than {measurement.smallest_slice} of its "
+                "queries define it"
             )
         return _undecided(model, dataset, demand, why)
     return _worst(model, dataset, demand, _held(found, demand))

@@ -227,7 +227,9 @@ def test_a_statistic_that_is_asked_for_is_measured_for_pairs_of_conditions(made)
     asked = evaluate(TINY, path, settings=settings, metrics=["median_rank"]).measurement
     assert [crossing.small for crossing in plain.crossings] == [False, False]
     for without, having in zip(plain.crossings, asked.crossings, strict=True):
-        assert {"recall@1", "map@20"} <= set(without.metrics) == set(having.metrics) - {"median_rank"}
+        assert (
+            {"recall@1", "map@20"} <= set(without.metrics) == set(having.metrics) - {"median_rank"}
+        )
         rank = having.metrics["median_rank"]
         assert 1 <= rank.low <= rank.value <= rank.high
         assert rank.n == having.n
