@@ -10,9 +10,3 @@ numpy and Pillow do the planning; Mitsuba (``pip install 'pytest-prodbench[rende
 
 RECIPE = 2
 """Raised when light, ground, camera or placing change: every image is then made again."""
-
-SIZE = 256
-"""Edge of every image, pixels."""
-
-SAMPLES = {"gallery": 64, "query": 36}
-"""Paths traced per pixel, by role: a catalog is photographed with more care. Squares."""

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_prodbench.rendering import SAMPLES, SIZE, camera, design, scene, telling
+from pytest_prodbench.rendering import camera, design, scene, telling
 from pytest_prodbench.rendering.mesh import Mesh, merge, moved
 from pytest_prodbench.rendering.parts import built, corners
-from pytest_prodbench.rendering.pictures import ATTEMPTS, COVERS, Catalog, Picture, Pose, pose
+from pytest_prodbench.rendering.pictures import (
+    ATTEMPTS,
+    COVERS,
+    Catalog,
+    Picture,
+    Pose,
+    Quality,
+    pose,
+)
 from pytest_prodbench.rendering.placing import Table
 
 OTHERS_SCALE = {"quarter": 0.85, "half": 1.05}
@@ -89,7 +97,7 @@ def _composed(catalog: Catalog, picture: Picture, at: Pose) -> Composition:
     return Composition(product + merge(table.laid), shot, at, told_by, nearest)
 
 
-def photographed(picture: Picture, made: Composition) -> bytes:
+def photographed(picture: Picture, made: Composition, quality: Quality) -> bytes:
     """The finished JPEG file of a composition."""
     conditions = picture.conditions
     light, ground = conditions["light"] or "gallery", conditions["ground"] or "plain"
@@ -101,8 +109,8 @@ def photographed(picture: Picture, made: Composition) -> bytes:
         ground,
         np.random.default_rng([made.pose.seed, 2]),
         made.pose.seed,
-        SAMPLES[picture.role],
-        SIZE,
+        quality.samples(picture.role),
+        quality.size,
     )
     grain = np.random.default_rng([made.pose.seed, 3])
     return camera.developed(linear, light, conditions["camera"] or "clean", grain)

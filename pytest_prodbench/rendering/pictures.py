@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.rendering import RECIPE, SAMPLES, SIZE, design
+from pytest_prodbench.rendering import RECIPE, design
 from pytest_prodbench.rendering.parts import Family, Part
 
 SECOND_VIEW = (12.0, 40.0)
@@ -43,6 +43,24 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How carefully pictures are made.
+
+    Attributes:
+        size: edge of every image, pixels.
+        gallery, query: paths traced per pixel; a catalog is photographed with more care. Squares are best.
+    """
+
+    size: int = 256
+    gallery: int = 64
+    query: int = 36
+
+    def samples(self, role: str) -> int:
+        """Paths traced per pixel of a picture in a role."""
+        return self.gallery if role == "gallery" else self.query
+
+
+@dataclass(frozen=True)
 class Catalog:
     """What is made of some families: one sector, or a team's own parts."""
 
@@ -50,6 +68,7 @@ class Catalog:
     families: tuple[Family, ...]
     seed: int
     counts: Counts = Counts()
+    quality: Quality = Quality()
 
     def part(self, product: str) -> Part:
         """The part of a product."""
@@ -212,7 +231,7 @@ def digest(catalog: Catalog, picture: Picture) -> str:
         "siblings": [part.digest for part in family.parts] if picture.role == "query" else [],
         "seed": catalog.seed,
         "recipe": RECIPE,
-        "size": SIZE,
-        "samples": SAMPLES[picture.role],
+        "size": catalog.quality.size,
+        "samples": catalog.quality.samples(picture.role),
     }
     return hashlib.sha256(json.dumps(every, sort_keys=True).encode()).hexdigest()[:16]

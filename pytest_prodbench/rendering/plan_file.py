@@ -13,7 +13,7 @@ from pytest_prodbench.errors import SettingsError, did_you_mean
 from pytest_prodbench.rendering import cad
 from pytest_prodbench.rendering.materials import MATERIALS
 from pytest_prodbench.rendering.parts import Family, Part
-from pytest_prodbench.rendering.pictures import Catalog, Counts
+from pytest_prodbench.rendering.pictures import Catalog, Counts, Quality
 from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.tables import read_toml, validate
 
@@ -26,6 +26,9 @@ Angles = Annotated[tuple[float, float], BeforeValidator(_tuple)]
 Turn = Annotated[tuple[float, float, float], BeforeValidator(_tuple)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Numbers = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
+
+
+Counted = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
 class _Looks(Frozen):
@@ -78,6 +81,8 @@ class PlanTable(_Looks):
         views: catalog images of a product, dealt out in turn.
         absent, distractors: how many products of a family are searched for in vain, or only lie in the
             catalog; all others are searched for and lie in it.
+        size: edge of the images, pixels.
+        samples: paths traced per pixel of a catalog image and of a query.
         material, turn: of parts of which nothing else is said.
         families: in the order in which a file belongs to the first that wants it; one of all if none.
         parts: what is said of single files.
@@ -89,6 +94,8 @@ class PlanTable(_Looks):
     views: Numbers = Field(default=(1,), min_length=1)
     absent: int = Field(default=0, ge=0)
     distractors: int = Field(default=0, ge=0)
+    size: int = Field(default=Quality.size, ge=64, le=2048)
+    samples: Annotated[Counted, BeforeValidator(_tuple)] = (Quality.gallery, Quality.query)
     families: dict[str, FamilyTable] = Field(default_factory=dict)
     parts: dict[str, PartTable] = Field(default_factory=dict)
 
@@ -140,7 +147,8 @@ def read_plan(path: Path | None, cad_files: Sequence[Path], folder: Path) -> Cat
         if parts
     )
     counts = Counts(None, table.absent, table.distractors, table.queries, table.views)
-    return Catalog(table.name or folder.resolve().name, made, table.seed, counts)
+    quality = Quality(table.size, *table.samples)
+    return Catalog(table.name or folder.resolve().name, made, table.seed, counts, quality)
 
 
 def _check_files(shown: str, table: PlanTable, cad_files: Sequence[Path]) -> None:

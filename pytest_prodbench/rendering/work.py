@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_prodbench.atomic import atomic_write_bytes
-from pytest_prodbench.rendering import RECIPE, SAMPLES, SIZE
+from pytest_prodbench.rendering import RECIPE
 from pytest_prodbench.rendering import catalog as files
 from pytest_prodbench.rendering.pictures import Catalog, Picture, digest, plan
 
@@ -42,7 +42,9 @@ def make(catalog: Catalog, picture: Picture) -> Made:
     from pytest_prodbench.rendering import composing
 
     found = composing.composed(catalog, picture)
-    return Made(composing.photographed(picture, found), found.told_by, found.nearest)
+    return Made(
+        composing.photographed(picture, found, catalog.quality), found.told_by, found.nearest
+    )
 
 
 def render(
@@ -82,10 +84,10 @@ def render(
         "images": known,
         "manifest": record.get("manifest", ""),
         "recipe": RECIPE,
-        "samples": SAMPLES,
+        "samples": {role: catalog.quality.samples(role) for role in ("gallery", "query")},
         "sector": catalog.name,
         "seed": catalog.seed,
-        "size": SIZE,
+        "size": catalog.quality.size,
     } | (_tools() if todo else {tool: record[tool] for tool in _TOOLS if tool in record})
     failed, begun, written = 0, time.monotonic(), time.monotonic()
     for done, (picture, result) in enumerate(_made(catalog, todo, jobs), 1):

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from pytest_prodbench.cli import main
-from pytest_prodbench.rendering import composing
+from pytest_prodbench.rendering import plan_file
+from pytest_prodbench.rendering.pictures import Quality
 
 if os.environ.get("PRODBENCH_REQUIRE_RENDER") == "1":
     import build123d
@@ -24,8 +25,7 @@ else:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Small and noisy: it is not the beauty that is tested."""
-    monkeypatch.setattr(composing, "SAMPLES", {"gallery": 4, "query": 4})
-    monkeypatch.setattr(composing, "SIZE", 64)
+    monkeypatch.setattr(plan_file, "Quality", lambda *asked: Quality(64, 4, 4))
     monkeypatch.setenv("FIXTURES_RENDER_VARIANT", "scalar_rgb")
 
 
