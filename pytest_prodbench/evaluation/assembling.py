@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evaluation.against import metric_versions
-from pytest_prodbench.evaluation.contests import contests_of
+from pytest_prodbench.evaluation.contests import DOMAIN, contests_of
 from pytest_prodbench.evidence.comparison import Contest
 from pytest_prodbench.evidence.judgement import Verdict
 from pytest_prodbench.evidence.queries import read_parquet
@@ -94,7 +94,8 @@ def assemble(
 ) -> RunRecord:
     """Make a record of a frame (the journal's ``plan``) and what was reported, and judge it.
 
-    Queries (``tables``) are read only where a rule compares models of the run.
+    Queries (``tables``) are read only where models of the run are compared: a rule asks, or one of them is
+    of a domain.
 
     The frame of a run that is judged again holds the ``metric_versions`` of the release that measured.
     """
@@ -105,8 +106,9 @@ def assemble(
     rules = [Rule.model_validate(rule) for rule in frame["rules"]]
     waivers = [Waiver.model_validate(waiver) for waiver in frame["waivers"]]
     versions = {"metric_versions": metric_versions(_measured_names(pairs.values())), **frame}
+    families = {name: model.family for name, model in results.models.items()}
     contests: list[Contest] = []
-    if any(rule.beats is not None for rule in rules):
+    if DOMAIN in families.values() or any(rule.beats is not None for rule in rules):
         contests = contests_of(
             planned,
             pairs,
@@ -116,7 +118,6 @@ def assemble(
             (versions["protocol_version"], versions["metric_versions"]),
             tables(),
         )
-    families = {name: model.family for name, model in results.models.items()}
     judged = judge_pairs(planned, pairs.values(), rules, waivers, contests, families)
     ordered = sorted(pairs.values(), key=lambda p: (p.sector, p.dataset, p.model))
     return RunRecord(

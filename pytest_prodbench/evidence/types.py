@@ -264,7 +264,9 @@ class RunRecord(Record):
         description="sector → rules on all its datasets together, and on leads, a model each",
     )
     contests: list[Contest] = Field(
-        default_factory=list, description="models of the run against each other, where a rule asks"
+        default_factory=list,
+        description="models of the run against each other: where a rule asks, and a domain model against "
+        "the best general model",
     )
     owners: dict[str, str] = Field(default_factory=dict, description="sector → owner")
     models: dict[str, ModelRecord]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.metrics import HEADLINE
+from pytest_prodbench.report.answers import answers
 from pytest_prodbench.report.sections import (
     METRICS,
     Section,
@@ -111,6 +112,7 @@ def _lines(record: RunRecord) -> list[str]:
     ]
     lines.append("")
     lines += _narrowing(record)
+    lines += _answers(record)
     for section in sections(record):
         lines += _section(section, away)
     lines += [
@@ -132,6 +134,19 @@ def _narrowing(record: RunRecord) -> list[str]:
         f"> Not selected ({len(away)}): {_listing([escape(name) for name in away]) or 'none'}",
         "",
     ]
+
+
+def _answers(record: RunRecord) -> list[str]:
+    """The three questions, a line each; their numbers with intervals are on the page."""
+    told = answers(record)
+    lines = []
+    if told.transferred:
+        lines.append(f"- **General models**: the best one finds {told.transferred}.")
+    if told.compared:
+        lines.append(f"- **Domain model** against the best general one: {told.compared}.")
+    if told.costs:
+        lines.append(f"- **Conditions**, R@1 lost from best to worst value: {escape(told.costly)}.")
+    return [*lines, ""] if lines else []
 
 
 def _section(section: Section, away: set[str]) -> list[str]:

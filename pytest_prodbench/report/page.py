@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.all_numbers import Number, all_numbers, anchors
+from pytest_prodbench.report.answers import Answers, answers
 from pytest_prodbench.report.charts import Chart, charts
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
 from pytest_prodbench.report.misses import MISSES_SHOWN, RESULTS_SHOWN, Misses, misses
@@ -118,6 +119,7 @@ class Page:
     """All that the template needs beside the record itself."""
 
     sectors: tuple[SectorView, ...]
+    answers: Answers
     away: list[str]
     metrics: tuple[tuple[str, str], ...]
     misses_shown: int
@@ -148,6 +150,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
         views.append(SectorView(f"sector-{number}", section, pairs, Axis.around(values)))
     return Page(
         sectors=tuple(views),
+        answers=answers(record),
         away=narrowed_away(record),
         metrics=METRICS,
         misses_shown=limit,
