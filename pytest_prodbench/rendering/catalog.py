@@ -23,7 +23,7 @@ NOTES = ("told_by", "nearest")
 COLUMNS = ("image", "product_id", "role", "sector", "family", *LEVELS, *NOTES)
 
 NEEDED = {"image", "product_id", "role"}
-"""Columns without which nothing can be checked; an earlier release wrote other conditions."""
+"""Columns without which nothing can be checked."""
 
 
 def sha256(data: bytes) -> str:

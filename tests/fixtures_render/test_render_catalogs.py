@@ -10,7 +10,6 @@ import pytest
 import pytest_prodbench
 from fixtures.render.__main__ import CATALOGS
 from fixtures.render.sectors import SECTORS, catalog
-from pytest_prodbench.rendering import RECIPE
 from pytest_prodbench.rendering import catalog as files
 from pytest_prodbench.rendering.design import LEVELS
 from pytest_prodbench.rendering.pictures import digest, plan
@@ -29,12 +28,6 @@ def test_manifest_images_and_digests_agree(sector):
     assert files.problems(CATALOGS / sector) == []
 
 
-def of_this_recipe(sector: str) -> None:
-    """Skip a sector whose images are of the first, small catalogs."""
-    if files.read_digests(CATALOGS / sector)["recipe"] != RECIPE:
-        pytest.skip("rendered by an earlier recipe, and not yet again")
-
-
 @pytest.mark.parametrize("sector", SECTORS)
 def test_rows_are_of_the_sector_and_products_of_one_family_with_siblings(sector):
     rows = rows_of(sector)
@@ -49,7 +42,6 @@ def test_rows_are_of_the_sector_and_products_of_one_family_with_siblings(sector)
 
 @pytest.mark.parametrize("sector", SECTORS)
 def test_counts(sector):
-    of_this_recipe(sector)
     rows = rows_of(sector)
     gallery = [r for r in rows if r["role"] == "gallery"]
     queries = [r for r in rows if r["role"] == "query"]
@@ -65,7 +57,6 @@ def test_counts(sector):
 
 @pytest.mark.parametrize("sector", SECTORS)
 def test_every_query_shows_what_tells_its_product_from_its_siblings(sector):
-    of_this_recipe(sector)
     family = {r["product_id"]: r["family"] for r in rows_of(sector)}
     for row in rows_of(sector):
         if row["role"] == "query":
@@ -77,7 +68,6 @@ def test_every_query_shows_what_tells_its_product_from_its_siblings(sector):
 @pytest.mark.parametrize("model", ["baseline:colour-histogram", "baseline:pixels"])
 @pytest.mark.parametrize("sector", SECTORS)
 def test_what_needs_no_model_finds_next_to_nothing(sector, model):
-    of_this_recipe(sector)
     evaluation = pytest_prodbench.evaluate(
         model,
         CATALOGS / sector / "manifest.csv",
@@ -102,7 +92,6 @@ def test_conditions_are_filled_and_balanced(sector):
 
 @pytest.mark.parametrize("sector", SECTORS)
 def test_the_manifest_is_the_plan_of_its_seed(sector):
-    of_this_recipe(sector)
     record = files.read_digests(CATALOGS / sector)
     made = catalog(sector, record["seed"])
     pictures = plan(made)
