@@ -60,7 +60,7 @@ def composed(catalog: Catalog, picture: Picture) -> Composition:
             made = _composed(catalog, picture, pose(catalog, picture, attempt))
         except LookupError:
             continue
-        if made.told_by >= telling.NEEDED:
+        if made.told_by >= telling.NEEDED or not catalog.quality.checked:
             return made
         if best is None or made.told_by > best.told_by:
             best = made
@@ -92,6 +92,8 @@ def _composed(catalog: Catalog, picture: Picture, at: Pose) -> Composition:
     if picture.conditions["ground"] == "cluttered":
         for other in others[COVERS:]:
             table.scatter(moved(other, scale=CLUTTER_SCALE))
+    if not catalog.quality.checked:
+        return Composition(product + merge(table.laid), shot, at)
     siblings = catalog.family(picture.product_id).parts
     told_by, nearest = telling.least_unlike(part, siblings, shot, table.laid)
     return Composition(product + merge(table.laid), shot, at, told_by, nearest)

@@ -49,11 +49,14 @@ class Quality:
     Attributes:
         size: edge of every image, pixels.
         gallery, query: paths traced per pixel; a catalog is photographed with more care. Squares are best.
+        checked: whether each query must show what tells its product from its siblings. What is only
+            learnt from may have a few that do not, and takes a fraction of the time.
     """
 
     size: int = 256
     gallery: int = 64
     query: int = 36
+    checked: bool = True
 
     def samples(self, role: str) -> int:
         """Paths traced per pixel of a picture in a role."""
@@ -228,7 +231,9 @@ def digest(catalog: Catalog, picture: Picture) -> str:
         "pose": asdict(pose(catalog, picture)),
         "part": catalog.part(picture.product_id).digest,
         # Siblings decide whether a pose tells the product apart.
-        "siblings": [part.digest for part in family.parts] if picture.role == "query" else [],
+        "siblings": [part.digest for part in family.parts]
+        if picture.role == "query" and catalog.quality.checked
+        else [],
         "seed": catalog.seed,
         "recipe": RECIPE,
         "size": catalog.quality.size,
