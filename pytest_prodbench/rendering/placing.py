@@ -19,7 +19,7 @@ REACH = 6.0
 
 def hull(points: Array) -> Array:
     """Convex hull of 2-D points, counter-clockwise."""
-    ordered = np.unique(points.round(5), axis=0)
+    ordered = _outer(np.unique(points.round(5), axis=0))
     chains = []
     for sequence in (ordered, ordered[::-1]):
         chain: list[Array] = []
@@ -32,6 +32,17 @@ def hull(points: Array) -> Array:
             chain.append(p)
         chains += chain[:-1]
     return np.array(chains)
+
+
+def _outer(points: Array) -> Array:
+    """Points less those strictly inside the octagon of extremes: none is a corner (Akl & Toussaint, 1978)."""
+    turns = np.arange(8) * math.pi / 4
+    corners = points[(points @ np.stack([np.cos(turns), np.sin(turns)])).argmax(0)]
+    sides = np.roll(corners, -1, axis=0) - corners
+    off = points[:, None] - corners
+    left = sides[:, 0] * off[..., 1] - sides[:, 1] * off[..., 0] > 1e-9
+    # A side of no length, where two extremes are one, has no inside of its own.
+    return np.asarray(points[~(left | ~sides.any(1)).all(1)])
 
 
 def mask(points: Array, reach: float = 1.0) -> Array:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from drawn_parts import bar, plate
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_prodbench.rendering import camera, design
 from pytest_prodbench.rendering.mesh import moved, rested
 from pytest_prodbench.rendering.parts import corners
-from pytest_prodbench.rendering.placing import Table, extremes, mask
+from pytest_prodbench.rendering.placing import Table, extremes, hull, mask
 
 
 def scene(seed, elevation=45.0):
@@ -48,3 +50,24 @@ def test_the_same_draw_lays_the_same():
     for table in (once, again):
         assert table.cover(moved(rested(bar(40.0)), scale=1 / 18), (0.1, 0.3))
     np.testing.assert_array_equal(corners(once.laid), corners(again.laid))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=40, unique=True
+    )
+)
+def test_the_hull_is_that_of_the_definition(points):
+    """A point is a corner if and only if it lies on no segment and in no triangle of others."""
+    given_points = np.array(points, float)
+    found = hull(given_points)
+    mine = {tuple(p) for p in found.round(5)}
+    expected = set()
+    for p in given_points:
+        around = np.sort([np.arctan2(*(q - p)[::-1]) for q in given_points if (q != p).any()])
+        gaps = np.diff([*around, around[0] + 2 * np.pi])
+        if gaps.max() > np.pi + 1e-9:
+            expected.add(tuple(p.round(5)))
+    assert mine == expected
+    x, y = found.T
+    assert np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)) >= 0  # anticlockwise
