@@ -147,8 +147,8 @@ def summarise(
         resamples, seed: of the bootstrap; see ``statistic_resamples`` for large datasets.
         smallest_slice: a value of a condition with fewer queries is measured but not ranked; a pair of
             conditions with fewer is only counted.
-        asked: which of the statistics to measure for pairs of conditions too; means always are. Pairs are
-            many and a statistic of a few dozen queries says little, so it takes somebody who wants it.
+        asked: statistics that somebody wants: measured for pairs of conditions too, as means always are
+            (a statistic of a few dozen queries says little), and with all resamples in every slice.
     """
     parsed = {name: parse_metric(name, where=f"metric {name!r}") for name in names}
     # Products in the order of their ids, so that the draws do not depend on the order of the queries.
@@ -176,22 +176,14 @@ def summarise(
     }
     statistics = {name: (m, k) for name, (m, k) in parsed.items() if isinstance(m, Statistic)}
     fewer = statistic_resamples(resamples, len(codes))
-    # Pairs of columns are many: their statistics get as few resamples as those of the largest datasets.
-    fewest = min(fewer, FEWEST_RESAMPLES)
     for part in measured:
-        pair = len(part.columns) > 1
-        wanted = {name: of for name, of in statistics.items() if not pair or name in asked}
-        if not wanted:
-            continue
         inside = np.flatnonzero(part.mask)
-        estimates = estimate_statistics(
-            list(wanted.values()),
-            restrict(ranking, inside),
-            codes[inside],
-            resamples=fewest if pair else fewer,
-            seed=seed,
-        )
-        found[part.columns, part.values] |= dict(zip(wanted, estimates, strict=True))
+        some = restrict(ranking, inside) if part.columns else ranking
+        for wanted, draws in _shares(statistics, asked, len(part.columns), fewer):
+            estimates = estimate_statistics(
+                list(wanted.values()), some, codes[inside], resamples=draws, seed=seed
+            )
+            found[part.columns, part.values] |= dict(zip(wanted, estimates, strict=True))
 
     def of(part: Slice) -> Estimates:
         row = found.get((part.columns, part.values), {})
@@ -221,6 +213,27 @@ def summarise(
             if (here := {value: row[name] for value, row in values.items() if name in row})
         ),
     )
+
+
+Statistics = dict[str, tuple[Statistic, int | None]]
+
+
+def _shares(
+    statistics: Statistics, asked: Sequence[str], columns: int, fewer: int
+) -> list[tuple[Statistics, int]]:
+    """Which statistics a slice by so many columns is measured by, and with how many resamples.
+
+    Slices are many. Only what is asked for gets all resamples in those by one column; the rest gets as few
+    as the largest datasets do. By two columns nothing else is measured, and with few.
+    """
+    fewest = min(fewer, FEWEST_RESAMPLES)
+    if columns == 0:
+        return [(statistics, fewer)]
+    named = {name: of for name, of in statistics.items() if name in asked}
+    if columns > 1:
+        return [(named, fewest)] if named else []
+    rest = {name: of for name, of in statistics.items() if name not in asked}
+    return [(part, draws) for part, draws in ((named, fewer), (rest, fewest)) if part]
 
 
 def _columns(values: Sequence[NDArray[np.float64]], queries: int) -> NDArray[np.float64]:
