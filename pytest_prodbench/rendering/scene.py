@@ -10,8 +10,8 @@ import numpy as np
 from pytest_prodbench.rendering.camera import FIELD, Shot
 from pytest_prodbench.rendering.lighting import room_map
 from pytest_prodbench.rendering.materials import MATERIALS
-from pytest_prodbench.rendering.mesh import Array, Mesh
-from pytest_prodbench.rendering.surfaces import ground_material
+from pytest_prodbench.rendering.mesh import Array, Mesh, rotation
+from pytest_prodbench.rendering.surfaces import REPEATS, ground_material
 
 VARIANTS = ("llvm_ad_rgb", "scalar_rgb")
 """Preferred first; the second needs no LLVM on the machine and takes about twice as long.
@@ -54,27 +54,41 @@ def _bsdf(mesh: Mesh) -> dict[str, Any]:
     return {"type": "twosided", "bsdf": out}
 
 
-def _shape(mesh: Mesh, name: str) -> Any:
+def _shape(mesh: Mesh, name: str, bsdf: dict[str, Any], uv: Array | None) -> Any:
     import mitsuba as mi
 
     properties = mi.Properties()
-    properties["bsdf"] = mi.load_dict(_bsdf(mesh))
+    properties["bsdf"] = mi.load_dict(bsdf)
     shape = mi.Mesh(
         name,
         vertex_count=len(mesh.vertices),
         face_count=len(mesh.faces),
         has_vertex_normals=True,
-        has_vertex_texcoords=mesh.art is not None,
+        has_vertex_texcoords=uv is not None,
         props=properties,
     )
     values = mi.traverse(shape)
     values["vertex_positions"] = mesh.vertices.astype(np.float32).ravel()
     values["vertex_normals"] = mesh.normals().astype(np.float32).ravel()
     values["faces"] = mesh.faces.astype(np.uint32).ravel()
-    if mesh.art is not None and mesh.uv is not None:
-        values["vertex_texcoords"] = mesh.uv.astype(np.float32).ravel()
+    if uv is not None:
+        values["vertex_texcoords"] = uv.astype(np.float32).ravel()
     values.update()
     return shape
+
+
+def _ground(ground: str, rng: np.random.Generator) -> Any:
+    """A square under the part.
+
+    Its texture is turned and repeated by the coordinates of its corners: a transform of the texture is a
+    constant of the compiled program, and each picture was compiled anew, for a second or two.
+    """
+    bsdf, turn = ground_material(ground, rng)
+    # The studio has no horizon; a table has an edge.
+    reach = 900.0 if ground == "plain" else 22.0
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
+    mesh = Mesh(reach * (2 * square - (1, 1, 0)), np.array([[0, 1, 2], [0, 2, 3]]), "")
+    return _shape(mesh, "ground", bsdf, REPEATS * (square @ rotation(z=turn).T)[:, :2])
 
 
 def rendered(
@@ -116,14 +130,10 @@ def rendered(
             "bitmap": mi.Bitmap(room_map(light, light_turn)),
             "to_world": transform().rotate([1, 0, 0], 90),
         },
-        "ground": {
-            "type": "rectangle",
-            # The studio has no horizon; a table has an edge.
-            "to_world": transform().scale([900.0 if ground == "plain" else 22.0] * 2 + [1]),
-            "bsdf": ground_material(ground, rng),
-        },
+        "ground": _ground(ground, rng),
     }
     for k, mesh in enumerate(meshes):
-        scene[f"part{k}"] = _shape(mesh, f"part{k}")
+        uv = mesh.uv if mesh.art is not None else None
+        scene[f"part{k}"] = _shape(mesh, f"part{k}", _bsdf(mesh), uv)
     picture = mi.render(mi.load_dict(scene), seed=mi.UInt32(seed), spp=samples)
     return np.asarray(picture, dtype=np.float64)

@@ -80,8 +80,15 @@ _MAKERS = {
 }
 
 
-def ground_material(ground: str, rng: np.random.Generator) -> dict[str, Any]:
-    """The Mitsuba BSDF of a ground; ``rng`` picks the palette and the grain."""
+REPEATS = 7.0
+"""Tiles along an edge of the ground."""
+
+
+def ground_material(ground: str, rng: np.random.Generator) -> tuple[dict[str, Any], float]:
+    """The Mitsuba BSDF of a ground, and how far its tiles are turned (degrees).
+
+    ``rng`` picks the palette, the grain and the turn.
+    """
     import mitsuba as mi
 
     if ground == "plain":
@@ -90,7 +97,7 @@ def ground_material(ground: str, rng: np.random.Generator) -> dict[str, Any]:
             "base_color": {"type": "rgb", "value": [0.34, 0.345, 0.35]},
             "roughness": 0.8,
             "specular": 0.2,
-        }
+        }, 0.0
     if ground == "cluttered":  # other parts make it so; they lie on a bench of some kind
         ground = str(rng.choice(["wood", "steel", "concrete"]))
     make, palette = _MAKERS[ground]
@@ -100,7 +107,7 @@ def ground_material(ground: str, rng: np.random.Generator) -> dict[str, Any]:
         "type": "bitmap",
         "bitmap": mi.Bitmap(tile),
         "raw": True,
-        "to_uv": mi.ScalarTransform4f().rotate([0, 0, 1], float(rng.uniform(0, 360))).scale(7.0),
     }
     metal = {"metallic": 0.75, "roughness": 0.5} if ground == "steel" else {"roughness": 0.75}
-    return {"type": "principled", "base_color": texture, "specular": 0.25, **metal}
+    material = {"type": "principled", "base_color": texture, "specular": 0.25, **metal}
+    return material, float(rng.uniform(0, 360))
