@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.evaluation.contests import DOMAIN, best_general
 from pytest_prodbench.gate.values import lead_of
 from pytest_prodbench.metrics import HEADLINE
-from pytest_prodbench.report.conditions import columns
+from pytest_prodbench.report.conditions import Column, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -181,30 +181,32 @@ def _lead(record: RunRecord, model: str, general: str, dataset: str) -> Lead:
 
 
 def _costs(measurements: Sequence[Measurement]) -> tuple[CostRow, ...]:
-    by_column = [{c.name: c for c in columns(measurement)} for measurement in measurements]
+    by_column = [
+        {column.name: _cost(column) for column in columns(measurement)}
+        for measurement in measurements
+    ]
     rows = []
     for name in sorted({column for found in by_column for column in found}):
-        cells = tuple(_cost(measurement, name, name in found)
-                      for measurement, found in zip(measurements, by_column, strict=True))  # fmt: skip
+        cells = tuple(found.get(name) for found in by_column)
         known = [cell.value for cell in cells if cell is not None]
         if known:
             rows.append(CostRow(name, cells, math.fsum(known) / len(known)))
     return tuple(sorted(rows, key=lambda row: (-row.mean, row.column)))
 
 
-def _cost(measurement: Measurement, column: str, stated: bool) -> Cost | None:
-    spreads = [s for s in measurement.spreads if (s.column, s.metric) == (column, HEADLINE)]
-    if not stated or not spreads or spreads[0].best is None or spreads[0].worst is None:
+def _cost(column: Column) -> Cost | None:
+    """None where fewer than two values are ranked."""
+    if column.apart is None:
         return None
-    values = measurement.conditions[column]
-    best, worst = (values.get(v, {}).get(HEADLINE) for v in (spreads[0].best, spreads[0].worst))
+    values = {part.name: part.recall for part in column.slices}
+    best, worst = values.get(column.apart.best), values.get(column.apart.worst)
     if best is None or worst is None:
         return None
     value = best.value - worst.value
     # Zou & Donner, Construction of confidence limits about effect measures, 2008: of a difference.
     below = math.hypot(best.value - best.low, worst.high - worst.value)
     above = math.hypot(best.high - best.value, worst.value - worst.low)
-    return Cost(spreads[0].best, spreads[0].worst, value, value - below, value + above)
+    return Cost(column.apart.best, column.apart.worst, value, value - below, value + above)
 
 
 def _range(values: Iterable[MetricValue]) -> str:

@@ -19,6 +19,7 @@ from pytest_prodbench.metrics import (
     list_length,
     parse_metric,
     summarise,
+    summary,
 )
 from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import cluster_bootstrap
@@ -268,6 +269,28 @@ def test_a_statistic_of_a_large_dataset_gets_fewer_resamples_never_too_few():
         estimates.statistic_resamples(2000, q) for q in (0, 50, 16000, 20000, 10**5, 10**6)
     ] == [*(2000, 2000, 2000, 1600, 400, 400)]
     assert estimates.statistic_resamples(100, 10**6) == 100
+
+
+def test_what_is_asked_for_gets_all_resamples_in_slices_and_the_rest_few(monkeypatch):
+    case = random_case(8, q=60)
+    products, _ = labelled(case, 0)
+    drawn = []
+    real = summary.estimate_statistics
+
+    def counting(statistics, ranking, codes, *, resamples, seed):
+        drawn.append((len(codes), [of.name for of, _ in statistics], resamples))
+        return real(statistics, ranking, codes, resamples=resamples, seed=seed)
+
+    monkeypatch.setattr(summary, "estimate_statistics", counting)
+    light = ["dim" if i < 25 else "bright" for i in range(60)]
+    names = ("recall@1", "median_rank", "auroc")
+    summarise(
+        case.ranking(), products, {"light": light}, names, resamples=500, seed=0, asked=["auroc"]
+    )
+    assert drawn == [
+        (60, ["median_rank", "auroc"], 500),
+        *((n, [name], b) for n in (35, 25) for name, b in (("auroc", 500), ("median_rank", 400))),
+    ]
 
 
 def test_no_query_no_number():

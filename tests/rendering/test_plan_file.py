@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_prodbench.errors import DatasetError, SettingsError
-from pytest_prodbench.rendering.pictures import plan
+from pytest_prodbench.rendering.pictures import Quality, plan
 from pytest_prodbench.rendering.plan_file import read_plan
 
 
@@ -66,6 +66,15 @@ material = "copper"
     assert sorted(p.image for p in pictures if p.family == "brackets" and p.role == "gallery") == [
         "gallery/0042-1.jpg", "gallery/bracket-1-1.jpg", "gallery/bracket-1-2.jpg",
     ]  # fmt: skip
+
+
+def test_size_and_samples(tmp_path, cad):
+    plain = read_plan(None, cad, tmp_path / "out").quality
+    assert (plain, plain.checked) == (Quality(256, 64, 36), True)
+    path = written(tmp_path, "size = 320\nsamples = [16, 9]\n")
+    assert read_plan(path, cad, tmp_path / "out").quality == Quality(320, 16, 9)
+    with pytest.raises(SettingsError, match="size"):
+        read_plan(written(tmp_path, "size = 8\n"), cad, tmp_path / "out")
 
 
 def test_another_file_under_the_name_is_another_part(tmp_path, cad):

@@ -101,6 +101,13 @@ def test_costs_are_read_off_the_best_model():
     assert told.costly == "light 0.20"
 
 
+def test_that_no_domain_model_was_measured_is_said(tmp_path):
+    made = ReportInput(record(domain=False), {}, tmp_path, tmp_path)
+    assert "No model of family <code>domain</code> was measured." in write_html(made).read_text(
+        "utf-8"
+    )
+
+
 def test_nothing_to_say_is_said_by_nothing(tmp_path):
     empty = b.run([], [], [])
     told = answers(empty)
