@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from drawn_catalog import draw_catalog
 
-# Read when torch is loaded, here and in every process that a test starts. Without it each of torch's threads
-# spins while it waits, and takes the processor that the other test workers need: a forward pass of small images took
-# fifty times as long on two busy cores.
+# Read when torch is loaded, here and in every process that a test starts. Without it each of torch's
+# threads spins while it waits, on a processor that the other test workers need: a forward pass of small
+# images took fifty times as long on two busy cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 MODELS = """
