@@ -7,10 +7,14 @@ import tempfile
 from pathlib import Path
 
 
-def atomic_write_bytes(path: Path, data: bytes) -> None:
+def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace ``path`` by ``data``; a reader sees the old file or the new one, never a part.
 
     Makes the parent folders. Raises OSError as the system gives it.
+
+    Args:
+        durable: wait until the disk has it. Without, a loss of power may leave a damaged file: for what can
+            be made again and is checked when it is read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -18,7 +22,8 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         # mkstemp makes files that only their owner may read; a report is for everybody that the
         # umask allows.
         Path(name).chmod(0o666 & ~_umask())

@@ -14,6 +14,15 @@ def test_atomic_write_makes_the_folder_and_replaces(tmp_path):
     assert [item.name for item in path.parent.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_only_a_durable_write_waits_for_the_disk(tmp_path, monkeypatch, durable):
+    waited = []
+    monkeypatch.setattr(atomic.os, "fsync", waited.append)
+    atomic_write_bytes(tmp_path / "file", b"data", durable=durable)
+    assert bool(waited) == durable
+    assert (tmp_path / "file").read_bytes() == b"data"
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_bytes(b"old")

@@ -68,9 +68,8 @@ def run_suite(given: argparse.Namespace) -> int:
     record = run.finish()
     folder = run.folder.path
     files = [run.folder.write_evidence(record)]
-    files += write_reports(
-        ReportInput(record, read_queries(folder, record), folder, opened.project)
-    )
+    queries, cache_dir = read_queries(folder, record), opened.settings.cache_dir
+    files += write_reports(ReportInput(record, queries, folder, opened.project, cache_dir))
     width = shutil.get_terminal_size((100, 24)).columns
     print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")
     for command in in_workflow(record, os.environ, opened.project):

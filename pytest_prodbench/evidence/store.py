@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 EVIDENCE = "evidence.json"
 JOURNAL = "journal.jsonl"
+
+LEVELS = 5
+"""Of the evidence that are indented: down to the metrics of a pair, and the values of its conditions."""
+
 SCHEMA_FILE = Path(__file__).with_name("evidence.schema.json")
 
 
@@ -101,9 +105,27 @@ def queries_file(model: str, dataset: str) -> str:
 
 
 def evidence_json(record: RunRecord) -> str:
-    """Canonical text: sorted keys, one space of indentation, UTF-8."""
-    data = record.model_dump(mode="json")
-    return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Canonical text: sorted keys, one space of indentation, what lies deeper on one line, UTF-8."""
+    return _lines(record.model_dump(mode="json"), LEVELS) + "\n"
+
+
+_on_one_line = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False).encode
+
+
+def _lines(data: Any, levels: int, margin: str = "") -> str:
+    """JSON with so many levels indented; the encoder of ``json`` is several times slower with any."""
+    if levels == 0 or not data or not isinstance(data, dict | list):
+        return _on_one_line(data)
+    inner = margin + " "
+    if isinstance(data, dict):
+        opening, closing = "{}"
+        parts = [
+            f"{_on_one_line(key)}: {_lines(data[key], levels - 1, inner)}" for key in sorted(data)
+        ]
+    else:
+        opening, closing = "[]"
+        parts = [_lines(item, levels - 1, inner) for item in data]
+    return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{margin}{closing}"
 
 
 def schema_json() -> str:

@@ -246,7 +246,7 @@ class ProdbenchSession:
                 if pair.queries_file is not None
             }
             self.report_files += write_reports(
-                ReportInput(record, queries, folder.path, self.project)
+                ReportInput(record, queries, folder.path, self.project, self.settings.cache_dir)
             )
         except (ProdbenchError, OSError, ExceptionGroup) as error:
             self.problems.append(f"the reports could not all be written: {error}")

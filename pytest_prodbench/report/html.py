@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def write_html(report: ReportInput) -> Path:
     """Write ``index.html`` into the run's folder (and thumbnails beside it)."""
-    thumbnails = Thumbnails(report.project, report.run_dir)
+    thumbnails = Thumbnails(report.project, report.run_dir, report.cache_dir)
     style = page_style()
     text = (
         environment()

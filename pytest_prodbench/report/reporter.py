@@ -23,12 +23,14 @@ class ReportInput:
             was not evaluated has none.
         run_dir: folder of the run; reporters write into it.
         project: folder that ``DatasetRecord.root`` is relative to; images may be gone.
+        cache_dir: where thumbnails are kept from run to run; None: nowhere.
     """
 
     record: RunRecord
     queries: Mapping[str, pa.Table]
     run_dir: Path
     project: Path
+    cache_dir: Path | None = None
 
 
 class Reporter(Protocol):

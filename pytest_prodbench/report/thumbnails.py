@@ -1,4 +1,8 @@
-"""Small JPEGs of the photos in a report, kept beside it: the page outlives the images."""
+"""Small JPEGs of the photos in a report, kept beside it: the page outlives the images.
+
+They are also kept in the cache, by the content of the photo, so that the next run of the same photos need not
+decode them again.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,10 @@ FOLDER = "thumbnails"
 class Thumbnails:
     """Thumbnails of the images of one run, as data URIs; each image is read and encoded once."""
 
-    def __init__(self, project: Path, run_dir: Path) -> None:
+    def __init__(self, project: Path, run_dir: Path, cache_dir: Path | None = None) -> None:
         self._project = project
         self._folder = run_dir / FOLDER
+        self._cache = cache_dir and cache_dir / FOLDER
         self._made: dict[str, str | None] = {}
 
     def uri(self, root: str, image: str) -> str | None:
@@ -46,21 +51,41 @@ class Thumbnails:
 
     def _jpeg(self, key: str, root: str, image: str) -> bytes | None:
         kept = self._folder / f"{key}.jpg"
+        data = _whole(kept)
+        if data is None and _is_relative(image):
+            data = self._from_photo(self._project / Path(root).expanduser() / image)
+            if data is not None:
+                _keep(kept, data)
+        return data
+
+    def _from_photo(self, photo: Path) -> bytes | None:
         try:
-            data = kept.read_bytes()
-        except OSError:
-            data = b""
-        if data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9"):
-            return data
-        if not _is_relative(image):
-            return None
-        try:
-            data = encode(self._project / Path(root).expanduser() / image)
+            if self._cache is None:
+                return encode(photo)
+            with photo.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            cached = self._cache / digest[:2] / f"{digest}-{LONGEST_SIDE}-{QUALITY}.jpg"
+            data = _whole(cached)
+            if data is None:
+                data = encode(photo)
+                _keep(cached, data)
         except Exception:  # Pillow's decoders raise whatever a damaged file makes them raise
             return None
-        with contextlib.suppress(OSError):  # a read-only folder costs the copy, not the picture
-            atomic_write_bytes(kept, data)
         return data
+
+
+def _whole(path: Path) -> bytes | None:
+    """A JPEG from its first marker to its last; None where there is none, or a part of one."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data if data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9") else None
+
+
+def _keep(path: Path, data: bytes) -> None:
+    with contextlib.suppress(OSError):  # a read-only folder costs the copy, not the picture
+        atomic_write_bytes(path, data, durable=False)
 
 
 def encode(path: Path) -> bytes:

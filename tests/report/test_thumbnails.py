@@ -6,6 +6,7 @@ import io
 import pytest
 from PIL import Image
 
+from pytest_prodbench.report import thumbnails as thumbnails_module
 from pytest_prodbench.report.thumbnails import Thumbnails, encode
 
 from . import builders as b
@@ -126,3 +127,31 @@ def test_a_folder_that_cannot_be_written_costs_the_copy_only(tmp_path):
     b.draw_part(tmp_path / "project/a.jpg", 1)
     (tmp_path / "run").write_text("a file where the folder should be")
     assert Thumbnails(tmp_path / "project", tmp_path / "run").uri("", "a.jpg")
+
+
+def test_the_next_run_decodes_no_photo_again(tmp_path, monkeypatch):
+    b.draw_part(tmp_path / "project/a.jpg", 1)
+    cache = tmp_path / "cache"
+    first = Thumbnails(tmp_path / "project", tmp_path / "one", cache).uri("", "a.jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            thumbnails_module, "encode", lambda path: pytest.fail(f"{path} decoded again")
+        )
+        assert Thumbnails(tmp_path / "project", tmp_path / "two", cache).uri("", "a.jpg") == first
+    # By what it shows, not by its name: another photo under the same name is another one.
+    b.draw_part(tmp_path / "project/a.jpg", 2)
+    other = Thumbnails(tmp_path / "project", tmp_path / "three", cache).uri("", "a.jpg")
+    assert other is not None
+    assert other != first
+    # And a damaged one is made again.
+    for kept in cache.rglob("*.jpg"):
+        kept.write_bytes(kept.read_bytes()[:50])
+    again = Thumbnails(tmp_path / "project", tmp_path / "four", cache).uri("", "a.jpg")
+    assert again == other
+
+
+def test_a_cache_that_cannot_be_written_costs_the_copy_only(tmp_path):
+    b.draw_part(tmp_path / "project/a.jpg", 1)
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    made = Thumbnails(tmp_path / "project", tmp_path / "run", tmp_path / "cache")
+    assert made.uri("", "a.jpg")
