@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_prodbench.atomic import atomic_write_bytes
-from pytest_prodbench.rendering import RECIPE
+from pytest_prodbench.rendering import RECIPE, progress
 from pytest_prodbench.rendering import catalog as files
 from pytest_prodbench.rendering.pictures import Catalog, Picture, digest, plan
+from pytest_prodbench.rendering.progress import Say
 
 OFTEN = 10.0
 """Seconds between two writings of the digests: what was made before a crash is made again, no more."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,8 @@ def render(
         command: recorded: how to make it again.
         jobs: processes.
         only: products to make; none means all.
-        say: where progress and failures go, a line each.
+        say: where progress and failures go, a line each; on a terminal a bar below them takes the place of
+            those of progress.
     """
     pictures = plan(catalog)
     record = files.read_digests(folder)
@@ -89,27 +89,26 @@ def render(
         "seed": catalog.seed,
         "size": catalog.quality.size,
     } | (_tools() if todo else {tool: record[tool] for tool in _TOOLS if tool in record})
-    failed, begun, written = 0, time.monotonic(), time.monotonic()
-    for done, (picture, result) in enumerate(_made(catalog, todo, jobs), 1):
-        if isinstance(result, Exception):
-            failed += 1
-            part = catalog.part(picture.product_id)
-            say(f"FAILED {picture.image} of {part.build} {dict(part.parameters)}: {result}")
-            continue
-        atomic_write_bytes(folder / picture.image, result.data)
-        known[picture.image] = {
-            "nearest": result.nearest,
-            "plan": planned[picture.image],
-            "sha256": files.sha256(result.data),
-            "told_by": result.told_by or "",
-        }
-        if time.monotonic() - written > OFTEN:
-            files.write_digests(folder, record)
-            written = time.monotonic()
-        each = (time.monotonic() - begun) / done
-        minutes, seconds = divmod(round(each * (len(todo) - done)), 60)
-        say(f"{catalog.name} {done}/{len(todo)} {picture.image}, {each:.2f} s each, "
-            f"{minutes}:{seconds:02} left")  # fmt: skip
+    failed, written = 0, time.monotonic()
+    with progress.shown(catalog.name, len(todo), say) as advance:
+        for picture, result in _made(catalog, todo, jobs):
+            if isinstance(result, Exception):
+                failed += 1
+                part = catalog.part(picture.product_id)
+                say(f"FAILED {picture.image} of {part.build} {dict(part.parameters)}: {result}")
+                advance("")
+                continue
+            atomic_write_bytes(folder / picture.image, result.data)
+            known[picture.image] = {
+                "nearest": result.nearest,
+                "plan": planned[picture.image],
+                "sha256": files.sha256(result.data),
+                "told_by": result.told_by or "",
+            }
+            if time.monotonic() - written > OFTEN:
+                files.write_digests(folder, record)
+                written = time.monotonic()
+            advance(picture.image)
     _finish(catalog, folder, pictures, record, say)
     return failed
 

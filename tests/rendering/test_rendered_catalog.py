@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,38 @@ def test_a_second_rendering_makes_nothing(tmp_path, photographer):
     assert (failed, said) == (0, [f"small: {len(pictures)} up to date, 0 to make"])
     assert len(photographer.asked) == len(pictures)
     assert (tmp_path / "digests.json").read_bytes() == before
+
+
+def test_a_log_gets_a_line_for_each_picture(tmp_path, photographer):
+    count = len(plan(CATALOG))
+    _, said = render(tmp_path)
+    assert [line.split(",")[0] for line in said[1:]] == [
+        f"small {done}/{count} {image}" for done, image in enumerate(photographer.asked, 1)
+    ]
+
+
+def test_a_terminal_gets_a_bar(tmp_path):
+    """On a real pseudo-terminal, with a failure printed above it."""
+    pexpect = pytest.importorskip("pexpect", reason="drives a pseudo-terminal; in the dev extra")
+    code = (
+        "from pytest_prodbench.rendering.progress import shown\n"
+        "with shown('gears', 3, print) as advance:\n"
+        "    advance('[red]one.jpg')\n"
+        "    print('FAILED two.jpg')\n"
+        "    advance('')\n"
+        "    advance('three.jpg')\n"
+    )
+    child = pexpect.spawn(
+        sys.executable, ["-c", code], env=os.environ | {"TERM": "xterm", "NO_COLOR": "1"},
+        encoding="utf-8", dimensions=(24, 100), timeout=60,
+    )  # fmt: skip
+    child.expect(pexpect.EOF)
+    shown = child.before
+    assert "FAILED two.jpg" in shown
+    assert "gears" in shown
+    assert "3/3" in shown
+    assert "━" in shown
+    assert "left" not in shown
 
 
 def test_what_is_missing_or_planned_otherwise_is_made_again(tmp_path, photographer):
