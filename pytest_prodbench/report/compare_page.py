@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.metrics import HEADLINE
+from pytest_prodbench.report.gallery import Shot, named_shots
 from pytest_prodbench.report.html import content_security_policy, environment, page_style
-from pytest_prodbench.report.misses import Miss, named_misses
 from pytest_prodbench.report.standing import change_words
 from pytest_prodbench.report.thumbnails import Thumbnails
 from pytest_prodbench.report.wording import line, unturned
@@ -44,8 +44,8 @@ class PairOfResultsView:
     pair: PairOfResults
     metrics: tuple[tuple[str, Change], ...]
     slices: tuple[ChangedSlice, ...]
-    failing: tuple[Miss, ...]
-    right: tuple[Miss, ...]
+    failing: tuple[Shot, ...]
+    right: tuple[Shot, ...]
 
 
 def comparison_lines(pairs: Sequence[PairOfResults]) -> list[str]:
@@ -117,8 +117,8 @@ def _view(pair: PairOfResults) -> PairOfResultsView:
         metrics=tuple(found.changes.items()),
         slices=tuple(_slices(pair)),
         # Each with the wrong answer: that of the model which fails on it.
-        failing=named_misses(pair.after.table, failing),
-        right=named_misses(pair.before.table, right),
+        failing=named_shots(pair.after.table, failing),
+        right=named_shots(pair.before.table, right),
     )
 
 

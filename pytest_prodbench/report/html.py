@@ -1,19 +1,22 @@
-"""One self-contained page: verdict first, then what it rests on. No network, no script."""
+"""One self-contained page: verdict first, then what it rests on. No network; whole without its script."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
+import json
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.report import scales, wording
 from pytest_prodbench.report.page import build
+from pytest_prodbench.report.standing import change_gain
 from pytest_prodbench.report.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jinja2 import Environment
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 def write_html(report: ReportInput) -> Path:
     """Write ``index.html`` into the run's folder (and thumbnails beside it)."""
     thumbnails = Thumbnails(report.project, report.run_dir, report.cache_dir)
-    style = page_style()
+    style, script = page_style(), page_script()
     text = (
         environment()
         .get_template("index.html")
@@ -34,7 +37,8 @@ def write_html(report: ReportInput) -> Path:
             record=report.record,
             thumbnail=thumbnails.uri,
             style=style,
-            policy=content_security_policy(style),
+            script=script,
+            policy=content_security_policy(style, script),
             drop_seen=wording.DROP_SEEN,
             drop_seen_means=wording.DROP_SEEN_MEANS,
         )
@@ -44,14 +48,20 @@ def write_html(report: ReportInput) -> Path:
     return path
 
 
-def content_security_policy(style: str) -> str:
-    """Return a policy under which a page shows its own style and embedded images, and nothing else.
+def content_security_policy(style: str, script: str = "") -> str:
+    """Return a policy under which a page shows its own style and embedded images, and runs its own script.
 
     Even if escaping had a hole, what came through it could neither run nor load anything.
     """
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode()
+
+    def source(text: str) -> str:
+        return (
+            f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"
+        )
+
+    runs = f"script-src {source(script)}; " if script else ""
     return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+        f"default-src 'none'; img-src data:; style-src {source(style)}; {runs}"
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -59,6 +69,11 @@ def content_security_policy(style: str) -> str:
 def page_style() -> str:
     """Return the style of every page."""
     return (files("pytest_prodbench.report") / "templates" / "report.css").read_text("utf-8")
+
+
+def page_script() -> str:
+    """Return what sorts and filters a page; nothing of the data is in it."""
+    return (files("pytest_prodbench.report") / "templates" / "report.js").read_text("utf-8")
 
 
 @cache
@@ -77,6 +92,10 @@ def environment() -> Environment:
     def attribute(text: str, limit: int = wording.TEXT_LIMIT) -> str:
         # Nothing can be isolated inside an attribute or a title.
         return wording.line(wording.unturned(text), limit)
+
+    def cut(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
+        # As they are shown: a filter needs no megabyte.
+        return [[attribute(name, 80), attribute(value, 80)] for name, value in pairs]
 
     environment = Environment(
         loader=PackageLoader("pytest_prodbench.report", "templates"),
@@ -97,6 +116,9 @@ def environment() -> Environment:
         show=show,
         note=note,
         attribute=attribute,
+        gain=change_gain,
+        cut=cut,
+        json=partial(json.dumps, ensure_ascii=False),
         gist=wording.gist,
         figure=wording.figure,
         interval=wording.interval,

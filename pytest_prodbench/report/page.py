@@ -11,7 +11,8 @@ from pytest_prodbench.report.all_numbers import Number, all_numbers, anchors
 from pytest_prodbench.report.answers import Answers, answers
 from pytest_prodbench.report.charts import Chart, charts
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
-from pytest_prodbench.report.misses import MISSES_SHOWN, RESULTS_SHOWN, Misses, misses
+from pytest_prodbench.report.gallery import QUERIES_SHOWN, RESULTS_SHOWN, Gallery, gallery
+from pytest_prodbench.report.matrix import Matrix, demands, matrix
 from pytest_prodbench.report.sections import (
     METRICS,
     Section,
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from pytest_prodbench.evidence.judgement import Check
     from pytest_prodbench.evidence.types import PairRecord, RunRecord
     from pytest_prodbench.evidence.values import MetricValue
 
 PAGE_THUMBNAILS = 1500
-"""Bound of the photos on one page, about 8 MB: with many pairs each shows fewer misses."""
+"""Bound of the photos on one page, about 8 MB: with many pairs each shows fewer queries."""
 
-FEWEST_MISSES = 2
+FEWEST_QUERIES = 2
 """Each pair shows so many, however many pairs there are."""
 
 
@@ -87,7 +87,7 @@ class PairView:
     charts: tuple[Chart, ...]
     numbers: tuple[Number, ...]
     change: str | None
-    misses: Misses | None
+    gallery: Gallery | None
     root: str | None
 
 
@@ -122,7 +122,8 @@ class Page:
     answers: Answers
     away: list[str]
     metrics: tuple[tuple[str, str], ...]
-    misses_shown: int
+    matrix: Matrix
+    queries_shown: int
     results_shown: int
     terms: Mapping[str, str]
     verdicts: dict[str, int]
@@ -134,7 +135,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     """Work out everything that the page shows."""
     tables = max(len(queries), 1)
     room = PAGE_THUMBNAILS // (tables * (1 + RESULTS_SHOWN))
-    limit = min(MISSES_SHOWN, max(FEWEST_MISSES, room))
+    limit = min(QUERIES_SHOWN, max(FEWEST_QUERIES, room))
     terms = anchors(record.definitions)
     views = []
     for number, section in enumerate(sections(record), start=1):
@@ -153,7 +154,12 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
         answers=answers(record),
         away=narrowed_away(record),
         metrics=METRICS,
-        misses_shown=limit,
+        matrix=matrix(
+            record,
+            [view.section for view in views],
+            {(v.section.name, row.pair.name): row.anchor for v in views for row in v.pairs},
+        ),
+        queries_shown=limit,
         results_shown=RESULTS_SHOWN,
         terms=terms,
         verdicts={
@@ -176,7 +182,7 @@ def _pair(
     measured = pair.measurement.metrics if pair.measurement else {}
     headline = measured.get(HEADLINE)
     conditions = columns(pair.measurement) if pair.measurement else ()
-    demands = [check.limit for check in _on(pair, HEADLINE)]
+    limits = [check.limit for check in demands(pair, HEADLINE)]
     dataset = record.datasets.get(pair.dataset)
     return PairView(
         anchor=anchor,
@@ -185,7 +191,7 @@ def _pair(
         why=tuple(reasons(pair)),
         cells=tuple(_cell(pair, name, measured.get(name)) for name, _ in METRICS),
         headline=headline,
-        limit=max(demands, default=None),
+        limit=max(limits, default=None),
         conditions=conditions,
         crossings=crossings(pair.measurement) if pair.measurement else None,
         axis=Axis.around(
@@ -194,24 +200,19 @@ def _pair(
         charts=charts(pair.measurement) if pair.measurement else (),
         numbers=all_numbers(measured, terms),
         change=change_line(pair),
-        misses=None if table is None else misses(table, limit),
+        gallery=None if table is None else gallery(table, limit, pair.comparison),
         root=dataset.root if dataset else None,
     )
 
 
 def _cell(pair: PairRecord, name: str, value: MetricValue | None) -> Cell:
-    checks = _on(pair, name)
+    checks = demands(pair, name)
     return Cell(
         name=name,
         value=value,
         limit=figure(max(check.limit for check in checks)) if checks else "",
         failed=any(not check.passed for check in checks),
     )
-
-
-def _on(pair: PairRecord, name: str) -> list[Check]:
-    """Checks that decide and are about a metric over all queries."""
-    return [check for check in pair.checks if check.what == name and check.severity == "block"]
 
 
 def _ends(value: MetricValue | None) -> tuple[float, ...]:

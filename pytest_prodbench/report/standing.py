@@ -62,16 +62,21 @@ def change_line(pair: PairRecord) -> str | None:
 
 def change_words(change: Change) -> str:
     """Return a change with its interval, and how many queries changed sides: gains are positive."""
-    drop = change.drop
-    # 0 − x and not −x: a gain of nothing is +0.0000.
-    value, low, high = (0.0 - end for end in (drop.value, drop.high, drop.low))
-    words = f"{value:+.4f} (95 % {low:+.4f} to {high:+.4f})"
+    words = change_gain(change, digits=4)
     if change.only_before is not None and change.p_value is not None:
         words += (
             f", {change.only_before} newly failing, {change.only_after} newly right, "
             f"McNemar p = {change.p_value:.3g}"
         )
     return words
+
+
+def change_gain(change: Change, digits: int = 3) -> str:
+    """Return by how much the candidate is better, with its interval."""
+    drop = change.drop
+    # 0 − x and not −x: a gain of nothing is +0.0000.
+    value, low, high = (f"{0.0 - end:+.{digits}f}" for end in (drop.value, drop.high, drop.low))
+    return f"{value} (95 % {low} to {high})"
 
 
 def candidate_reasons(record: RunRecord, model: str) -> list[str]:

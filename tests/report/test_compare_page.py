@@ -149,6 +149,6 @@ def test_the_page_escapes_whatever_it_shows(page):
 
 def test_the_page_shows_some_and_says_of_how_many(page):
     assert f"{PICTURED} of 30 shown" in page
-    assert page.count('class="miss"') == PICTURED
+    assert page.count('class="shot"') == PICTURED
     assert page.count("rank 7") == PICTURED
     assert "None." in page, "nothing is newly right"

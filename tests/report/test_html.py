@@ -5,6 +5,7 @@ import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 from hypothesis import given, settings
@@ -74,20 +75,30 @@ def test_conditions_with_few_queries_are_marked(tmp_path):
     assert text.count("shown, not ranked: under 20 queries") == 10
 
 
-def test_policy_allows_this_style_and_nothing_else(tmp_path):
+def test_policy_allows_this_style_and_script_and_nothing_else(tmp_path):
     text = page(b.small_run(tmp_path))
-    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style, script = (
+        base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
+        for found in (
+            re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("style", "script")
+        )
+    )
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
     assert policy.replace("&#39;", "'") == (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; "
+        f"script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'"
     )
 
 
-def test_nothing_is_fetched_and_nothing_runs(tmp_path):
-    seen = Seen(page(four_sectors(tmp_path)))
-    assert not {"script", "iframe", "object", "form"} & {tag for tag, *_ in seen.tags}
+def test_nothing_is_fetched_and_only_the_script_that_ships_runs(tmp_path):
+    text = page(four_sectors(tmp_path))
+    seen = Seen(text)
+    assert not {"iframe", "object", "form"} & {tag for tag, *_ in seen.tags}
+    assert text.count("<script") == 1
+    script = (files("pytest_prodbench.report") / "templates" / "report.js").read_text("utf-8")
+    assert f"<script>{script}</script>" in text
+    # What would make markup of data, or code of text.
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
     for _, name, value in seen.attributes:
         assert not name.startswith("on")
         assert name != "style"
@@ -140,7 +151,7 @@ def test_same_input_same_bytes(tmp_path):
 def test_no_misses(tmp_path):
     report = b.small_run(tmp_path)
     report = replace(report, queries={"lite0:parts": b.table([b.row("q/1.jpg", "A1", 1)])})
-    assert "None: the first result of every query" in Seen(page(report)).text
+    assert "0 of 1 query have another product as first result" in Seen(page(report)).text
 
 
 def test_absent_products_are_no_misses(tmp_path):
@@ -153,7 +164,7 @@ def test_absent_products_are_no_misses(tmp_path):
 
 def test_a_missing_table_of_queries_is_said(tmp_path):
     text = Seen(page(replace(b.small_run(tmp_path), queries={}))).text
-    assert "misses cannot be shown" in text
+    assert "no query can be shown" in text
 
 
 def test_no_pairs_at_all(tmp_path):
@@ -171,14 +182,14 @@ def test_huge_ids_are_cut(tmp_path):
     assert "9" * 301 not in text
 
 
-def test_many_pairs_show_fewer_misses_each(tmp_path):
+def test_many_pairs_show_fewer_queries_each(tmp_path):
     from pytest_prodbench.report.page import PAGE_THUMBNAILS, build
 
     pairs = [b.pair(f"m{n}", "parts", "diy") for n in range(100)]
     record = b.run(pairs, [b.model(pair.model) for pair in pairs], [b.dataset("parts", "diy")])
     rows = b.table([b.row(f"q/{n}.jpg", "A", 5 + n) for n in range(50)])
     page = build(record, {pair.name: rows for pair in pairs})
-    shown = [row.misses.shown for view in page.sectors for row in view.pairs]
+    shown = [len(row.gallery.shots) for view in page.sectors for row in view.pairs]
     assert set(shown) == {2}
     assert sum(shown) * (1 + page.results_shown) <= PAGE_THUMBNAILS
 
