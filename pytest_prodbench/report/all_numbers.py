@@ -42,17 +42,23 @@ def all_numbers(metrics: Mapping[str, MetricValue], terms: Mapping[str, str]) ->
     """Return all metrics; ``recall@5`` goes with the definition of ``recall@k``."""
     order = {term: place for place, term in enumerate(terms)}
 
-    def term(name: str) -> str:
-        stem, at, _ = name.partition("@")
-        return stem + "@k" if at and name not in terms else name
-
     def key(name: str) -> tuple[int, str, int, str]:
         stem, _, k = name.partition("@")
         # k has four digits at most; whatever is longer is somebody's name, not a number.
         number = int(k) if k.isdecimal() and len(k) <= 4 else 0
-        return order.get(term(name), len(order)), stem, number, name
+        return order.get(_term(name, terms), len(order)), stem, number, name
 
     return tuple(
-        Number(name, metrics[name], METHODS[metrics[name].method], terms.get(term(name)))
+        Number(name, metrics[name], METHODS[metrics[name].method], anchor_of(name, terms))
         for name in sorted(metrics, key=key)
     )
+
+
+def anchor_of(name: str, terms: Mapping[str, str]) -> str | None:
+    """Return the id of what defines a metric; None where nothing does."""
+    return terms.get(_term(name, terms))
+
+
+def _term(name: str, terms: Mapping[str, str]) -> str:
+    stem, at, _ = name.partition("@")
+    return stem + "@k" if at and name not in terms else name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
-from pytest_prodbench.report.all_numbers import Number, all_numbers, anchors
+from pytest_prodbench.report.all_numbers import Number, all_numbers, anchor_of, anchors
 from pytest_prodbench.report.answers import Answers, answers
 from pytest_prodbench.report.charts import Chart, charts
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
@@ -22,7 +22,7 @@ from pytest_prodbench.report.sections import (
     reasons,
     sections,
 )
-from pytest_prodbench.report.standing import change_line, stamp, standing
+from pytest_prodbench.report.standing import change_line, stamp, standing, waivers
 from pytest_prodbench.report.wording import figure
 
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ class Page:
     verdicts: dict[str, int]
     stamp: str | None
     standing: list[str]
+    waivers: list[str]
+
+    def anchor_of(self, metric: str) -> str | None:
+        """Return the id of what defines a metric; None where nothing does."""
+        return anchor_of(metric, self.terms)
 
 
 def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
@@ -168,6 +173,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
         },
         stamp=stamp(record),
         standing=standing(record),
+        waivers=waivers(record),
     )
 
 

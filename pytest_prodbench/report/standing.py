@@ -45,6 +45,22 @@ def standing(record: RunRecord) -> list[str]:
     return lines
 
 
+def waivers(record: RunRecord) -> list[str]:
+    """Return the waivers that stand in the place of a limit, one line each, however many pairs they touch."""
+    checks = [
+        *(check for pair in record.pairs for check in pair.checks),
+        *(check for found in record.sector_checks.values() for check in found),
+    ]
+    return list(
+        dict.fromkeys(
+            f"waiver in force: {check.what} {check.limit:g} instead of {check.waiver.limit:g} until "
+            f"{check.waiver.expires}, {check.waiver.owner}: {check.waiver.reason} [{check.waiver.where}]"
+            for check in checks
+            if check.waiver is not None
+        )
+    )
+
+
 def change_line(pair: PairRecord) -> str | None:
     """Return the change of the headline from production, in words; None where nothing was compared."""
     if pair.comparison is None:

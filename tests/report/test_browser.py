@@ -251,8 +251,28 @@ def test_what_unfolds_is_drawn_and_described(browser, tmp_path):
     assert dashes == "5px, 3px"
 
 
-def test_a_metric_leads_to_its_definition(browser, tmp_path):
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_metric_opens_its_definition(browser, tmp_path, scripts):
     path = write_html(b.small_run(tmp_path, pair={"measurement": b.detailed()}))
+    page = browser.new_context(java_script_enabled=scripts).new_page()
+    page.goto(path.as_uri())
+    for summary in ("details.pair > summary", "details.numbers > summary"):
+        page.locator(summary).click()
+    assert page.locator("div.about:visible").count() == 0
+    page.locator(".numbers tbody th .term", has_text="median_rank").click()
+    told = page.locator("div.about:visible")
+    assert "Lower median over queries of the rank" in told.text_content()
+    page.keyboard.press("Escape")
+    assert page.locator("div.about:visible").count() == 0
+    page.get_by_role("button", name="What is recall@1?").click()
+    assert told.locator("strong").text_content() == "recall@k"
+
+
+def test_every_limit_says_where_it_stands(browser, tmp_path):
+    path = write_html(four_sectors(tmp_path))
     page = Watched(browser, path).page
-    page.locator(".numbers tbody th a", has_text="median_rank").click()
-    assert page.locator(".definitions :target dt").text_content() == "median_rank"
+    for details in page.locator("details.pair").all():
+        rows = details.locator(".rules tbody tr")
+        assert rows.count() == 2
+        for row in rows.all():
+            assert "sector.toml" in row.locator("td").last.text_content()

@@ -53,8 +53,11 @@
     [...head.cells].forEach((cell, column) => {
       if (cell.classList.contains("drawn")) return;
       const button = element("button", { type: "button", class: "sort" });
-      const notes = all(".demand", cell);
-      button.append(...[...cell.childNodes].filter((node) => !notes.includes(node)));
+      // A button holds no other: what opens a definition stays beside it.
+      const notes = all(".demand, .term", cell);
+      const words = [...cell.childNodes].filter((node) => !notes.includes(node));
+      if (!words.some((node) => node.textContent.trim())) return;
+      button.append(...words);
       cell.prepend(button);
       button.addEventListener("click", () => {
         const before = cell.getAttribute("aria-sort");
