@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--kind",
         action="append",
-        help="only this kind of report (repeatable): html, junit, markdown",
+        default=[],
+        metavar="KIND[:DEST]",
+        help="only this kind of report, with :DEST a copy there too (repeatable): html, junit, markdown",
     )
     report.set_defaults(command=_report)
 

@@ -11,11 +11,12 @@ from pytest_prodbench.evaluation.run import recover
 from pytest_prodbench.evidence.store import EVIDENCE, evidence_json, read_evidence, read_queries
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
-from pytest_prodbench.report.writing import write_reports
+from pytest_prodbench.report.writing import check_reports, write_reports
 
 
-def remake(run: str, kinds: list[str] | None) -> int:
+def remake(run: str, wanted: list[str]) -> int:
     """Write the reports of a run's folder; a run that was killed is recovered from its journal."""
+    check_reports(wanted, where="--kind")
     folder = Path(run)
     if not folder.is_dir():
         raise SettingsError(run, found="no folder", expected="a folder below the report directory")
@@ -27,7 +28,7 @@ def remake(run: str, kinds: list[str] | None) -> int:
         atomic_write_text(folder / EVIDENCE, evidence_json(record))
         files = [folder / EVIDENCE]
     report = ReportInput(record, read_queries(folder, record), folder.resolve(), Path.cwd())
-    files += write_reports(report, kinds)
+    files += write_reports(report, wanted)
     width = shutil.get_terminal_size((100, 24)).columns
     print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")
     return 0

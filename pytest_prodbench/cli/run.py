@@ -25,7 +25,7 @@ from pytest_prodbench.evidence.store import read_queries
 from pytest_prodbench.report.annotations import in_workflow
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
-from pytest_prodbench.report.writing import write_reports
+from pytest_prodbench.report.writing import check_reports, write_reports
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress, ProgressEvent
@@ -39,6 +39,7 @@ def run_suite(given: argparse.Namespace) -> int:
     """Evaluate, judge, report; returns 0 accept, 1 reject, 2 incomplete."""
     opened = open_suite(given)
     check_hardware(opened.settings)
+    check_reports(opened.settings.reports, where="--report")
     plans = plan_pairs(opened.suite, opened.settings, prefix="--")
     chosen = [plan for plan in plans if is_selected(plan, opened.settings)]
     if not chosen:
@@ -69,7 +70,9 @@ def run_suite(given: argparse.Namespace) -> int:
     folder = run.folder.path
     files = [run.folder.write_evidence(record)]
     queries, cache_dir = read_queries(folder, record), opened.settings.cache_dir
-    files += write_reports(ReportInput(record, queries, folder, opened.project, cache_dir))
+    files += write_reports(
+        ReportInput(record, queries, folder, opened.project, cache_dir), opened.settings.reports
+    )
     width = shutil.get_terminal_size((100, 24)).columns
     print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")
     for command in in_workflow(record, os.environ, opened.project):

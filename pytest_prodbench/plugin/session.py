@@ -43,6 +43,7 @@ class ProdbenchSession:
     def __init__(self, config: pytest.Config) -> None:
         from pytest_prodbench.evaluation.opponent import opponent_of
         from pytest_prodbench.evaluation.planning import check_hardware, plan_pairs
+        from pytest_prodbench.report.writing import check_reports
         from pytest_prodbench.settings.catalog import Catalog
         from pytest_prodbench.settings.files import load_suite, policy_digest
 
@@ -63,6 +64,7 @@ class ProdbenchSession:
             self.opponent = opponent_of(self.suite, self.settings, self.project)
             if not self.worker:
                 check_hardware(self.settings)
+                check_reports(self.settings.reports, where="--prodbench-report")
         except (SettingsError, EvidenceError) as error:
             raise pytest.UsageError(f"prodbench: {error}") from error
         expected = given.get(WORKER_INPUT, {}).get("judged_by", self.judged_by)
@@ -246,7 +248,8 @@ class ProdbenchSession:
                 if pair.queries_file is not None
             }
             self.report_files += write_reports(
-                ReportInput(record, queries, folder.path, self.project, self.settings.cache_dir)
+                ReportInput(record, queries, folder.path, self.project, self.settings.cache_dir),
+                self.settings.reports,
             )
         except (ProdbenchError, OSError, ExceptionGroup) as error:
             self.problems.append(f"the reports could not all be written: {error}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.errors import ProdbenchError
+from pytest_prodbench.atomic import atomic_write_bytes
+from pytest_prodbench.errors import ProdbenchError, SettingsError, did_you_mean
 from pytest_prodbench.registry import load, registered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from pytest_prodbench.report.reporter import ReportInput
 
@@ -26,7 +27,9 @@ class ReportError(ProdbenchError):
         self.errors = dict(errors)
         self.written = tuple(written)
         told = "; ".join(
-            f"{kind}: {error}" if isinstance(error, ProdbenchError) else f"{kind}: {error!r}"
+            f"{kind}: {error}"
+            if isinstance(error, ProdbenchError | OSError)
+            else f"{kind}: {error!r}"
             for kind, error in self.errors.items()
         )
         super().__init__(
@@ -39,17 +42,46 @@ class ReportError(ProdbenchError):
         return (ReportError, (self.errors, self.written))
 
 
-def write_reports(report: ReportInput, kinds: Sequence[str] | None = None) -> list[Path]:
-    """Write the named kinds of report, or every registered one, and return the files.
+def check_reports(wanted: Sequence[str], *, where: str) -> None:
+    """Refuse a kind of report that nothing registers, before anything is measured.
+
+    Raises:
+        SettingsError: names the kind and the nearest one; ``where`` says who asked.
+    """
+    kinds = registered("prodbench.reporters")
+    for kind in (text.partition(":")[0] for text in wanted):
+        if kind not in kinds:
+            raise SettingsError(
+                where,
+                found=f"{kind!r}, a kind of report that nothing registers",
+                expected="a registered one",
+                next_step=did_you_mean(kind, kinds),
+            )
+
+
+def write_reports(report: ReportInput, wanted: Sequence[str] = ()) -> list[Path]:
+    """Write the wanted kinds of report, or every registered one, and return the files.
+
+    Args:
+        report: what they are about.
+        wanted: ``KIND`` or ``KIND:DEST``, a file that gets a copy; none means every kind.
 
     Raises:
         ReportError: after all kinds were tried, if any of them failed; names each.
     """
     written: list[Path] = []
     errors: dict[str, Exception] = {}
-    for kind in dict.fromkeys(registered("prodbench.reporters") if kinds is None else kinds):
+    copies: dict[str, list[str]] = {}
+    for text in wanted or registered("prodbench.reporters"):
+        kind, _, destination = text.partition(":")
+        copies.setdefault(kind, []).extend([destination] if destination else [])
+    for kind, destinations in copies.items():
         try:
-            written.append(load("prodbench.reporters", kind, where="kinds of report")(report))
+            path = load("prodbench.reporters", kind, where="kinds of report")(report)
+            written.append(path)
+            for copy in map(Path, dict.fromkeys(destinations)):
+                atomic_write_bytes(copy, path.read_bytes())
+                written.append(copy)
         except Exception as error:  # a third party's reporter may raise anything
             errors[kind] = error
     if errors:

@@ -22,6 +22,13 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _report(text: str) -> str:
+    """A kind of report, perhaps with a file: see :func:`_placed`."""
+    if not text.partition(":")[0].strip():
+        raise ValueError(text)
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option.
@@ -86,6 +93,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("cache-dir", "cache_dir", "Where embeddings are kept.", convert=Path),
     Option("report-dir", "report_dir", "Where runs are written.", convert=Path),
     Option("run", "run", "Name of this run's folder (default: date and time)."),
+    Option(
+        "report",
+        "reports",
+        "Write this kind of report only, with :DEST a copy of it there too (repeatable).",
+        convert=_report,
+        repeat=True,
+    ),
     Option("device", "device", "auto, cpu, cuda or cuda:N."),
     Option(
         "precision",
@@ -184,16 +198,23 @@ def _one(option: Option, text: Any, where: str) -> Any:
     try:
         return option.convert(text)
     except ValueError as error:
-        expected = "true or false" if option.flag else "a whole number"
+        expected = (
+            "true or false"
+            if option.flag
+            else "KIND or KIND:DEST"
+            if option.convert is _report
+            else "a whole number"
+        )
         raise SettingsError(where, found=repr(text), expected=expected) from error
 
 
 def _placed(option: Option, value: Any, base: Path, where: str) -> Any:
     if isinstance(value, list):
         return tuple(_placed(option, part, base, where) for part in value)
-    if option.convert is not Path:
-        return value
     try:
-        return base / Path(value).expanduser()
+        if option.convert is _report:
+            kind, colon, destination = value.partition(":")
+            return kind + colon + str(base / Path(destination).expanduser() if destination else "")
+        return base / Path(value).expanduser() if option.convert is Path else value
     except RuntimeError as error:
         raise SettingsError(where, found=f"{str(value)!r} ({error})", expected="a path") from error

@@ -98,6 +98,7 @@ class RunTable(Frozen):
     models_file: list[str] | None = None
     cache_dir: str | None = None
     report_dir: str | None = None
+    report: list[str] | None = None
     device: str | None = None
     precision: Literal["auto", "float32", "bfloat16", "float16"] | None = None
     batch_size: int | None = None

@@ -116,6 +116,8 @@ class RunSettings(Frozen):
         cache_dir: where embeddings are kept.
         report_dir: where runs are written, one folder a run.
         run: name of the run's folder; None for one made of date and time.
+        reports: kinds of report to write, each ``KIND`` or ``KIND:DEST``, the file that a copy goes to;
+            empty for every registered kind.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (float32 on the CPU, bfloat16 or float16 autocast on a GPU that has it),
             ``float32``, ``bfloat16``, ``float16``.
@@ -139,6 +141,7 @@ class RunSettings(Frozen):
     cache_dir: Path = Path(".prodbench/cache")
     report_dir: Path = Path("reports")
     run: str | None = None
+    reports: tuple[str, ...] = ()
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_size: int = Field(default=0, ge=0, le=4096)

@@ -39,6 +39,25 @@ def test_a_green_run_leaves_every_report_and_a_table_a_sector(repository):
     assert (repository.path / "own.xml").stat().st_size < 5000
 
 
+def test_kinds_of_report_are_chosen_and_copied(repository):
+    result = repository.run(
+        "-p", "no:xdist", "--prodbench-report=junit", "--prodbench-report=html:artifacts/page.html"
+    )
+    assert result.ret == 0
+    folder = repository.path / "reports" / "run"
+    assert (folder / "junit.xml").exists()
+    assert not (folder / "summary.md").exists()
+    copy = repository.path / "artifacts" / "page.html"
+    assert copy.read_bytes() == (folder / "index.html").read_bytes()
+
+
+def test_a_kind_of_report_that_is_not_there_is_found_before_anything_is_opened(repository):
+    result = repository.run("-p", "no:xdist", "--prodbench-report=pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--prodbench-report: 'pdf'*known: html, junit, markdown*"])
+    assert not (repository.path / "reports").exists()
+
+
 def test_a_red_run_says_first_what_by_how_much_and_against_which_rule(repository):
     repository.sector("diy", "bolts", minimum=1.0)
     result = repository.run("-p", "no:xdist", "--junitxml=own.xml")

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.report import writing
-from pytest_prodbench.report.writing import ReportError, write_reports
+from pytest_prodbench.report.writing import ReportError, check_reports, write_reports
 
 from . import builders as b
 
@@ -20,7 +20,26 @@ def test_every_registered_kind(tmp_path):
 def test_only_the_kinds_named(tmp_path):
     report = b.small_run(tmp_path)
     assert [path.name for path in write_reports(report, ["junit", "junit"])] == ["junit.xml"]
-    assert write_reports(report, []) == []
+
+
+def test_a_copy_goes_where_it_is_wanted(tmp_path):
+    report, there = b.small_run(tmp_path), tmp_path / "artifacts" / "page.html"
+    written = write_reports(report, [f"html:{there}", "html", "markdown"])
+    assert written == [report.run_dir / "index.html", there, report.run_dir / "summary.md"]
+    assert there.read_bytes() == written[0].read_bytes()
+
+
+def test_a_copy_that_cannot_be_written_costs_no_other_report(tmp_path):
+    (tmp_path / "file").write_text("where a folder should be")
+    with pytest.raises(ReportError) as caught:
+        write_reports(b.small_run(tmp_path), [f"html:{tmp_path}/file/page.html", "markdown"])
+    assert {path.name for path in caught.value.written} == {"index.html", "summary.md"}
+    assert str(tmp_path / "file") in str(caught.value)
+
+
+def test_a_kind_that_nobody_registered_is_refused():
+    with pytest.raises(SettingsError, match=r"'htm', a kind of report.*did you mean.*html"):
+        check_reports(["junit:x.xml", "htm"], where="--prodbench-report")
 
 
 def test_one_that_fails_does_not_cost_the_others(tmp_path, monkeypatch):
