@@ -75,6 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(command=_report)
 
+    show = commands.add_parser("show", help="show in the terminal what a run found")
+    show.add_argument("run", help="folder of the run")
+    show.add_argument("--metric", help="of the table (default: recall@1)")
+    show.add_argument(
+        "--pair", action="append", default=[], metavar="MODEL:DATASET",
+        help="this pair with its rules, metrics and conditions instead (repeatable)",
+    )  # fmt: skip
+    show.set_defaults(command=_show)
+
     _add_verdicts(commands)
 
     render = commands.add_parser(
@@ -204,6 +213,12 @@ def _report(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.report import remake
 
     return remake(given.run, given.kind)
+
+
+def _show(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.show import show
+
+    return show(given.run, given.metric, given.pair)
 
 
 def _accept(given: argparse.Namespace) -> int:

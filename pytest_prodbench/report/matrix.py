@@ -76,7 +76,10 @@ class Matrix:
 
 
 def matrix(
-    record: RunRecord, found: Sequence[Section], anchors: Mapping[tuple[str, str], str]
+    record: RunRecord,
+    found: Sequence[Section],
+    anchors: Mapping[tuple[str, str], str],
+    metrics: Sequence[tuple[str, str]] = METRICS,
 ) -> Matrix:
     """Arrange the pairs of all sections.
 
@@ -84,6 +87,7 @@ def matrix(
         record: of the run.
         found: its sections.
         anchors: (sector, pair) → where on the page its details are.
+        metrics: what each cell reads, with the title of each.
     """
     columns: dict[tuple[str, str], MatrixColumn] = {}
     pairs: dict[tuple[str, str, str], PairRecord] = {}
@@ -100,7 +104,7 @@ def matrix(
     models = dict.fromkeys([*sorted(record.models), *sorted(m for _, _, m in pairs)])
     rows = []
     for model in models:
-        cells = tuple(_cell(pairs.get((*key, model)), anchors, section=key[0]) for key in columns)
+        cells = tuple(_cell(pairs.get((*key, model)), anchors, key[0], metrics) for key in columns)
         known = record.models.get(model)
         rows.append(
             MatrixRow(model, known.family if known else "", record.candidates.get(model), cells)
@@ -115,19 +119,22 @@ def matrix(
     return Matrix(
         tuple(columns.values()),
         tuple(rows),
-        tuple((name, title) for name, title in METRICS if name in measured),
+        tuple((name, title) for name, title in metrics if name in measured),
     )
 
 
 def _cell(
-    pair: PairRecord | None, anchors: Mapping[tuple[str, str], str], section: str
+    pair: PairRecord | None,
+    anchors: Mapping[tuple[str, str], str],
+    section: str,
+    metrics: Sequence[tuple[str, str]],
 ) -> MatrixCell:
     if pair is None:
         return MatrixCell("", "", ())
     return MatrixCell(
         outcome(pair),
         anchors[section, pair.name],
-        tuple(_reading(pair, name) for name, _ in METRICS) if pair.measurement else (),
+        tuple(_reading(pair, name) for name, _ in metrics) if pair.measurement else (),
     )
 
 
