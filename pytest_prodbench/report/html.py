@@ -10,7 +10,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
-from pytest_prodbench.report import scales, wording
+from pytest_prodbench.report import wording
+from pytest_prodbench.report.drawing import Drawings
 from pytest_prodbench.report.page import build
 from pytest_prodbench.report.standing import change_gain
 from pytest_prodbench.report.thumbnails import Thumbnails
@@ -22,23 +23,37 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+    from pytest_prodbench.report.charts import Spec
     from pytest_prodbench.report.reporter import ReportInput
 
 
 def write_html(report: ReportInput) -> Path:
     """Write ``index.html`` into the run's folder (and thumbnails beside it)."""
     thumbnails = Thumbnails(report.project, report.run_dir, report.cache_dir)
-    style, script = page_style(), page_script()
+    drawings = Drawings(report.cache_dir)
+    specs: list[Spec] = []
+
+    def placed(spec: Spec) -> int:
+        """Take a specification into the page's list, and say where it stands in it."""
+        specs.append(spec)
+        return len(specs) - 1
+
+    view = build(report.record, report.queries)
+    style = page_style()
+    scripts = [*([drawings.script()] if view.drawn else []), page_script()]
     text = (
         environment()
         .get_template("index.html")
         .render(
-            page=build(report.record, report.queries),
+            page=view,
             record=report.record,
             thumbnail=thumbnails.uri,
             style=style,
-            script=script,
-            policy=content_security_policy(style, script),
+            drawn=drawings.svg,
+            placed=placed,
+            specs=specs,
+            scripts=scripts,
+            policy=content_security_policy(style, scripts),
             drop_seen=wording.DROP_SEEN,
             drop_seen_means=wording.DROP_SEEN_MEANS,
         )
@@ -48,8 +63,8 @@ def write_html(report: ReportInput) -> Path:
     return path
 
 
-def content_security_policy(style: str, script: str = "") -> str:
-    """Return a policy under which a page shows its own style and embedded images, and runs its own script.
+def content_security_policy(style: str, scripts: Sequence[str] = ()) -> str:
+    """Return a policy under which a page shows its own style and embedded images, and runs its own scripts.
 
     Even if escaping had a hole, what came through it could neither run nor load anything.
     """
@@ -59,7 +74,7 @@ def content_security_policy(style: str, script: str = "") -> str:
             f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"
         )
 
-    runs = f"script-src {source(script)}; " if script else ""
+    runs = f"script-src {' '.join(map(source, scripts))}; " if scripts else ""
     return (
         f"default-src 'none'; img-src data:; style-src {source(style)}; {runs}"
         "base-uri 'none'; form-action 'none'"
@@ -97,6 +112,13 @@ def environment() -> Environment:
         # As they are shown: a filter needs no megabyte.
         return [[attribute(name, 80), attribute(value, 80)] for name, value in pairs]
 
+    def script_json(data: object) -> Markup:
+        # In a script element nothing is an entity; what could end the element is written as an escape.
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        for character in "<>&\u2028\u2029":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return Markup(text)  # noqa: S704 - no markup is left in it
+
     environment = Environment(
         loader=PackageLoader("pytest_prodbench.report", "templates"),
         autoescape=True,
@@ -105,13 +127,6 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["size"] = {
-        "width": scales.WIDTH,
-        "height": scales.HEIGHT,
-        "left": scales.LEFT,
-        "right": scales.RIGHT,
-        "bottom": scales.BOTTOM,
-    }
     environment.filters.update(
         show=show,
         note=note,
@@ -126,5 +141,6 @@ def environment() -> Environment:
         count=wording.count,
         duration=wording.duration,
         short=wording.short,
+        script_json=script_json,
     )
     return environment

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.all_numbers import Number, all_numbers, anchor_of, anchors
 from pytest_prodbench.report.answers import Answers, answers
-from pytest_prodbench.report.charts import Chart, charts
+from pytest_prodbench.report.charts import Chart, charts, trade_offs
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
 from pytest_prodbench.report.gallery import QUERIES_SHOWN, RESULTS_SHOWN, Gallery, gallery
 from pytest_prodbench.report.matrix import Matrix, demands, matrix
@@ -120,6 +120,7 @@ class Page:
 
     sectors: tuple[SectorView, ...]
     answers: Answers
+    trade_offs: tuple[Chart, ...]
     away: list[str]
     metrics: tuple[tuple[str, str], ...]
     matrix: Matrix
@@ -130,6 +131,13 @@ class Page:
     stamp: str | None
     standing: list[str]
     waivers: list[str]
+
+    @property
+    def drawn(self) -> bool:
+        """Return whether there is a chart on the page."""
+        return bool(self.trade_offs) or any(
+            row.charts for view in self.sectors for row in view.pairs
+        )
 
     def anchor_of(self, metric: str) -> str | None:
         """Return the id of what defines a metric; None where nothing does."""
@@ -157,6 +165,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     return Page(
         sectors=tuple(views),
         answers=answers(record),
+        trade_offs=trade_offs(record),
         away=narrowed_away(record),
         metrics=METRICS,
         matrix=matrix(
@@ -203,7 +212,7 @@ def _pair(
         axis=Axis.around(
             value for column in conditions for part in column.slices for value in _ends(part.recall)
         ),
-        charts=charts(pair.measurement) if pair.measurement else (),
+        charts=charts(pair.measurement, table) if pair.measurement else (),
         numbers=all_numbers(measured, terms),
         change=change_line(pair),
         gallery=None if table is None else gallery(table, limit, pair.comparison),

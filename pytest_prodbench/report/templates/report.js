@@ -175,4 +175,41 @@
     show();
     list.before(tools);
   }
+
+  // A chart answers to the pointer once it has come into view. Until then, and where it cannot, the drawing that is there stays.
+  const figures = all("figure.chart[data-chart]");
+  if (window.vegaEmbed && figures.length) {
+    const specs = JSON.parse(document.getElementById("charts").textContent);
+    const tip = element("div", { class: "tip" });
+    tip.hidden = true;
+    document.body.append(tip);
+    const tooltip = (handler, event, item, value) => {
+      tip.hidden = value === null || value === undefined || value === "";
+      if (tip.hidden) return;
+      tip.textContent = typeof value === "object" ? Object.entries(value).map(([name, one]) => `${name}: ${one}`).join("\n") : String(value);
+      tip.style.left = `${Math.min(event.clientX + 14, window.innerWidth - tip.offsetWidth - 8)}px`;
+      tip.style.top = `${Math.min(event.clientY + 14, window.innerHeight - tip.offsetHeight - 8)}px`;
+    };
+    const draw = async (figure) => {
+      const holder = document.createElement("div");
+      // Expressions are interpreted, not compiled: the page's policy forbids to make code of text.
+      const options = { renderer: "svg", ast: true, actions: false, defaultStyle: false, tooltip };
+      await window.vegaEmbed(holder, specs[Number(figure.dataset.chart)], options);
+      const drawn = holder.querySelector("svg");
+      drawn.setAttribute("aria-hidden", "true");
+      for (const empty of all("form", holder)) empty.remove(); // for inputs that no chart of ours has
+      figure.querySelector(".drawing").replaceChildren(holder);
+      figure.dataset.drawn = "";
+    };
+    const seen = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries.filter((one) => one.isIntersecting)) {
+          seen.unobserve(entry.target);
+          draw(entry.target).catch(() => {});
+        }
+      },
+      { rootMargin: "200px" },
+    );
+    for (const figure of figures) seen.observe(figure);
+  }
 })();
