@@ -106,13 +106,13 @@ def _resampled_ratios(
     place = {key: columns + i for i, key in enumerate(first)}
     denominator = [place[key] for key in keys]
     both = np.concatenate([sums, counts[:, list(first.values())]], axis=1)
-    ratios = np.full((columns, resamples), np.nan)
+    ratios = np.empty((columns, resamples))
     start = 0
     for weights in resample_weights(len(sums), resamples=resamples, seed=seed):
         totals = (weights @ both).T
-        n = totals[denominator]
         stop = start + len(weights)
-        np.divide(totals[:columns], n, out=ratios[:, start:stop], where=n > 0)
+        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN that says: no query
+            np.divide(totals[:columns], totals[denominator], out=ratios[:, start:stop])
         start = stop
     return ratios
 
@@ -174,9 +174,13 @@ def _standard_deviation(
     values: NDArray[np.float64], drawn: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Of each row (divided by n − 1), NaN left out; NaN for a row with fewer than two values."""
-    some = ~np.isnan(values)
-    mean = np.where(some, values, 0.0).sum(axis=1) / np.maximum(drawn, 1)
-    squares = np.square(np.where(some, values - mean[:, None], 0.0)).sum(axis=1)
+    if drawn.min(initial=values.shape[1]) == values.shape[1]:  # the usual case needs no mask
+        mean = values.sum(axis=1) / max(values.shape[1], 1)
+        squares = np.square(values - mean[:, None]).sum(axis=1)
+    else:
+        some = ~np.isnan(values)
+        mean = np.where(some, values, 0.0).sum(axis=1) / np.maximum(drawn, 1)
+        squares = np.square(np.where(some, values - mean[:, None], 0.0)).sum(axis=1)
     variance = np.divide(squares, drawn - 1, out=np.full(len(drawn), np.nan), where=drawn > 1)
     return np.asarray(np.sqrt(variance))
 

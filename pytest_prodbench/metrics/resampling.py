@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,8 +45,16 @@ def resample_weights(products: int, *, resamples: int, seed: int) -> Iterator[ND
         return
     step = max(1, CELLS // products)
     for block, start in enumerate(range(0, resamples, step)):
-        bits = np.random.PCG64(np.random.SeedSequence([seed, block]))
-        yield _multinomial(bits, min(step, resamples - start), products).astype(np.float64)
+        yield _block(min(step, resamples - start), products, seed, block)
+
+
+@lru_cache(maxsize=2)  # several statistics of one slice ask for the same draws, one after the other
+def _block(rows: int, products: int, seed: int, block: int) -> NDArray[np.float64]:
+    """One block of weights, read only: it is given out again."""
+    bits = np.random.PCG64(np.random.SeedSequence([seed, block]))
+    weights = _multinomial(bits, rows, products).astype(np.float64)
+    weights.flags.writeable = False
+    return weights
 
 
 def _multinomial(bits: np.random.PCG64, rows: int, products: int) -> NDArray[np.uint8]:
