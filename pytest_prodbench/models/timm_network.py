@@ -122,6 +122,8 @@ def _description(config: dict[str, Any], transform: Any) -> str:
     steps = []
     for step in transform.transforms:
         size = getattr(step, "size", None)
+        if isinstance(size, list):  # from a config.json; from Python it is a tuple, and means the same
+            size = tuple(size)
         steps.append(type(step).__name__ + (f"({size})" if size is not None else ""))
     settings = {
         "input_size": "x".join(str(number) for number in config["input_size"]),
