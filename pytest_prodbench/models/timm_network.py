@@ -122,7 +122,9 @@ def _description(config: dict[str, Any], transform: Any) -> str:
     steps = []
     for step in transform.transforms:
         size = getattr(step, "size", None)
-        if isinstance(size, list):  # from a config.json; from Python it is a tuple, and means the same
+        if isinstance(
+            size, list
+        ):  # from a config.json; from Python it is a tuple, and means the same
             size = tuple(size)
         steps.append(type(step).__name__ + (f"({size})" if size is not None else ""))
     settings = {

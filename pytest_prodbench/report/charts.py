@@ -191,7 +191,7 @@ def _trade_off(
         "field": "x",
         "type": "quantitative",
         "title": label,
-        "scale": {"type": "log", "nice": False, "padding": 24},
+        "scale": {"type": "log", "nice": False, "padding": 48},
         "axis": {"format": "~s", "tickCount": 4},
     }
     y = {

@@ -15,11 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 # docs/benchmarks.md holds results, which its own scripts make; here only its links and names are checked.
-GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "benchmarks.md")
+GUIDES = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "benchmarks.md")
 README = ROOT / "README.md"
 PAGES = sorted(
     {
-        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
         *(ROOT / name for name in ("CHANGELOG.md", "reports/README.md", "fixtures/README.md")),
         README,
     }
