@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from pytest_prodbench.atomic import atomic_write_text
+from pytest_prodbench.cli.runs import pictures_cache
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.run import recover
 from pytest_prodbench.evidence.store import EVIDENCE, evidence_json, read_evidence, read_queries
@@ -27,7 +28,9 @@ def remake(run: str, wanted: list[str]) -> int:
         record = recover(folder)
         atomic_write_text(folder / EVIDENCE, evidence_json(record))
         files = [folder / EVIDENCE]
-    report = ReportInput(record, read_queries(folder, record), folder.resolve(), Path.cwd())
+    project = Path.cwd()
+    queries = read_queries(folder, record)
+    report = ReportInput(record, queries, folder.resolve(), project, pictures_cache(project))
     files += write_reports(report, wanted)
     width = shutil.get_terminal_size((100, 24)).columns
     print(*sector_tables(record, width), *(f"  {path}" for path in files), sep="\n")

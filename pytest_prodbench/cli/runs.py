@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.run import recover
@@ -22,6 +22,8 @@ from pytest_prodbench.report.annotations import in_workflow
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
 from pytest_prodbench.report.writing import write_reports
+from pytest_prodbench.settings.files import project_table
+from pytest_prodbench.settings.options import resolve
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +66,18 @@ def open_run(run: str) -> OpenedRun:
     return OpenedRun(record, read_queries(folder, record), folder)
 
 
+def pictures_cache(project: Path) -> Path | None:
+    """Return the project's cache, where runs leave thumbnails and charts; None where there is none yet.
+
+    A command that only looks at runs makes no cache.
+    """
+    table = project_table(project)
+    toml: dict[str, Any] = {} if table is None else table.run.model_dump()
+    merged = resolve({}, os.environ, toml, project=project, working_dir=project)
+    found: Path = merged["cache_dir"]
+    return found if found.is_dir() else None
+
+
 def write_run(
     record: RunRecord, sources: Mapping[str, OpenedRun], out: Path, project: Path
 ) -> list[Path]:
@@ -80,7 +94,9 @@ def write_run(
             folder.write_queries(pair, sources[pair.name].parquet(pair))
     files = [folder.write_evidence(record)]
     tables = {name: run.tables[name] for name, run in sources.items() if name in run.tables}
-    return files + write_reports(ReportInput(record, tables, folder.path, project))
+    return files + write_reports(
+        ReportInput(record, tables, folder.path, project, pictures_cache(project))
+    )
 
 
 def show(record: RunRecord, project: Path) -> None:

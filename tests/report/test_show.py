@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from pytest_prodbench.cli import main
+from pytest_prodbench.cli.runs import pictures_cache
 from pytest_prodbench.evidence.store import RunFolder
 from pytest_prodbench.report.show import show_pair, show_run
 
@@ -101,3 +102,15 @@ def test_the_command(tmp_path, capsys):
 def test_what_the_run_has_not(tmp_path, capsys, arguments, said):
     assert main(["show", written(tmp_path), *arguments]) == 4
     assert re.search(said, capsys.readouterr().err)
+
+
+def test_pictures_come_from_the_projects_cache_once_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.delenv("PRODBENCH_CACHE_DIR", raising=False)
+    assert pictures_cache(tmp_path) is None
+    (tmp_path / ".prodbench" / "cache").mkdir(parents=True)
+    assert pictures_cache(tmp_path) == tmp_path / ".prodbench" / "cache"
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[tool.prodbench.run]\ncache_dir = "kept"\n')
+    assert pictures_cache(tmp_path) == tmp_path / "kept"
+    monkeypatch.setenv("PRODBENCH_CACHE_DIR", str(tmp_path / "gone"))
+    assert pictures_cache(tmp_path) is None
