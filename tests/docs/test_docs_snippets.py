@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from docs_reading import GUIDES, README, ROOT, Block, blocks, checked
 from PIL import Image
+from suite_cache import take_over
 
 from pytest_prodbench.cli import _parser
 from pytest_prodbench.datasets.opening import open_dataset, validate_options
@@ -172,6 +173,7 @@ def test_python_of_the_first_page(
     block: Block, repository: Path, python: Callable[..., Any]
 ) -> None:
     (repository / "fixtures").symlink_to(ROOT / "fixtures")
+    take_over(repository / ".prodbench" / "cache")
     write(repository / "snippet.py", block.text)
     ran = python(repository, "snippet.py")
     assert ran.returncode == 0, ran.stderr

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from suite_cache import take_over
 
 PROJECT = Path(__file__).parents[2]
 
@@ -17,6 +18,7 @@ PROJECT = Path(__file__).parents[2]
 def runs(tmp_path_factory):
     """Run one sector with a real model and with the untrained one of the root conftest.py."""
     folder = tmp_path_factory.mktemp("shipped")
+    take_over(folder / "cache")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PRODBENCH_")}
     command = [
         sys.executable,
