@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.atomic import atomic_write_bytes
 
 if TYPE_CHECKING:
-    from pytest_prodbench.report.charts import Spec
+    from pytest_prodbench.report.vega_lite import Spec
 
 FOLDER = "charts"
 

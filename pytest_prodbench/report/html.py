@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from pytest_prodbench.report.charts import Spec
     from pytest_prodbench.report.reporter import ReportInput
+    from pytest_prodbench.report.vega_lite import Spec
 
 
 def write_html(report: ReportInput) -> Path:
@@ -127,6 +127,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["bounds"] = wording.BOUNDS
     environment.filters.update(
         show=show,
         note=note,

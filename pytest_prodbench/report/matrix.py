@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.report.sections import METRICS, Section, outcome
-from pytest_prodbench.report.wording import figure
+from pytest_prodbench.report.wording import BOUNDS, figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,6 @@ class MatrixColumn:
     sector: str
     title: str
     dataset: str
-    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def matrix(
     Args:
         record: of the run.
         found: its sections.
-        anchors: (sector, pair) → where on the page its details are.
+        anchors: (sector, pair) → where on the page its details are, if there is a page.
         metrics: what each cell reads, with the title of each.
     """
     columns: dict[tuple[str, str], MatrixColumn] = {}
@@ -94,12 +93,7 @@ def matrix(
     for section in found:
         for pair in section.pairs:
             key = (section.name, pair.dataset)
-            columns.setdefault(
-                key,
-                MatrixColumn(
-                    section.name, section.title, pair.dataset, anchors[section.name, pair.name]
-                ),
-            )
+            columns.setdefault(key, MatrixColumn(section.name, section.title, pair.dataset))
             pairs[(*key, pair.model)] = pair
     models = dict.fromkeys([*sorted(record.models), *sorted(m for _, _, m in pairs)])
     rows = []
@@ -110,11 +104,11 @@ def matrix(
             MatrixRow(model, known.family if known else "", record.candidates.get(model), cells)
         )
     measured = {
-        reading.name
+        one.name
         for row in rows
         for cell in row.cells
-        for reading in cell.readings
-        if reading.value is not None
+        for one in cell.readings
+        if one.value is not None
     }
     return Matrix(
         tuple(columns.values()),
@@ -133,8 +127,8 @@ def _cell(
         return MatrixCell("", "", ())
     return MatrixCell(
         outcome(pair),
-        anchors[section, pair.name],
-        tuple(_reading(pair, name) for name, _ in metrics) if pair.measurement else (),
+        anchors.get((section, pair.name), ""),
+        tuple(reading(pair, name) for name, _ in metrics) if pair.measurement else (),
     )
 
 
@@ -143,7 +137,8 @@ def demands(pair: PairRecord, name: str) -> list[Check]:
     return [check for check in pair.checks if check.what == name and check.severity == "block"]
 
 
-def _reading(pair: PairRecord, name: str) -> Reading:
+def reading(pair: PairRecord, name: str) -> Reading:
+    """Return one metric of a pair, with the strictest demand on it."""
     measured = pair.measurement.metrics if pair.measurement else {}
     checks = demands(pair, name)
     strict = max(checks, key=lambda check: check.limit, default=None)
@@ -151,7 +146,7 @@ def _reading(pair: PairRecord, name: str) -> Reading:
     return Reading(
         name=name,
         value=measured.get(name),
-        limit="" if strict is None else figure(strict.limit),
+        limit="" if strict is None else f"{BOUNDS[strict.bound]} {figure(strict.limit)}",
         where="" if strict is None else strict.where,
         failed=any(not check.passed for check in checks),
         change=comparison.changes.get(name) if comparison and not comparison.refused else None,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.all_numbers import Number, all_numbers, anchor_of, anchors
 from pytest_prodbench.report.answers import Answers, answers
-from pytest_prodbench.report.charts import Chart, charts, trade_offs
+from pytest_prodbench.report.charts import charts
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
 from pytest_prodbench.report.gallery import QUERIES_SHOWN, RESULTS_SHOWN, Gallery, gallery
-from pytest_prodbench.report.matrix import Matrix, demands, matrix
+from pytest_prodbench.report.matrix import Matrix, Reading, demands, matrix, reading
 from pytest_prodbench.report.sections import (
     METRICS,
     Section,
@@ -23,7 +23,8 @@ from pytest_prodbench.report.sections import (
     sections,
 )
 from pytest_prodbench.report.standing import change_line, stamp, standing, waivers
-from pytest_prodbench.report.wording import figure
+from pytest_prodbench.report.trade_offs import trade_offs
+from pytest_prodbench.report.vega_lite import Chart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,16 +62,6 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One metric of one pair; ``limit`` is what a check demands of it."""
-
-    name: str
-    value: MetricValue | None
-    limit: str
-    failed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class PairView:
     """One pair: a row of the sector's table, and what unfolds below it."""
 
@@ -78,7 +69,7 @@ class PairView:
     pair: PairRecord
     outcome: str
     why: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[Reading, ...]
     headline: MetricValue | None
     limit: float | None
     conditions: tuple[Column, ...]
@@ -204,7 +195,7 @@ def _pair(
         pair=pair,
         outcome=outcome(pair),
         why=tuple(reasons(pair)),
-        cells=tuple(_cell(pair, name, measured.get(name)) for name, _ in METRICS),
+        cells=tuple(reading(pair, name) for name, _ in METRICS),
         headline=headline,
         limit=max(limits, default=None),
         conditions=conditions,
@@ -217,16 +208,6 @@ def _pair(
         change=change_line(pair),
         gallery=None if table is None else gallery(table, limit, pair.comparison),
         root=dataset.root if dataset else None,
-    )
-
-
-def _cell(pair: PairRecord, name: str, value: MetricValue | None) -> Cell:
-    checks = demands(pair, name)
-    return Cell(
-        name=name,
-        value=value,
-        limit=figure(max(check.limit for check in checks)) if checks else "",
-        failed=any(not check.passed for check in checks),
     )
 
 

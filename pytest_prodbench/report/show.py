@@ -16,6 +16,7 @@ from pytest_prodbench.report.matrix import MatrixCell, matrix
 from pytest_prodbench.report.sections import reasons, sections
 from pytest_prodbench.report.standing import change_gain, stamp, standing, waivers
 from pytest_prodbench.report.wording import (
+    BOUNDS,
     NOTHING,
     count,
     figure,
@@ -68,11 +69,10 @@ def show_pair(pair: PairRecord, record: RunRecord, console: Console) -> None:
             "rule", _right("limit"), _right("value"), "outcome", "stands in", title="Rules"
         )
         for check in pair.checks:
-            sign = {"min": "≥", "max": "≤", "max_drop": "drop ≤"}[check.bound]
             style = "green" if check.passed else "red"
             rules.add_row(
                 _plain(check.what),
-                f"{sign} {check.limit:g}",
+                f"{BOUNDS[check.bound]} {check.limit:g}",
                 known(check.value),
                 Text(check.outcome, style),
                 _plain(check.where),
@@ -124,9 +124,7 @@ def _banner(record: RunRecord) -> Panel:
 
 
 def _matrix(record: RunRecord, metric: str) -> Table:
-    found_sections = sections(record)
-    nowhere = {(s.name, pair.name): "" for s in found_sections for pair in s.pairs}
-    found = matrix(record, found_sections, nowhere, [(metric, metric)])
+    found = matrix(record, sections(record), {}, [(metric, metric)])
     table = Table("model", title=_plain(metric), show_lines=True)
     for column in found.columns:
         name = (
@@ -146,7 +144,7 @@ def _cell(cell: MatrixCell) -> Text:
         if reading.value is not None:
             parts += [(figure(reading.value.value), "bold"), f" {interval(reading.value)}\n"]
         if reading.limit:
-            parts += [(f"≥ {reading.limit}\n", "red" if reading.failed else "dim")]
+            parts += [(f"{reading.limit}\n", "red" if reading.failed else "dim")]
         if reading.change is not None:
             parts += [f"{change_gain(reading.change)}\n"]
     return Text.assemble(*parts, _badge(cell.outcome))

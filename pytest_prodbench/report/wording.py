@@ -71,6 +71,10 @@ def interval(value: MetricValue) -> str:
     return f"[{figure(value.low)}, {figure(value.high)}]"
 
 
+BOUNDS = {"min": "≥", "max": "≤", "max_drop": "drop ≤"}
+"""On which side of its limit a rule wants a value."""
+
+
 def known(value: float | None) -> str:
     """Return a figure, or what stands where there is none."""
     return NOTHING if value is None else figure(value)

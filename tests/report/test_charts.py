@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_prodbench.report.charts import BINS, LEAST_SHARE, charts, front, trade_offs
+from pytest_prodbench.report.charts import LEAST_SHARE, charts
 from pytest_prodbench.report.drawing import ATTRIBUTES, TAGS, Drawings
+from pytest_prodbench.report.score_histogram import BINS
+from pytest_prodbench.report.trade_offs import front, trade_offs
 
 from . import builders as b
 from .four_sectors import four_sectors
