@@ -100,6 +100,20 @@ class Answers:
     costs: tuple[CostRow, ...]
 
     @property
+    def sentences(self) -> tuple[tuple[str, str], ...]:
+        """All answers that there are, each with what it is about."""
+        found = (
+            ("General models", "the best one finds ", self.transferred),
+            ("Domain model against the best general one", "", self.compared),
+            (
+                "Conditions",
+                "R@1 lost from best to worst value: ",
+                self.costly if self.costs else "",
+            ),
+        )
+        return tuple((about, before + said) for about, before, said in found if said)
+
+    @property
     def transferred(self) -> str:
         """First answer in a sentence; empty if there is none."""
         if not self.transfer:

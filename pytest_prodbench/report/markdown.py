@@ -138,14 +138,7 @@ def _narrowing(record: RunRecord) -> list[str]:
 
 def _answers(record: RunRecord) -> list[str]:
     """The three questions, a line each; their numbers with intervals are on the page."""
-    told = answers(record)
-    lines = []
-    if told.transferred:
-        lines.append(f"- **General models**: the best one finds {told.transferred}.")
-    if told.compared:
-        lines.append(f"- **Domain model** against the best general one: {told.compared}.")
-    if told.costs:
-        lines.append(f"- **Conditions**, R@1 lost from best to worst value: {escape(told.costly)}.")
+    lines = [f"- **{about}**: {escape(said)}." for about, said in answers(record).sentences]
     return [*lines, ""] if lines else []
 
 

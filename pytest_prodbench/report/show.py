@@ -40,14 +40,8 @@ def show_run(record: RunRecord, console: Console, metric: str = HEADLINE) -> Non
     """Print a run: verdict, one metric of all models on all datasets, answers, and what is not met."""
     console.print(_banner(record))
     console.print(_matrix(record, metric))
-    told = answers(record)
-    for head, text in (
-        ("General models", f"the best one finds {told.transferred}" if told.transferred else ""),
-        ("Domain model", f"against the best general one: {told.compared}" if told.compared else ""),
-        ("Conditions", f"R@1 lost from best to worst value: {told.costly}" if told.costs else ""),
-    ):
-        if text:
-            console.print(Text.assemble((f"{head}: ", "bold"), _plain(text, 600)))
+    for about, said in answers(record).sentences:
+        console.print(Text.assemble((f"{about}: ", "bold"), _plain(said, 600)))
     for section in sections(record):
         for reason in section.reasons:
             console.print(_plain(f"{section.title}: {reason}", 400), style="red")

@@ -128,6 +128,6 @@ def test_on_the_page_and_in_the_summary(tmp_path):
         assert said in section
     summary = write_markdown(made).read_text("utf-8")
     assert (
-        "**Domain model** against the best general one: proven better on 1 of 2, worse on 1."
+        "**Domain model against the best general one**: proven better on 1 of 2, worse on 1."
         in summary
     )
