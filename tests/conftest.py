@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vl_convert  # noqa: F401 - see below
 from drawn_catalog import draw_catalog
+
+# pytester forgets, after a test, each module that the test was the first to import; the next import loads
+# it anew. vl_convert cannot be loaded twice in a process, so it is loaded before any test.
 
 # Read when torch is loaded, here and in every process that a test starts. Without it each of torch's
 # threads spins while it waits, on a processor that the other test workers need: a forward pass of small
