@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.metrics import HEADLINE
+from pytest_prodbench.report.drawing import Drawings
 from pytest_prodbench.report.gallery import Shot, named_shots
-from pytest_prodbench.report.html import content_security_policy, environment, page_style
+from pytest_prodbench.report.html import Surroundings, render
 from pytest_prodbench.report.standing import change_words
 from pytest_prodbench.report.thumbnails import Thumbnails
 from pytest_prodbench.report.wording import line, unturned
@@ -82,23 +83,27 @@ def comparison_lines(pairs: Sequence[PairOfResults]) -> list[str]:
 
 def write_comparison(pairs: Sequence[PairOfResults], path: Path, project: Path) -> Path:
     """Write the page; photos are shown where the datasets still lie where they did."""
-    style = page_style()
-    thumbnails = Thumbnails(project, path.parent)
-    text = (
-        environment()
-        .get_template("compare.html")
-        .render(
-            views=[_view(pair) for pair in pairs],
-            style=style,
-            policy=content_security_policy(style),
-            thumbnail=thumbnails.uri,
-            headline=HEADLINE,
-            pictured=PICTURED,
-            change_words=change_words,
-        )
-    )
-    atomic_write_text(path, text)
+    around = Surroundings(Thumbnails(project, path.parent).uri, Drawings())
+    atomic_write_text(path, comparison_page(pairs, around))
     return path
+
+
+def comparison_page(
+    pairs: Sequence[PairOfResults],
+    around: Surroundings,
+    *,
+    title: str = "Comparison of two results",
+) -> str:
+    """Return the page of a comparison."""
+    return render(
+        "compare.html",
+        around,
+        drawn=False,
+        title=title,
+        views=[_view(pair) for pair in pairs],
+        headline=HEADLINE,
+        change_words=change_words,
+    )
 
 
 def _view(pair: PairOfResults) -> PairOfResultsView:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.report import wording
@@ -17,20 +19,78 @@ from pytest_prodbench.report.standing import change_gain
 from pytest_prodbench.report.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    import pyarrow as pa
     from jinja2 import Environment
     from markupsafe import Markup
 
+    from pytest_prodbench.evidence.types import RunRecord
     from pytest_prodbench.report.reporter import ReportInput
     from pytest_prodbench.report.vega_lite import Spec
+
+
+SELF = "'self'"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a page takes from outside itself.
+
+    Attributes:
+        picture: (folder of a dataset, image) → address of its thumbnail, None where it cannot be shown.
+        drawings: draws charts, and has the script that draws them again.
+        library: address of that script; empty: its text stands in the page.
+        links: where a page of several leads, words → address; a page that stands alone has none.
+    """
+
+    picture: Callable[[str, str], str | None]
+    drawings: Drawings
+    library: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_html(report: ReportInput) -> Path:
     """Write ``index.html`` into the run's folder (and thumbnails beside it)."""
     thumbnails = Thumbnails(report.project, report.run_dir, report.cache_dir)
-    drawings = Drawings(report.cache_dir)
+    around = Surroundings(thumbnails.uri, Drawings(report.cache_dir))
+    path = report.run_dir / "index.html"
+    atomic_write_text(path, run_page(report.record, report.queries, around))
+    return path
+
+
+def run_page(record: RunRecord, queries: Mapping[str, pa.Table], around: Surroundings) -> str:
+    """Return the page of a run.
+
+    Args:
+        record: of the run.
+        queries: ``model:dataset`` → table of its queries, of pairs that have one.
+        around: where its pictures are.
+    """
+    view = build(record, queries)
+    return render(
+        "index.html",
+        around,
+        drawn=view.drawn,
+        page=view,
+        record=record,
+        drop_seen=wording.DROP_SEEN,
+        drop_seen_means=wording.DROP_SEEN_MEANS,
+    )
+
+
+def render(template: str, around: Surroundings, *, drawn: bool, **values: Any) -> str:
+    """Fill in a template that begins with ``head.html`` and ends with ``tail.html``.
+
+    Args:
+        template: its name.
+        around: where its pictures are.
+        drawn: whether it has charts.
+        values: what else it needs.
+    """
+    style = page_style()
+    library = around.library if drawn else ""
+    scripts = [*([around.drawings.script()] if drawn and not library else []), page_script()]
     specs: list[Spec] = []
 
     def placed(spec: Spec) -> int:
@@ -38,35 +98,29 @@ def write_html(report: ReportInput) -> Path:
         specs.append(spec)
         return len(specs) - 1
 
-    view = build(report.record, report.queries)
-    style = page_style()
-    scripts = [*([drawings.script()] if view.drawn else []), page_script()]
-    text = (
+    return (
         environment()
-        .get_template("index.html")
+        .get_template(template)
         .render(
-            page=view,
-            record=report.record,
-            thumbnail=thumbnails.uri,
-            style=style,
-            drawn=drawings.svg,
+            thumbnail=around.picture,
+            drawn=around.drawings.svg,
             placed=placed,
             specs=specs,
+            style=style,
             scripts=scripts,
-            policy=content_security_policy(style, scripts),
-            drop_seen=wording.DROP_SEEN,
-            drop_seen_means=wording.DROP_SEEN_MEANS,
+            library=library,
+            links=around.links,
+            policy=content_security_policy(style, scripts, beside=bool(around.links)),
+            **values,
         )
     )
-    path = report.run_dir / "index.html"
-    atomic_write_text(path, text)
-    return path
 
 
-def content_security_policy(style: str, scripts: Sequence[str] = ()) -> str:
-    """Return a policy under which a page shows its own style and embedded images, and runs its own scripts.
+def content_security_policy(style: str, scripts: Sequence[str], *, beside: bool) -> str:
+    """Return a policy under which a page shows its own style and images, and runs its own scripts.
 
-    Even if escaping had a hole, what came through it could neither run nor load anything.
+    Even if escaping had a hole, what came through it could neither run nor load anything from elsewhere.
+    ``beside``: images and scripts may also be files of the same site.
     """
 
     def source(text: str) -> str:
@@ -74,10 +128,10 @@ def content_security_policy(style: str, scripts: Sequence[str] = ()) -> str:
             f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"
         )
 
-    runs = f"script-src {' '.join(map(source, scripts))}; " if scripts else ""
+    runs = [*map(source, scripts), *([SELF] if beside else [])]
     return (
-        f"default-src 'none'; img-src data:; style-src {source(style)}; {runs}"
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:{' ' + SELF if beside else ''}; style-src {source(style)}; "
+        f"script-src {' '.join(runs)}; base-uri 'none'; form-action 'none'"
     )
 
 
