@@ -84,6 +84,17 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     show.set_defaults(command=_show)
 
+    site = commands.add_parser(
+        "site", help="write a site over many runs: leaderboard, trends, comparisons"
+    )
+    site.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run, or of several")
+    site.add_argument("--out", default="site", help="folder of the site (default: site)")
+    site.add_argument(
+        "--compare", type=int, default=6, metavar="N",
+        help="compare the newest N runs, each with each (default: 6)",
+    )  # fmt: skip
+    site.set_defaults(command=_site)
+
     _add_verdicts(commands)
 
     render = commands.add_parser(
@@ -219,6 +230,12 @@ def _show(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.show import show
 
     return show(given.run, given.metric, given.pair)
+
+
+def _site(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.site import site
+
+    return site(given.runs, given.out, given.compare)
 
 
 def _accept(given: argparse.Namespace) -> int:

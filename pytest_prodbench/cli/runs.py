@@ -61,9 +61,18 @@ def open_run(run: str) -> OpenedRun:
     folder = Path(run)
     if not folder.is_dir():
         raise SettingsError(run, found="no folder", expected="a folder below the report directory")
-    killed = not (folder / EVIDENCE).exists() and (folder / JOURNAL).exists()
-    record = recover(folder) if killed else read_evidence(folder)
+    record = open_record(folder)
     return OpenedRun(record, read_queries(folder, record), folder)
+
+
+def open_record(folder: Path) -> RunRecord:
+    """Read the record of a run; what was killed is recovered from its journal.
+
+    Raises:
+        EvidenceError: it cannot be trusted.
+    """
+    killed = not (folder / EVIDENCE).exists() and (folder / JOURNAL).exists()
+    return recover(folder) if killed else read_evidence(folder)
 
 
 def pictures_cache(project: Path) -> Path | None:

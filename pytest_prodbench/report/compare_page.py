@@ -93,13 +93,15 @@ def comparison_page(
     around: Surroundings,
     *,
     title: str = "Comparison of two results",
+    reason: str = "",
 ) -> str:
-    """Return the page of a comparison."""
+    """Return the page of a comparison; ``reason``: why there are no pairs."""
     return render(
         "compare.html",
         around,
         drawn=False,
         title=title,
+        reason=reason,
         views=[_view(pair) for pair in pairs],
         headline=HEADLINE,
         change_words=change_words,

@@ -19,6 +19,7 @@ from pytest_prodbench.report.sections import (
     accepted,
     narrowed_away,
     outcome,
+    pair_anchors,
     reasons,
     sections,
 )
@@ -141,11 +142,15 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     room = PAGE_THUMBNAILS // (tables * (1 + RESULTS_SHOWN))
     limit = min(QUERIES_SHOWN, max(FEWEST_QUERIES, room))
     terms = anchors(record.definitions)
+    found = sections(record)
+    places = pair_anchors(found)
     views = []
-    for number, section in enumerate(sections(record), start=1):
+    for number, section in enumerate(found, start=1):
         pairs = tuple(
-            _pair(pair, f"pair-{number}-{place}", record, queries.get(pair.name), limit, terms)
-            for place, pair in enumerate(section.pairs, start=1)
+            _pair(
+                pair, places[section.name, pair.name], record, queries.get(pair.name), limit, terms
+            )
+            for pair in section.pairs
         )
         values = [
             value
@@ -159,11 +164,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
         trade_offs=trade_offs(record),
         away=narrowed_away(record),
         metrics=METRICS,
-        matrix=matrix(
-            record,
-            [view.section for view in views],
-            {(v.section.name, row.pair.name): row.anchor for v in views for row in v.pairs},
-        ),
+        matrix=matrix(record, found, places),
         queries_shown=limit,
         results_shown=RESULTS_SHOWN,
         terms=terms,

@@ -112,6 +112,15 @@ def sections(record: RunRecord) -> tuple[Section, ...]:
     )
 
 
+def pair_anchors(found: Sequence[Section]) -> dict[tuple[str, str], str]:
+    """Return (sector, pair) → where the page of a run tells of it."""
+    return {
+        (section.name, pair.name): f"pair-{number}-{place}"
+        for number, section in enumerate(found, start=1)
+        for place, pair in enumerate(section.pairs, start=1)
+    }
+
+
 def _remarks(check: Check) -> Iterator[str]:
     tolerated = check.outcome == "inconclusive" and check.inconclusive == "warn"
     if check.severity == "info" and not check.passed:

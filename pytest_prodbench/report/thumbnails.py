@@ -25,7 +25,7 @@ FOLDER = "thumbnails"
 
 
 class Thumbnails:
-    """Thumbnails of the images of one run, as data URIs; each image is read and encoded once."""
+    """Thumbnails of the images of one run; each image is read and encoded once."""
 
     def __init__(self, project: Path, run_dir: Path, cache_dir: Path | None = None) -> None:
         self._project = project
@@ -34,14 +34,10 @@ class Thumbnails:
         self._made: dict[str, str | None] = {}
 
     def uri(self, root: str, image: str) -> str | None:
-        """Return ``data:image/jpeg;base64,…`` of an image, or None if it cannot be shown.
-
-        ``root`` is the dataset's folder relative to the project or to ``~``, ``image`` relative to
-        ``root``. Never raises: a page with a hole in it is better than no page.
-        """
-        key = hashlib.sha256(f"{root}\0{image}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        """Return ``data:image/jpeg;base64,…`` of an image, or None if it cannot be shown."""
+        key = _key(root, image)
         if key not in self._made:
-            data = self._jpeg(key, root, image)
+            data = self.jpeg(root, image)
             self._made[key] = (
                 None
                 if data is None
@@ -49,8 +45,13 @@ class Thumbnails:
             )
         return self._made[key]
 
-    def _jpeg(self, key: str, root: str, image: str) -> bytes | None:
-        kept = self._folder / f"{key}.jpg"
+    def jpeg(self, root: str, image: str) -> bytes | None:
+        """Return the thumbnail of an image, or None if it cannot be shown.
+
+        ``root`` is the dataset's folder relative to the project or to ``~``, ``image`` relative to
+        ``root``. Never raises: a page with a hole in it is better than no page.
+        """
+        kept = self._folder / f"{_key(root, image)}.jpg"
         data = _whole(kept)
         if data is None and _is_relative(image):
             data = self._from_photo(self._project / Path(root).expanduser() / image)
@@ -72,6 +73,10 @@ class Thumbnails:
         except Exception:  # Pillow's decoders raise whatever a damaged file makes them raise
             return None
         return data
+
+
+def _key(root: str, image: str) -> str:
+    return hashlib.sha256(f"{root}\0{image}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _whole(path: Path) -> bytes | None:
