@@ -48,6 +48,12 @@ class PairOfResultsView:
     failing: tuple[Shot, ...]
     right: tuple[Shot, ...]
 
+    @property
+    def models(self) -> str:
+        """The two models; one name where both sides have it."""
+        before, after = self.pair.before.model.name, self.pair.after.model.name
+        return after if before == after else f"{before} → {after}"
+
 
 def comparison_lines(pairs: Sequence[PairOfResults]) -> list[str]:
     """Return what a terminal shows: by sector, the change of the headline, the worst slices, some queries."""

@@ -112,7 +112,8 @@ def trend(title: str, about: str, found: Sequence[Line]) -> Chart | None:
         "type": "temporal",
         "title": None,
         "scale": {"type": "utc", "padding": 12},
-        "axis": {"tickCount": 5},
+        # The day's clock has 24 hours; the usual formats have twice twelve.
+        "axis": {"tickCount": 5, "format": {"hours": "%H:%M", "minutes": "%H:%M"}},
     }
     y: Spec = {
         "field": "y",
@@ -126,7 +127,7 @@ def trend(title: str, about: str, found: Sequence[Line]) -> Chart | None:
         "type": "nominal",
         "sort": [words(line.name, 40) for line in shown],
         "scale": {"range": [f"var(--line-{n})" for n in range(1, LINES + 1)]},
-        "legend": {"orient": "bottom", "columns": 4, "labelLimit": 200},
+        "legend": {"orient": "bottom", "columns": 4, "columnPadding": 32, "labelLimit": 200},
     }
     spec = specification(
         rows,
