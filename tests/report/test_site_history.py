@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_prodbench.errors import EvidenceError
+from pytest_prodbench.evidence.comparison import PairComparison
 from pytest_prodbench.report.site.history import SiteRun, history, slug
-from pytest_prodbench.report.site.leaderboard import leaderboard, production, run_rows
+from pytest_prodbench.report.site.leaderboard import leaderboard, run_rows
 from pytest_prodbench.report.site.trends import LINES, lines, moment, sector_trends, trend
 
 from . import builders as b
@@ -115,27 +116,45 @@ def test_new_weights_under_a_name_are_a_row_of_their_own():
     ]
 
 
+BASELINE = {
+    "role": "production",
+    "digest": "sha256:00",
+    "run": "before",
+    "accepted": "2026-01-01",
+    "reason": "first",
+    "despite": None,
+}
+
+
+def marked(*records) -> list[tuple[str, str]]:
+    return [
+        (row.model.name, row.model.weights_digest) for row in board(*records).rows if row.production
+    ]
+
+
 def test_the_model_in_production_is_that_of_the_newest_baseline():
-    baseline = {
-        "role": "production",
-        "digest": "sha256:00",
-        "run": "before",
-        "accepted": "2026-01-01",
-        "reason": "first",
-        "despite": None,
-    }
     records = [
-        record("one", {("m", "d"): 0.9}, day=1, baseline={**baseline, "model": "m"}),
-        record("two", {("n", "d"): 0.9}, day=2, baseline={**baseline, "model": "n"}),
+        record("one", {("m", "d"): 0.9}, day=1, baseline={**BASELINE, "model": "m"}),
+        record("two", {("n", "d"): 0.9}, day=2, baseline={**BASELINE, "model": "n"}),
         record("three", {("m", "d"): 0.9}, day=3),
     ]
-    found = history(runs(*records))
-    assert production(found) == "n"
-    assert {row.model.name: row.production for row in leaderboard(found).rows} == {
-        "m": False,
-        "n": True,
-    }
-    assert production(history(runs(records[2]))) is None
+    assert marked(*records) == [("n", "sha256:n")]
+    assert marked(records[2]) == []
+
+
+def test_new_weights_under_the_name_of_production_are_not_in_production():
+    old = record("one", {("m", "d"): 0.4}, day=1, weights={"m": "aa"})
+    new = record(
+        "two",
+        {("m", "d"): 0.9},
+        day=2,
+        weights={"m": "bb"},
+        baseline={**BASELINE, "model": "m"},
+    )
+    assert marked(old, new) == [("m", "sha256:bb")], "nothing compared: the name alone is known"
+    comparison = PairComparison(model="m", weights_digest="sha256:aa")
+    pairs = [pair.model_copy(update={"comparison": comparison}) for pair in new.pairs]
+    assert marked(old, new.model_copy(update={"pairs": pairs})) == [("m", "sha256:aa")]
 
 
 def test_a_pair_that_was_not_measured_is_no_point():

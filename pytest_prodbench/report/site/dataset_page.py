@@ -10,7 +10,7 @@ from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.gallery import Shot, named_shots
 from pytest_prodbench.report.page import Axis
 from pytest_prodbench.report.sections import outcome, pair_anchors, sections
-from pytest_prodbench.report.site.leaderboard import production
+from pytest_prodbench.report.site.leaderboard import in_production
 from pytest_prodbench.report.site.trends import Line, lines, trend
 
 if TYPE_CHECKING:
@@ -114,12 +114,11 @@ def dataset_page(history: History, name: str) -> DatasetPage:
     now = history.current[name]
     newest = [point for (_, dataset), point in history.newest.items() if dataset == now]
     newest.sort(key=lambda point: (-point.headline.value, point.model.name))
-    in_production = production(history)
     standings = tuple(
         Standing(
             point=point,
             superseded=history.models[point.model.name][0] != point.model,
-            production=point.model.name == in_production,
+            production=in_production(history, point.model),
             outcome=outcome(point.pair),
             anchor=pair_anchors(sections(point.run.record))[point.pair.sector, point.pair.name],
         )

@@ -129,7 +129,7 @@ def _row(
         record=history.model_record(version),
         run=mine[-1].run,
         superseded=superseded,
-        production=version.name == production(history) and not superseded,
+        production=in_production(history, version),
         cells=cells,
         means=means,
     )
@@ -152,12 +152,26 @@ def _cell(history: History, name: str, mine: list[Point]) -> BoardCell:
     )
 
 
-def production(history: History) -> str | None:
-    """Return the model that the newest run with a baseline was held against; None if there is none."""
+def in_production(history: History, version: ModelVersion) -> bool:
+    """Return whether the newest run with a baseline was held against this very model.
+
+    Where that run compared nothing, so that no weights are named, the name decides, and of its versions
+    the newest.
+    """
     for run in reversed(history.runs):
-        if run.record.baseline is not None:
-            return run.record.baseline.model
-    return None
+        baseline = run.record.baseline
+        if baseline is None:
+            continue
+        weights = {
+            pair.comparison.weights_digest
+            for pair in run.record.pairs
+            if pair.comparison is not None and pair.comparison.model == baseline.model
+        }
+        named = version.name == baseline.model
+        if weights:
+            return named and version.weights_digest in weights
+        return named and history.models[version.name][0] == version
+    return False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
