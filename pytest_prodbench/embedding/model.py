@@ -20,6 +20,8 @@ from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.embedding.device import choose_device, choose_precision, prepare_process
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models import Embedder, ModelIdentity, library_for
+from pytest_prodbench.models.head import HeadedEmbedder
+from pytest_prodbench.models.identity import verify_weights
 
 if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec, RunSettings
@@ -72,7 +74,11 @@ class ModelHandle:
 
             # Before loading: an edit of the weights meanwhile must not be remembered as the old ones.
             stamps = self._stamps()
-            embedder = self._library.load(self.spec, torch.device(self.device))
+            device = torch.device(self.device)
+            verify_weights(self.spec, self._library)
+            embedder: Embedder = self._library.load(self.spec, device)
+            if self.spec.head is not None:
+                embedder = HeadedEmbedder(embedder, self.spec, device)
             known = self.__dict__.get("identity")
             if known is not None and known != embedder.identity:
                 # Its vectors would be kept under the key of the model that it was.
@@ -122,7 +128,10 @@ class ModelHandle:
             code = Path(inspect.getfile(type(self._library)))
         except (OSError, TypeError):
             return None  # written at a prompt or in a notebook
-        for path in sorted({*files, code}):
+        head = [] if self.spec.head is None else [self.spec.head.weights]
+        if not all(path.exists() for path in head):
+            return None
+        for path in sorted({*files, *head, code}):
             stat = path.stat()
             # The change time cannot be set back by copying tools, unlike the modification time.
             stamps.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])

@@ -16,6 +16,7 @@ from pytest_prodbench.evaluation.measure import measure
 from pytest_prodbench.evaluation.result import Evaluation
 from pytest_prodbench.evidence.queries import query_table
 from pytest_prodbench.evidence.types import DatasetRecord, ModelRecord
+from pytest_prodbench.models.overrides import overrides
 from pytest_prodbench.protocol import Dataset, ImageTable
 from pytest_prodbench.retrieval import normalise
 from pytest_prodbench.settings.sources import parse_source
@@ -147,6 +148,7 @@ def model_record(handle: ModelHandle) -> ModelRecord:
         pooling=identity.pooling,
         dimension=identity.dimension,
         versions=dict(identity.versions),
+        overrides=overrides(spec),
         price_per_1000=spec.price_per_1000,
     )
 

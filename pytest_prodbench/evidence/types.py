@@ -104,6 +104,10 @@ class ModelRecord(Record):
     pooling: str
     dimension: int
     versions: dict[str, str]
+    overrides: list[str] = Field(
+        default_factory=list,
+        description="what the configuration replaced of the model's own, a line a key",
+    )
     price_per_1000: float | None = Field(
         default=None, description="of 1,000 images, as configured, in the currency of the policy"
     )

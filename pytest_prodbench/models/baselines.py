@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions
+from pytest_prodbench.models.pipeline import refuse_preprocess
 from pytest_prodbench.models.protocol import ModelIdentity
 from pytest_prodbench.models.slivers import refuse_sliver
 
@@ -109,6 +110,7 @@ class BaselineLibrary:
                 )
         if spec.pooling != "default":
             raise model_error(spec, found=f"pooling {spec.pooling!r}", expected="default")
+        refuse_preprocess(spec, "none: a trivial baseline is what it is")
         return []
 
     def load(self, spec: ModelSpec, device: torch.device) -> BaselineEmbedder:  # noqa: ARG002

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from pytest_prodbench import registry
+from pytest_prodbench.settings.model_options import check_options
 
 if TYPE_CHECKING:
     from pytest_prodbench.models.protocol import ModelLibrary
@@ -15,7 +16,8 @@ def library_for(spec: ModelSpec) -> ModelLibrary:
     """Return the library that loads a model; imports its module, which is light.
 
     Raises:
-        SettingsError: nothing is registered under ``spec.library``.
+        SettingsError: nothing is registered under ``spec.library``, or it does not have one of the options.
     """
     library = registry.load("prodbench.models", spec.library, where=spec.where)
+    check_options(spec.library, spec.options, spec.where, f"models.{spec.name}")
     return cast("ModelLibrary", library())

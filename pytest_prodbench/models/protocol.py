@@ -67,7 +67,11 @@ class Embedder(Protocol):
 
 
 class ModelLibrary(Protocol):
-    """One model library: finds the files of a model without importing it, and loads it."""
+    """One model library: finds the files of a model without importing it, and loads it.
+
+    A library that has keys of its own in ``[models.NAME]`` says so in a class attribute ``options``, a
+    pydantic model; they come checked in ``spec.options``.
+    """
 
     def files(self, spec: ModelSpec) -> list[Path] | None:
         """Return every file on this machine that decides the model's numbers, without heavy imports.

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_prodbench.errors import SettingsError, did_you_mean
 from pytest_prodbench.settings.demands import rules_of, waivers_of
 from pytest_prodbench.settings.lines import Located, key_lines
+from pytest_prodbench.settings.model_options import check_options
 from pytest_prodbench.settings.places import MODELS_FILE, SECTOR_FILE, find_sector_files, nearest
 from pytest_prodbench.settings.sources import parse_source
 from pytest_prodbench.settings.tables import (
@@ -23,7 +24,14 @@ from pytest_prodbench.settings.tables import (
     read_toml,
     validate,
 )
-from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, SectorSpec, Suite
+from pytest_prodbench.settings.types import (
+    DatasetSpec,
+    Head,
+    ModelSpec,
+    Preprocess,
+    SectorSpec,
+    Suite,
+)
 
 
 def load_suite(
@@ -160,14 +168,31 @@ def model_spec(name: str, table: ModelTable, where: str, folder: Path) -> ModelS
     checkpoint = table.checkpoint
     if checkpoint is not None and not checkpoint.startswith(("package:", "random:")):
         checkpoint = str(_placed(checkpoint, folder, f"{where}, checkpoint"))
-    rest = table.model_dump(exclude={"source", "checkpoint"})
+    stated = table.preprocess.model_dump(exclude_none=True)
+    if isinstance(stated.get("size"), int):
+        stated["size"] = [stated["size"]] * 2
+    options: Mapping[str, Any] = table.model_extra or {}
+    check_options(library, options, where, f"models.{name}")
+    head = None
+    if table.head is not None:
+        weights = _placed(table.head.weights, folder, f"{where}, head.weights")
+        head = Head(weights=weights, normalise=table.head.normalise)
+    known = set(ModelTable.model_fields) - {"source", "checkpoint", "preprocess", "head"}
     return ModelSpec(
         name=name,
         library=library,
         identifier=identifier,
         checkpoint=checkpoint,
+        preprocess=Preprocess.model_validate(
+            {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in stated.items()
+            }
+        ),
+        head=head,
+        options=dict(options),
         where=where,
-        **rest,
+        **table.model_dump(include=known),
     )
 
 

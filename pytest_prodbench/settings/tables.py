@@ -28,7 +28,7 @@ from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.policy import (
     GateMode,
 )
-from pytest_prodbench.settings.types import Family, Pooling
+from pytest_prodbench.settings.types import Family, Interpolation, Pooling, Resize
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names become test ids (``model:dataset``) and file names; so no colon, space or slash."""
@@ -45,14 +45,49 @@ def _source_table(value: object) -> object:
     return {"source": value} if isinstance(value, str) else value
 
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Edge = Annotated[int, Field(ge=1, le=16384)]
+
+
+class PreprocessTable(Frozen):
+    """``[models.NAME.preprocess]``; a size of one number is a square."""
+
+    size: Edge | Annotated[list[Edge], Field(min_length=2, max_length=2)] | None = None
+    resize: Resize | None = None
+    crop: Annotated[float, Field(gt=0, le=1)] | None = None
+    interpolation: Interpolation | None = None
+    mean: Annotated[list[Finite], Field(min_length=3, max_length=3)] | None = None
+    std: Annotated[list[Positive], Field(min_length=3, max_length=3)] | None = None
+
+
+class HeadTable(Frozen):
+    """``[models.NAME.head]``, or the path of its weights."""
+
+    weights: str
+    normalise: bool = False
+
+
+def _head_table(value: object) -> object:
+    return {"weights": value} if isinstance(value, str) else value
+
+
 class ModelTable(Frozen):
-    """``[models.NAME]``, or the string ``library:identifier`` in its place."""
+    """``[models.NAME]``, or the string ``library:identifier`` in its place.
+
+    Keys that it does not know belong to the library, which checks them.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     source: str
     checkpoint: str | None = None
     revision: str | None = None
     pooling: Pooling = "default"
     gem_power: float = Field(default=3.0, gt=0, allow_inf_nan=False)
+    preprocess: PreprocessTable = PreprocessTable()
+    head: Annotated[HeadTable, BeforeValidator(_head_table)] | None = None
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     price_per_1000: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     family: Family = "open"
 

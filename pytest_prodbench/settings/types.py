@@ -15,6 +15,46 @@ from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 
 Pooling = Literal["default", "cls", "mean", "gem", "projection"]
 Family = Literal["open", "api", "domain"]
+Resize = Literal["shortest", "squash", "pad"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Three = tuple[float, float, float]
+
+
+class Preprocess(Frozen):
+    """What is stated of the way from image to tensor; None leaves it as the model's own config has it.
+
+    Attributes:
+        size: height and width of the tensor, in pixels.
+        resize: ``shortest``: the shorter edge becomes size / crop, the middle is cut out; ``squash``: both
+            edges do, whatever the sides were; ``pad``: the longer edge does, the rest is filled.
+        crop: share of the resized edge that is kept, above 0 to 1.
+        interpolation: of the resize, always with antialiasing.
+        mean, std: of the channels red, green, blue, for values of 0 to 1.
+    """
+
+    size: tuple[int, int] | None = None
+    resize: Resize | None = None
+    crop: float | None = Field(default=None, gt=0, le=1)
+    interpolation: Interpolation | None = None
+    mean: Three | None = None
+    std: Three | None = None
+
+    def stated(self) -> dict[str, Any]:
+        """Return what is stated, by key."""
+        return self.model_dump(exclude_none=True)
+
+
+class Head(Frozen):
+    """A linear map after the model: a fine-tuned head, or a whitening matrix.
+
+    Attributes:
+        weights: absolute path of a safetensors file with ``weight`` (d_out, d_in), and perhaps ``bias``
+            (d_out,) and ``mean`` (d_in,), which is taken off first.
+        normalise: bring the model's vector to length 1 before.
+    """
+
+    weights: Path
+    normalise: bool = False
 
 
 class ModelSpec(Frozen):
@@ -30,6 +70,10 @@ class ModelSpec(Frozen):
         revision: commit or tag of a hub model.
         pooling: how a feature map or token sequence becomes one vector; ``default`` is the model's own.
         gem_power: exponent p of GeM pooling (Radenović et al. 2018, eq. 3); used with ``gem`` only.
+        preprocess: what replaces the model's own preprocessing.
+        head: a linear map after the model; None: none.
+        weights_sha256: digest that the weight file must have; None: any.
+        options: keys that belong to the library, checked by it.
         price_per_1000: what a provider asks for 1,000 images, in the currency of the policy; None: unknown.
         family: open foundation model, commercial API or domain-specific model; for the report.
         by_default: False for a model that runs only where it is asked for by name.
@@ -43,6 +87,10 @@ class ModelSpec(Frozen):
     revision: str | None = None
     pooling: Pooling = "default"
     gem_power: float = Field(default=3.0, gt=0)
+    preprocess: Preprocess = Preprocess()
+    head: Head | None = None
+    weights_sha256: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
     price_per_1000: float | None = Field(default=None, ge=0)
     family: Family = "open"
     by_default: bool = True

@@ -1,0 +1,138 @@
+"""Image to tensor for networks that say nothing of it: exported files, and modules of a user's own.
+
+Names, order and rounding are those of torchvision's reference pipeline for classification: resize, centre
+crop, scale to 0 … 1, normalise; resampling is Pillow's, always antialiased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.models.checkpoints import model_error
+from pytest_prodbench.models.slivers import refuse_sliver
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from pytest_prodbench.settings.types import Interpolation, ModelSpec, Resize, Three
+
+NEEDED = ("size", "mean", "std")
+"""What must be stated: no value of them is right for most networks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Upright RGB image → float32 tensor (3, h, w).
+
+    Attributes:
+        size: h and w.
+        resize: see ``settings.types.Preprocess``.
+        crop: share of the resized edge that is kept.
+        interpolation: of the resize.
+        mean, std: of the channels, for values of 0 to 1.
+    """
+
+    size: tuple[int, int]
+    mean: Three
+    std: Three
+    resize: Resize = "shortest"
+    crop: float = 1.0
+    interpolation: Interpolation = "bicubic"
+
+    @property
+    def description(self) -> str:
+        """All of it in words: equal descriptions mean equal tensors."""
+        numbers = {
+            "size": "x".join(map(str, self.size)),
+            "resize": self.resize,
+            "crop": repr(self.crop),
+            "interpolation": self.interpolation,
+            "antialias": "yes (PIL)",
+            "mean": ", ".join(map(repr, self.mean)),
+            "std": ", ".join(map(repr, self.std)),
+        }
+        return "prodbench pipeline 1: " + "; ".join(f"{k}={v}" for k, v in numbers.items())
+
+    def __call__(self, image: Image) -> torch.Tensor:
+        """Return the tensor.
+
+        Raises:
+            ImageError: the image is too long and thin to be resized.
+        """
+        import numpy as np
+        import torch
+
+        refuse_sliver(image)
+        pixels = np.asarray(self._fitted(image), np.float32) / np.float32(255.0)
+        values = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
+
+    def _fitted(self, image: Image) -> Image:
+        """Resize and cut out (or fill up) to the size."""
+        from PIL import Image as Images
+
+        height, width = self.size
+        wide, high = round(width / self.crop), round(height / self.crop)
+        if self.resize != "squash":
+            # One edge is hit exactly, the other rounded down; in whole numbers, which round nothing else.
+            by_width = wide * image.height >= high * image.width
+            if by_width == (self.resize == "shortest"):
+                high = max(1, wide * image.height // image.width)
+            else:
+                wide = max(1, high * image.width // image.height)
+        resampling = Images.Resampling[self.interpolation.upper()]
+        resized = image.resize((wide, high), resampling)
+        left, top = round((wide - width) / 2), round((high - height) / 2)
+        if left == top == 0 and (wide, high) == (width, height):
+            return resized
+        # Outside of the image: the mean, which is zero for the network.
+        filling = tuple(round(255 * channel) for channel in self.mean)
+        canvas = Images.new("RGB", (width, height), filling)
+        canvas.paste(resized, (-left, -top))
+        return canvas
+
+
+def pipeline_of(spec: ModelSpec, *, why: str) -> Pipeline:
+    """Return the pipeline that a model's entry states.
+
+    Args:
+        spec: the model.
+        why: no such thing is known without it, for the message.
+
+    Raises:
+        ModelError: size, mean or std is not stated.
+    """
+    stated = spec.preprocess.stated()
+    missing = [key for key in NEEDED if key not in stated]
+    if missing:
+        raise model_error(
+            spec,
+            found=f"no {', '.join(f'preprocess.{key}' for key in missing)}: {why}",
+            expected="size = [h, w], mean and std of red, green and blue for values of 0 to 1",
+            next_step=f"add [models.{spec.name}.preprocess] with what it was trained on",
+        )
+    return Pipeline(**stated)
+
+
+def refuse_preprocess(spec: ModelSpec, expected: str, keys: Collection[str] | None = None) -> None:
+    """Refuse stated preprocessing that a library cannot follow.
+
+    Args:
+        spec: the model.
+        expected: what could be stated instead, for the message.
+        keys: those that it cannot follow; None: all.
+
+    Raises:
+        ModelError: one of the keys is stated.
+    """
+    for key, value in spec.preprocess.stated().items():
+        if keys is None or key in keys:
+            raise model_error(
+                spec,
+                found=f"preprocess.{key} = {value!r}",
+                expected=expected,
+                next_step=f"take it out of [models.{spec.name}.preprocess]",
+            )
