@@ -1,9 +1,10 @@
-"""Find what is registered under an entry-point group: libraries, layouts, metrics, reporters.
+"""Find what is registered under an entry-point group: libraries, layouts, metrics, reports.
 
 ``prodbench.models``     name → class with the ``ModelLibrary`` protocol
 ``prodbench.datasets``   name → ``Layout``
 ``prodbench.metrics``    name → ``Metric``
 ``prodbench.reporters``  name → function that writes one kind of report
+``prodbench.displays``   name → function that returns what a notebook shows of an object, as HTML
 
 Only names are read here; the module behind a name is imported when that name is used.
 """
@@ -17,7 +18,11 @@ from typing import Any, Literal
 from pytest_prodbench.errors import SettingsError, did_you_mean
 
 Group = Literal[
-    "prodbench.models", "prodbench.datasets", "prodbench.metrics", "prodbench.reporters"
+    "prodbench.models",
+    "prodbench.datasets",
+    "prodbench.metrics",
+    "prodbench.reporters",
+    "prodbench.displays",
 ]
 
 
@@ -77,3 +82,13 @@ def load(group: Group, name: str, *, where: str) -> Any:
             next_step=did_you_mean(name, registered(group)),
         )
     return entry.load()
+
+
+def display(name: str, shown: object) -> str:
+    """Return what a notebook shows of an object: it lies in a low room, and what draws it in a high one.
+
+    Args:
+        name: of the display that is registered under ``prodbench.displays``.
+        shown: the object.
+    """
+    return str(load("prodbench.displays", name, where=f"showing a {name} in a notebook")(shown))

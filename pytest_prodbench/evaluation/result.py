@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.evidence.types import DatasetRecord, Measurement, ModelRecord, Timing
 from pytest_prodbench.evidence.values import MetricValue
+from pytest_prodbench.metrics import HEADLINE
+from pytest_prodbench.registry import display
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.protocol import Ranking
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Evaluation:
     """One model on one dataset, measured and not yet judged.
 
@@ -61,3 +63,17 @@ class Evaluation:
             name: None if part is None else part.model_dump(mode="json")
             for name, part in parts.items()
         }
+
+    def __repr__(self) -> str:
+        names = [part.name for part in (self.model, self.dataset) if part is not None]
+        found = self.metrics.get(HEADLINE)
+        what = " on ".join(name if len(name) <= 80 else name[:79] + "…" for name in names)
+        value = (
+            f"no {HEADLINE}"
+            if found is None
+            else f"{HEADLINE} {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+        )
+        return f"<Evaluation {what or 'of vectors'!r}: {value}, {self.queries.num_rows:,} queries>"
+
+    def _repr_html_(self) -> str:
+        return display("evaluation", self)

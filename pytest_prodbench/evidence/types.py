@@ -15,6 +15,7 @@ from pytest_prodbench.evidence.comparison import Contest, PairComparison
 from pytest_prodbench.evidence.judgement import Check, Record, Verdict
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.metrics import SMALLEST_SLICE
+from pytest_prodbench.registry import display
 from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 
 SCHEMA_VERSION: Literal[4] = 4
@@ -201,6 +202,13 @@ class PairRecord(Record):
         """``model:dataset``, the test id."""
         return f"{self.model}:{self.dataset}"
 
+    def __repr__(self) -> str:
+        # One line: a notebook keeps it beside the card, and all of it would be megabytes.
+        return f"<PairRecord {_cut(self.name)!r}: {self.status}, {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return display("pair", self)
+
 
 class BaselineFacts(Record):
     """The baseline that a run was held against."""
@@ -286,6 +294,13 @@ class RunRecord(Record):
                 return pair
         raise KeyError(name)
 
+    def __repr__(self) -> str:
+        evaluated = f"{len(self.evaluated)} of {len(self.planned)} pairs evaluated"
+        return f"<RunRecord {_cut(self.run)!r}: {self.verdict}, {evaluated}>"
+
+    def _repr_html_(self) -> str:
+        return display("run", self)
+
 
 def stable(record: RunRecord | Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as JSON primitives without what differs between two runs of the same inputs.
@@ -297,3 +312,7 @@ def stable(record: RunRecord | Mapping[str, Any]) -> dict[str, Any]:
     return record.model_dump(
         mode="json", exclude={"host": True, "run": True, "pairs": {"__all__": {"timing"}}}
     )
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 160 else name[:159] + "…"

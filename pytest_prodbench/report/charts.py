@@ -28,30 +28,49 @@ SMALLEST, LARGEST = 1e-9, 1e15
 
 def charts(measurement: Measurement, table: pa.Table | None = None) -> tuple[Chart, ...]:
     """Return the drawings that a pair has curves for, and the scores of its first results."""
-    curves, metrics = measurement.curves, measurement.metrics
     found = (
-        _match(curves.get("cumulative match")),
-        _growth(
-            curves.get(f"growth of the catalog, {HEADLINE}"),
-            curves.get(f"growth of the catalog, {HEADLINE} beyond the catalog"),
-        ),
+        match_curve(measurement),
+        catalog_growth(measurement),
         None if table is None else score_histogram(table),
-        _operating(
-            "Verification: is this the very item?",
-            curves.get("verification"),
-            curves.get("verification: look-alikes"),
-            "solid: against all wrong pairs; dashed: against look-alikes alone",
-            _read(metrics, ("eer", "tar_far_1pct", "tar_far_1pct_alike")),
-        ),
-        _operating(
-            "Open set: is it in the catalog at all?",
-            curves.get("open set: accepted"),
-            curves.get("open set: identified"),
-            "solid: accepted; dashed: accepted, and the first result is right",
-            _read(metrics, ("auroc", "fpr95", "dir_far_1pct")),
-        ),
+        verification(measurement),
+        open_set(measurement),
     )
     return tuple(chart for chart in found if chart is not None)
+
+
+def match_curve(measurement: Measurement) -> Chart | None:
+    """Return recall@k by k; None where it was not measured, as with the others."""
+    return _match(measurement.curves.get("cumulative match"))
+
+
+def catalog_growth(measurement: Measurement) -> Chart | None:
+    """Return the headline by the number of gallery images, measured and beyond."""
+    return _growth(
+        measurement.curves.get(f"growth of the catalog, {HEADLINE}"),
+        measurement.curves.get(f"growth of the catalog, {HEADLINE} beyond the catalog"),
+    )
+
+
+def verification(measurement: Measurement) -> Chart | None:
+    """Return genuine pairs accepted against wrong ones, all of them and look-alikes alone."""
+    return _operating(
+        "Verification: is this the very item?",
+        measurement.curves.get("verification"),
+        measurement.curves.get("verification: look-alikes"),
+        "solid: against all wrong pairs; dashed: against look-alikes alone",
+        _read(measurement.metrics, ("eer", "tar_far_1pct", "tar_far_1pct_alike")),
+    )
+
+
+def open_set(measurement: Measurement) -> Chart | None:
+    """Return known queries accepted, and identified, against unknown ones."""
+    return _operating(
+        "Open set: is it in the catalog at all?",
+        measurement.curves.get("open set: accepted"),
+        measurement.curves.get("open set: identified"),
+        "solid: accepted; dashed: accepted, and the first result is right",
+        _read(measurement.metrics, ("auroc", "fpr95", "dir_far_1pct")),
+    )
 
 
 def _match(curve: Curve | None) -> Chart | None:

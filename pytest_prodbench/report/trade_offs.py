@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.vega_lite import Chart, short, specification, words
@@ -13,8 +13,37 @@ if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import Measurement, RunRecord, Timing
 
 
+COSTS = {
+    "embedding": ("Accuracy and time", "ms an image, embedded in this run"),
+    "latency_p95_ms": ("Accuracy and latency", "95th percentile of one image, ms"),
+    "bytes_per_vector": ("Accuracy and size", "bytes a vector, float32"),
+    "price_per_1000": ("Accuracy and price", "price of 1,000 images"),
+}
+"""Cost → title of its drawing, label of its axis."""
+
+
+class Priced(NamedTuple):
+    """One model on one dataset: what it measured and what that took."""
+
+    model: str
+    dataset: str
+    measurement: Measurement
+    timing: Timing
+
+
 def trade_offs(record: RunRecord) -> tuple[Chart, ...]:
-    """Return what accuracy costs, one drawing a cost in which models of the run are known to differ.
+    """Return what accuracy costs, one drawing a cost in which models of the run are known to differ."""
+    pairs = [
+        Priced(pair.model, pair.dataset, pair.measurement, pair.timing)
+        for pair in record.pairs
+        if pair.measurement is not None
+    ]
+    found = (trade_off(pairs, cost) for cost in COSTS)
+    return tuple(chart for chart in found if chart is not None)
+
+
+def trade_off(pairs: Iterable[Priced], cost: str) -> Chart | None:
+    """Return accuracy against one cost; None unless two models are known to differ in it.
 
     Time is that of embedding in this run, decoding and preprocessing with it, of models whose images were
     not all in the cache; latency and price are there where a rule asks for them. Accuracy is the mean
@@ -22,36 +51,31 @@ def trade_offs(record: RunRecord) -> tuple[Chart, ...]:
     other is at least as good in both and better in one.
     """
     measured: dict[str, dict[str, float]] = {}
-    costs: dict[str, dict[str, list[float]]] = {}
-    for pair in record.pairs:
-        if pair.measurement is None or HEADLINE not in pair.measurement.metrics:
+    costs: dict[str, list[float]] = {}
+    for pair in pairs:
+        if HEADLINE not in pair.measurement.metrics:
             continue
-        measured.setdefault(pair.model, {})[pair.dataset] = pair.measurement.metrics[HEADLINE].value
-        for name, value in _costs_of(pair.measurement, pair.timing).items():
-            costs.setdefault(name, {}).setdefault(pair.model, []).append(value)
-    titles = {
-        "embedding": ("Accuracy and time", "ms an image, embedded in this run"),
-        "latency_p95_ms": ("Accuracy and latency", "95th percentile of one image, ms"),
-        "bytes_per_vector": ("Accuracy and size", "bytes a vector, float32"),
-        "price_per_1000": ("Accuracy and price", "price of 1,000 images"),
-    }
-    found = []
-    for name, (title, label) in titles.items():
-        models = [model for model in measured if model in costs.get(name, {})]
-        shared = set.intersection(*(set(measured[model]) for model in models)) if models else set()
-        if not shared:
-            continue
-        points = [
-            (
-                model,
-                max(costs[name][model]),
-                sum(measured[model][dataset] for dataset in shared) / len(shared),
-            )
-            for model in models
-        ]
-        if len({cost for _, cost, _ in points}) > 1:
-            found.append(_trade_off(title, label, points, len(shared)))
-    return tuple(found)
+        headline = pair.measurement.metrics[HEADLINE].value
+        measured.setdefault(pair.model, {})[pair.dataset] = headline
+        known = _costs_of(pair.measurement, pair.timing)
+        if cost in known:
+            costs.setdefault(pair.model, []).append(known[cost])
+    models = [model for model in measured if model in costs]
+    shared = set.intersection(*(set(measured[model]) for model in models)) if models else set()
+    if not shared:
+        return None
+    points = [
+        (
+            model,
+            max(costs[model]),
+            # In one order whatever the hash of a name is: a sum depends on it in its last digit.
+            sum(measured[model][dataset] for dataset in sorted(shared)) / len(shared),
+        )
+        for model in models
+    ]
+    if len({value for _, value, _ in points}) < 2:
+        return None
+    return _trade_off(*COSTS[cost], points, len(shared))
 
 
 def _costs_of(measurement: Measurement, timing: Timing) -> dict[str, float]:
