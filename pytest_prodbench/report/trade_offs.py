@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
@@ -13,8 +14,39 @@ if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import Measurement, RunRecord, Timing
 
 
+@dataclass(frozen=True, slots=True)
+class TradeOff:
+    """Models by one cost and by how well they find.
+
+    Attributes:
+        cost: its name; ``embedding`` is the time of one image in this run, in ms.
+        title, label: what heads a drawing of it, and its axis, with the unit.
+        points: model, its cost, its mean headline over the same datasets for all.
+        datasets: how many these are.
+    """
+
+    cost: str
+    title: str
+    label: str
+    points: tuple[tuple[str, float, float], ...]
+    datasets: int
+
+
+_TITLES = {
+    "embedding": ("Accuracy and time", "ms an image, embedded in this run"),
+    "latency_p95_ms": ("Accuracy and latency", "95th percentile of one image, ms"),
+    "bytes_per_vector": ("Accuracy and size", "bytes a vector, float32"),
+    "price_per_1000": ("Accuracy and price", "price of 1,000 images"),
+}
+
+
 def trade_offs(record: RunRecord) -> tuple[Chart, ...]:
-    """Return what accuracy costs, one drawing a cost in which models of the run are known to differ.
+    """Draw what accuracy costs, one drawing a cost."""
+    return tuple(_drawn(found) for found in costs_of_accuracy(record))
+
+
+def costs_of_accuracy(record: RunRecord) -> tuple[TradeOff, ...]:
+    """Return what accuracy costs, for each cost in which models of the run are known to differ.
 
     Time is that of embedding in this run, decoding and preprocessing with it, of models whose images were
     not all in the cache; latency and price are there where a rule asks for them. Accuracy is the mean
@@ -29,28 +61,22 @@ def trade_offs(record: RunRecord) -> tuple[Chart, ...]:
         measured.setdefault(pair.model, {})[pair.dataset] = pair.measurement.metrics[HEADLINE].value
         for name, value in _costs_of(pair.measurement, pair.timing).items():
             costs.setdefault(name, {}).setdefault(pair.model, []).append(value)
-    titles = {
-        "embedding": ("Accuracy and time", "ms an image, embedded in this run"),
-        "latency_p95_ms": ("Accuracy and latency", "95th percentile of one image, ms"),
-        "bytes_per_vector": ("Accuracy and size", "bytes a vector, float32"),
-        "price_per_1000": ("Accuracy and price", "price of 1,000 images"),
-    }
     found = []
-    for name, (title, label) in titles.items():
+    for name, (title, label) in _TITLES.items():
         models = [model for model in measured if model in costs.get(name, {})]
         shared = set.intersection(*(set(measured[model]) for model in models)) if models else set()
         if not shared:
             continue
-        points = [
+        points = tuple(
             (
                 model,
                 max(costs[name][model]),
-                sum(measured[model][dataset] for dataset in shared) / len(shared),
+                sum(measured[model][dataset] for dataset in sorted(shared)) / len(shared),
             )
             for model in models
-        ]
+        )
         if len({cost for _, cost, _ in points}) > 1:
-            found.append(_trade_off(title, label, points, len(shared)))
+            found.append(TradeOff(name, title, label, points, len(shared)))
     return tuple(found)
 
 
@@ -72,9 +98,8 @@ def front(points: Sequence[tuple[str, float, float]]) -> list[str]:
     ]
 
 
-def _trade_off(
-    title: str, label: str, points: Sequence[tuple[str, float, float]], datasets: int
-) -> Chart:
+def _drawn(found: TradeOff) -> Chart:
+    title, label, points = found.title, found.label, found.points
     best = front(points)
     rows = [{"x": short(x), "y": short(y), "name": words(name, 40)} for name, x, y in points]
     edge = [
@@ -127,5 +152,5 @@ def _trade_off(
         spec,
         "dashed: the front; every model off it is beaten by one on it",
         f"on the front: {named}",
-        (f"Mean over {count(datasets, 'dataset')} that all of them were measured on.",),
+        (f"Mean over {count(found.datasets, 'dataset')} that all of them were measured on.",),
     )
