@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
-def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Replace ``path`` by ``data``; a reader sees the old file or the new one, never a part.
+@contextmanager
+def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Give a file to write to, which replaces ``path`` when all is written, and is gone if anything fails.
 
-    Makes the parent folders. Raises OSError as the system gives it.
+    A reader sees the old file or the new one, never a part. Makes the parent folders. Raises OSError as the
+    system gives it.
 
     Args:
         durable: wait until the disk has it. Without, a loss of power may leave a damaged file: for what can
@@ -20,7 +25,7 @@ def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
@@ -31,6 +36,12 @@ def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace ``path`` by ``data``, as ``atomic_file`` does."""
+    with atomic_file(path, durable=durable) as file:
+        file.write(data)
 
 
 def atomic_write_text(path: Path, text: str) -> None:

@@ -95,6 +95,25 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     site.set_defaults(command=_site)
 
+    export = commands.add_parser(
+        "export", help="write everything that the page of a run shows as tables"
+    )
+    export.add_argument("run", help="folder of the run")
+    export.add_argument("--out", metavar="DIR", help="folder to write into (default: RUN/export)")
+    export.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        choices=("csv", "parquet"),
+        help="this format only (repeatable; default: both)",
+    )
+    export.add_argument(
+        "--safe",
+        action="store_true",
+        help="for spreadsheets: an apostrophe before every text in CSV that one would execute",
+    )
+    export.set_defaults(command=_export)
+
     _add_verdicts(commands)
 
     render = commands.add_parser(
@@ -236,6 +255,12 @@ def _site(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.site import site
 
     return site(given.runs, given.out, given.compare)
+
+
+def _export(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.export import export
+
+    return export(given.run, given.out, given.format, safe=given.safe)
 
 
 def _accept(given: argparse.Namespace) -> int:

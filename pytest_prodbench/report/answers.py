@@ -216,11 +216,18 @@ def _cost(column: Column) -> Cost | None:
     best, worst = values.get(column.apart.best), values.get(column.apart.worst)
     if best is None or worst is None:
         return None
-    value = best.value - worst.value
-    # Zou & Donner, Construction of confidence limits about effect measures, 2008: of a difference.
-    below = math.hypot(best.value - best.low, worst.high - worst.value)
-    above = math.hypot(best.high - best.value, worst.value - worst.low)
-    return Cost(column.apart.best, column.apart.worst, value, value - below, value + above)
+    return Cost(column.apart.best, column.apart.worst, *difference(best, worst))
+
+
+def difference(one: MetricValue, other: MetricValue) -> tuple[float, float, float]:
+    """Return how much higher one estimate is than an independent one, with its 95 % interval (low, high).
+
+    Zou & Donner, Construction of confidence limits about effect measures, 2008.
+    """
+    value = one.value - other.value
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return value, value - below, value + above
 
 
 def _range(values: Iterable[MetricValue]) -> str:

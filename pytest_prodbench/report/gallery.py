@@ -102,8 +102,7 @@ def gallery(
 
     names, contents = table["query"].to_pylist(), table["content"].to_pylist()
     ranks = table["rank"].to_pylist()
-    changed = dict.fromkeys(comparison.newly_failing, "newly failing") if comparison else {}
-    changed |= dict.fromkeys(comparison.newly_right, "newly right") if comparison else {}
+    changed = changed_sides(comparison)
     place: dict[str, int] = {}
     for row, name in enumerate(names):
         place.setdefault(name, row)
@@ -124,6 +123,15 @@ def gallery(
         changed=shown[: len(first)],
         worst=shown[len(first) : len(first) + len(worst)],
         sample=shown[len(first) + len(worst) :],
+    )
+
+
+def changed_sides(comparison: PairComparison | None) -> dict[str, str]:
+    """Return the queries that changed sides against production, by path, each with the way it went."""
+    if comparison is None:
+        return {}
+    return dict.fromkeys(comparison.newly_failing, "newly failing") | dict.fromkeys(
+        comparison.newly_right, "newly right"
     )
 
 
@@ -163,9 +171,9 @@ def _shot(row: dict[str, Any], changed: dict[str, str]) -> Shot:
         product=row["product_id"],
         family=row["family"],
         rank=row["rank"],
-        outcome=_outcome(row),
+        outcome=outcome_of(row["rank"], row["rank_optimistic"]),
         change=changed.get(row["query"], ""),
-        margin=None if best is None or other is None else best - other,
+        margin=margin_of(best, other),
         labels=_labels(row),
         conditions=tuple(
             (name.removeprefix(CONDITION_PREFIX), value)
@@ -176,14 +184,20 @@ def _shot(row: dict[str, Any], changed: dict[str, str]) -> Shot:
     )
 
 
-def _outcome(row: dict[str, Any]) -> str:
-    if row["rank"] is None:
+def outcome_of(rank: int | None, optimistic: int | None) -> str:
+    """Return which of ``OUTCOMES`` became of a query, by the two ranks of its best positive."""
+    if rank is None:
         return "absent"
-    if row["rank"] == 1:
+    if rank == 1:
         return "hit"
-    if row["rank_optimistic"] == 1:
+    if optimistic == 1:
         return "tie"
-    return "near miss" if row["rank"] <= NEAR else "far miss"
+    return "near miss" if rank <= NEAR else "far miss"
+
+
+def margin_of(positive: float | None, negative: float | None) -> float | None:
+    """Return the score of the best positive less that of the best negative; None where one is missing."""
+    return None if positive is None or negative is None else positive - negative
 
 
 def _labels(row: dict[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.report.vega_lite import Chart, short, specification
@@ -15,31 +16,51 @@ BINS = 24
 """Of the histogram of scores."""
 
 
-def score_histogram(table: pa.Table) -> Chart | None:
-    """Return how many queries have which score at their first result; None where none has a result."""
-    known = [
-        (scores[0], "right" if right[0] else "wrong")
-        for scores, right in zip(
-            table["top_scores"].to_pylist(), table["top_relevant"].to_pylist(), strict=True
-        )
-        if scores and math.isfinite(scores[0])
-    ]
+@dataclass(frozen=True, slots=True)
+class ScoreBin:
+    """Queries whose first result has a score from ``low`` to ``high`` and is ``kind``: right or wrong."""
+
+    low: float
+    high: float
+    kind: str
+    queries: int
+
+
+def score_bins(table: pa.Table) -> tuple[ScoreBin, ...]:
+    """Return how many queries have which score at their first result; the empty bins are left out."""
+    known = _first_results(table)
     if not known:
-        return None
+        return ()
     low, high = min(s for s, _ in known), max(s for s, _ in known)
     width = (high - low) / BINS or 1e-6
     counted: dict[tuple[int, str], int] = {}
     for score, kind in known:
         key = (min(int((score - low) / width), BINS - 1), kind)
         counted[key] = counted.get(key, 0) + 1
-    rows = [
-        {
-            "x": short(low + place * width),
-            "to": short(low + (place + 1) * width),
-            "y": n,
-            "first result": kind,
-        }
+    return tuple(
+        ScoreBin(low + place * width, low + (place + 1) * width, kind, n)
         for (place, kind), n in sorted(counted.items())
+    )
+
+
+def _first_results(table: pa.Table) -> list[tuple[float, str]]:
+    return [
+        (scores[0], "right" if right[0] else "wrong")
+        for scores, right in zip(
+            table["top_scores"].to_pylist(), table["top_relevant"].to_pylist(), strict=True
+        )
+        if scores and math.isfinite(scores[0])
+    ]
+
+
+def score_histogram(table: pa.Table) -> Chart | None:
+    """Draw the scores of first results; None where no query has a result."""
+    known = _first_results(table)
+    if not known:
+        return None
+    rows = [
+        {"x": short(one.low), "to": short(one.high), "y": one.queries, "first result": one.kind}
+        for one in score_bins(table)
     ]
     spec = specification(
         rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_prodbench.metrics import HEADLINE
@@ -11,7 +12,6 @@ from pytest_prodbench.report.wording import count
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import Measurement, RunRecord, Timing
-
 
 COSTS = {
     "embedding": ("Accuracy and time", "ms an image, embedded in this run"),
@@ -31,19 +31,48 @@ class Priced(NamedTuple):
     timing: Timing
 
 
+@dataclass(frozen=True, slots=True)
+class TradeOff:
+    """Models by one cost and by how well they find.
+
+    Attributes:
+        cost: its name; ``embedding`` is the time of one image in this run, in ms.
+        title, label: what heads a drawing of it, and its axis, with the unit.
+        points: model, its cost, its mean headline over the same datasets for all.
+        datasets: how many these are.
+    """
+
+    cost: str
+    title: str
+    label: str
+    points: tuple[tuple[str, float, float], ...]
+    datasets: int
+
+
 def trade_offs(record: RunRecord) -> tuple[Chart, ...]:
-    """Return what accuracy costs, one drawing a cost in which models of the run are known to differ."""
+    """Draw what accuracy costs, one drawing a cost."""
+    return tuple(_drawn(found) for found in costs_of_accuracy(record))
+
+
+def costs_of_accuracy(record: RunRecord) -> tuple[TradeOff, ...]:
+    """Return what accuracy costs, for each cost in which models of the run are known to differ."""
     pairs = [
         Priced(pair.model, pair.dataset, pair.measurement, pair.timing)
         for pair in record.pairs
         if pair.measurement is not None
     ]
-    found = (trade_off(pairs, cost) for cost in COSTS)
-    return tuple(chart for chart in found if chart is not None)
+    found = (_compared(pairs, cost) for cost in COSTS)
+    return tuple(one for one in found if one is not None)
 
 
 def trade_off(pairs: Iterable[Priced], cost: str) -> Chart | None:
-    """Return accuracy against one cost; None unless two models are known to differ in it.
+    """Draw accuracy against one cost; None unless two models are known to differ in it."""
+    found = _compared(pairs, cost)
+    return None if found is None else _drawn(found)
+
+
+def _compared(pairs: Iterable[Priced], cost: str) -> TradeOff | None:
+    """Models by one cost; None unless two are known to differ in it.
 
     Time is that of embedding in this run, decoding and preprocessing with it, of models whose images were
     not all in the cache; latency and price are there where a rule asks for them. Accuracy is the mean
@@ -64,7 +93,7 @@ def trade_off(pairs: Iterable[Priced], cost: str) -> Chart | None:
     shared = set.intersection(*(set(measured[model]) for model in models)) if models else set()
     if not shared:
         return None
-    points = [
+    points = tuple(
         (
             model,
             max(costs[model]),
@@ -72,10 +101,10 @@ def trade_off(pairs: Iterable[Priced], cost: str) -> Chart | None:
             sum(measured[model][dataset] for dataset in sorted(shared)) / len(shared),
         )
         for model in models
-    ]
+    )
     if len({value for _, value, _ in points}) < 2:
         return None
-    return _trade_off(*COSTS[cost], points, len(shared))
+    return TradeOff(cost, *COSTS[cost], points, len(shared))
 
 
 def _costs_of(measurement: Measurement, timing: Timing) -> dict[str, float]:
@@ -96,9 +125,8 @@ def front(points: Sequence[tuple[str, float, float]]) -> list[str]:
     ]
 
 
-def _trade_off(
-    title: str, label: str, points: Sequence[tuple[str, float, float]], datasets: int
-) -> Chart:
+def _drawn(found: TradeOff) -> Chart:
+    title, label, points = found.title, found.label, found.points
     best = front(points)
     rows = [{"x": short(x), "y": short(y), "name": words(name, 40)} for name, x, y in points]
     edge = [
@@ -151,5 +179,5 @@ def _trade_off(
         spec,
         "dashed: the front; every model off it is beaten by one on it",
         f"on the front: {named}",
-        (f"Mean over {count(datasets, 'dataset')} that all of them were measured on.",),
+        (f"Mean over {count(found.datasets, 'dataset')} that all of them were measured on.",),
     )

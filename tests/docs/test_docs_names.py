@@ -21,6 +21,8 @@ from pytest_prodbench.evidence import judgement
 from pytest_prodbench.evidence import types as evidence
 from pytest_prodbench.metrics import default_metrics
 from pytest_prodbench.protocol import DEFINITIONS
+from pytest_prodbench.report.export.writing import export_tables
+from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.settings import demand_tables, tables
 from pytest_prodbench.settings.options import OPTIONS
 from pytest_prodbench.settings.types import RunSettings
@@ -145,6 +147,49 @@ def test_the_columns_of_the_queries_are_documented() -> None:
         for name in re.findall(r"`([^`]+)`", row)
     ]
     assert written == found.queries.column_names
+
+
+def test_the_columns_of_exported_tables_are_documented(tmp_path: Path) -> None:
+    def words(kind: object) -> str:
+        return str(kind).replace("list<item: ", "list of ").rstrip(">")
+
+    vectors = np.eye(2)
+    conditions = {"NAME": ["x", "y"]}
+    found = evaluate_embeddings(vectors, vectors, ["a", "b"], ["a", "b"], conditions=conditions)
+    record = evidence.RunRecord(
+        protocol_version=1,
+        prodbench_version="",
+        run="",
+        policy_digest="",
+        policy_files=[],
+        planned=[],
+        selected=[],
+        evaluated=[],
+        partial=False,
+        verdict="incomplete",
+        sectors={},
+        models={},
+        datasets={},
+        pairs=[],
+        definitions=[],
+        host=evidence.Host(started="", seconds=0, platform="", python="", cpu_count=1),
+    )
+    report = ReportInput(record, {"a:b": found.queries}, tmp_path, tmp_path)
+    in_code = {
+        table.name: [(field.name, words(field.type)) for field in table.schema]
+        for table in export_tables(report)
+    }
+    sections = re.split(r"^### (\w+)\n", text_of(DOCS / "export.md"), flags=re.MULTILINE)[1:]
+    written = {
+        name: [
+            (column, kind)
+            for cell, kind in re.findall(r"^\| (`[^|]+) \| ([^|]+) \|", text, re.MULTILINE)
+            for column in re.findall(r"`([^`]+)`", cell)
+        ]
+        for name, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert written == in_code
+    assert list(written) == list(in_code)
 
 
 def test_every_definition_has_a_section_and_every_source_of_this_page_exists() -> None:

@@ -183,7 +183,7 @@ def test_python_of_the_first_page(
     "page", [p for p in GUIDES if checked("run", p)], ids=lambda page: page.name
 )
 def test_python_runs(page: Path, repository: Path, python: Callable[..., Any]) -> None:
-    if page.name in {"evidence.md", "notebook.md"}:
+    if page.name in {"evidence.md", "export.md", "notebook.md"}:
         made = python(repository, "-m", "pytest", "suites", "-q", "--prodbench-run=first")
         assert made.returncode == 0, made.stdout
     write(repository / "snippets.py", "\n".join(block.text for block in checked("run", page)))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_prodbench.report import wording
-from pytest_prodbench.report.markdown import escape, write_markdown
+from pytest_prodbench.report.markdown import write_markdown
+from pytest_prodbench.report.markdown_text import escape
 from pytest_prodbench.report.reporter import ReportInput
 
 from . import builders as b
@@ -17,6 +18,12 @@ from .four_sectors import four_sectors
 
 def summary(report: ReportInput) -> str:
     return write_markdown(report).read_text("utf-8")
+
+
+def tables_of(text: str) -> list[list[str]]:
+    """Return the tables, each as its lines."""
+    parts = re.split(r"\n\n+", text)
+    return [part.splitlines() for part in parts if part.startswith("|")]
 
 
 def test_verdict_first_then_sectors_then_reasons(tmp_path):
@@ -40,9 +47,10 @@ def test_every_row_of_a_table_has_as_many_cells(tmp_path):
     pair = b.pair(name, "parts", "diy")
     record = b.run([pair], [b.model(name)], [b.dataset("parts", "diy")])
     text = summary(ReportInput(record, {}, tmp_path, tmp_path))
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in rows}) == 1
-    assert len(rows) == 3
+    tables = tables_of(text)
+    assert [len(rows) for rows in tables] == [3, 3]
+    for rows in tables:
+        assert len({line.count("|") for line in rows}) == 1
 
 
 def test_the_smallest_drop_stands_beside_the_verdict_and_is_explained_once(tmp_path):
