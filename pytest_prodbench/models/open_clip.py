@@ -38,6 +38,7 @@ from pytest_prodbench.models.hub import (
     repository_folder,
 )
 from pytest_prodbench.models.identity import library_versions, weights_digest
+from pytest_prodbench.models.pipeline import size_refused
 from pytest_prodbench.models.protocol import ModelIdentity
 from pytest_prodbench.models.slivers import refuse_sliver
 
@@ -124,9 +125,15 @@ class OpenClipLibrary:
         with offline():
             tower, preprocess = open_clip_tower.build(spec, source)
         tower.to(device).eval().requires_grad_(requires_grad=False)
+        preprocess = open_clip_tower.asked_for(spec, preprocess)
         transform, size = open_clip_tower.transform_of(preprocess)
-        with torch.inference_mode():
-            vectors = project(tower, torch.zeros(1, 3, *size, device=device))
+        try:
+            with torch.inference_mode():
+                vectors = project(tower, torch.zeros(1, 3, *size, device=device))
+        except (AssertionError, RuntimeError) as error:
+            if spec.preprocess.size is None:
+                raise
+            raise size_refused(spec, error) from error
         identity = ModelIdentity(
             weights_digest=weights_digest(f"open_clip:{source.architecture}", source.files),
             preprocessing=open_clip_tower.describe(preprocess, size),

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from pytest_prodbench.errors import did_you_mean
 from pytest_prodbench.models.checkpoints import model_error, weights_missing
 from pytest_prodbench.models.hub import cached_snapshot, fetch, fetched, repository_folder
+from pytest_prodbench.models.pipeline import refuse_preprocess
 
 if TYPE_CHECKING:
     import torch
@@ -86,6 +87,22 @@ def build(spec: ModelSpec, source: Source) -> tuple[torch.nn.Module, dict[str, A
             next_step="name the architecture that the checkpoint was trained with",
         ) from error
     return model.visual, dict(model.visual.preprocess_cfg)
+
+
+def asked_for(spec: ModelSpec, preprocess: dict[str, Any]) -> dict[str, Any]:
+    """Return a preprocess config with what the model's entry states in its place.
+
+    Raises:
+        ModelError: something that open_clip's transform does not have.
+    """
+    refuse_preprocess(spec, "none: open_clip cuts nothing off after the resize", keys=["crop"])
+    stated = dict(spec.preprocess.stated())
+    if stated.get("interpolation") not in {None, "bilinear", "bicubic"}:
+        refuse_preprocess(spec, '"bilinear" or "bicubic"', keys=["interpolation"])
+    if "resize" in stated:
+        resize = stated.pop("resize")
+        stated["resize_mode"] = "longest" if resize == "pad" else resize
+    return preprocess | stated
 
 
 def transform_of(preprocess: dict[str, Any]) -> tuple[Any, tuple[int, int]]:

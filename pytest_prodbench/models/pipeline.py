@@ -10,13 +10,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.models.checkpoints import model_error
+from pytest_prodbench.models.checkpoints import first_line, model_error
 from pytest_prodbench.models.slivers import refuse_sliver
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
+    from pytest_prodbench.errors import ModelError
     from pytest_prodbench.settings.types import Interpolation, ModelSpec, Resize, Three
 
 NEEDED = ("size", "mean", "std")
@@ -136,3 +137,13 @@ def refuse_preprocess(spec: ModelSpec, expected: str, keys: Collection[str] | No
                 expected=expected,
                 next_step=f"take it out of [models.{spec.name}.preprocess]",
             )
+
+
+def size_refused(spec: ModelSpec, error: BaseException) -> ModelError:
+    """Build the error for a network that does not take images of the stated size."""
+    return model_error(
+        spec,
+        found=f"preprocess.size = {list(spec.preprocess.size or ())}: {first_line(error)}",
+        expected="a size that the network takes; one with fixed positions takes its own only",
+        next_step=f"correct size in [models.{spec.name}.preprocess], or take it out",
+    )

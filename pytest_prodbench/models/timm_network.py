@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_prodbench.models.checkpoints import model_error
+from pytest_prodbench.models.pipeline import size_refused
 from pytest_prodbench.models.pooling import gem_pool, map_to_tokens, mean_pool, pooling_name
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ class Network:
 
         self._spec = spec
         self._model = model
-        config = timm.data.resolve_model_data_config(
-            model, args=dict(zip(("mean", "std"), packaged, strict=True)) if packaged else None
-        )
+        config = timm.data.resolve_model_data_config(model, args=_asked(spec, packaged))
         self._size = tuple(int(number) for number in config["input_size"])
         self.architecture: str = self._model.pretrained_cfg["architecture"]
         self.transform: Any = timm.data.create_transform(**config, is_training=False)
@@ -57,10 +56,16 @@ class Network:
         """Return the length of a vector, found by a forward pass over a black image.
 
         Raises:
-            ModelError: the network gives something else than one vector an image.
+            ModelError: the network gives something else than one vector an image, or does not take
+                images of the stated size.
         """
-        with torch.inference_mode():
-            vectors = self.features(torch.zeros(1, *self._size, device=device))
+        try:
+            with torch.inference_mode():
+                vectors = self.features(torch.zeros(1, *self._size, device=device))
+        except (AssertionError, RuntimeError) as error:
+            if self._spec.preprocess.size is None:
+                raise
+            raise size_refused(self._spec, error) from error
         if vectors.ndim != 2:
             raise model_error(
                 self._spec,
@@ -115,6 +120,22 @@ class Network:
             found=f"pooling {self._spec.pooling!r} cannot be done with this architecture: {why}",
             expected="pooling = 'default', which every timm model has",
         )
+
+
+def _asked(
+    spec: ModelSpec, packaged: tuple[tuple[float, ...], tuple[float, ...]] | None
+) -> dict[str, Any]:
+    """What replaces the model's data config, by timm's names."""
+    asked: dict[str, Any] = dict(zip(("mean", "std"), packaged or (), strict=False))
+    for key, value in spec.preprocess.stated().items():
+        if key == "size":
+            asked["input_size"] = (3, *value)
+        elif key == "resize":
+            modes = {"shortest": "center", "squash": "squash", "pad": "border"}
+            asked["crop_mode"] = modes[value]
+        else:
+            asked["crop_pct" if key == "crop" else key] = value
+    return asked
 
 
 def _description(config: dict[str, Any], transform: Any) -> str:

@@ -96,6 +96,7 @@ class TransformersLibrary:
         folder = _snapshot(spec).folder
         files = files_in(spec, folder)
         processor, model = transformers_network.read(spec, folder, files[0])
+        transformers_network.replace(spec, processor)
         model.to(device).eval().requires_grad_(requires_grad=False)
         pool, dimension = transformers_network.pool_for(spec, model, processor, device)
         identity = ModelIdentity(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 
 from pytest_prodbench.models.checkpoints import first_line, model_error
 from pytest_prodbench.models.hub import offline
+from pytest_prodbench.models.pipeline import refuse_preprocess, size_refused
 from pytest_prodbench.models.transformers_pooling import Pool
 
 if TYPE_CHECKING:
@@ -96,9 +97,67 @@ def pool_for(spec: ModelSpec, model: Any, processor: Any, device: torch.device) 
             found=f"{type(processor).__name__} gives pixel_values of shape {tuple(pixels.shape)}",
             expected="(1, 3, height, width) for one image",
         )
-    with torch.inference_mode():
-        vectors = pool(pixels.float().to(device))
+    try:
+        with torch.inference_mode():
+            vectors = pool(pixels.float().to(device))
+    except (ValueError, RuntimeError) as error:
+        if spec.preprocess.size is None:
+            raise
+        raise size_refused(spec, error) from error
     return pool, int(vectors.shape[1])
+
+
+def replace(spec: ModelSpec, processor: Any) -> None:
+    """Put what the model's entry states in the place of the image processor's own settings.
+
+    Raises:
+        ModelError: something that image processors do not have.
+    """
+    stated = spec.preprocess.stated()
+    if not stated:
+        return
+    if stated.get("resize") == "pad":
+        refuse_preprocess(spec, '"shortest" or "squash"', keys=["resize"])
+    edges = stated.get("size") or _edges(processor)
+    geometry = {"size", "resize", "crop"} & stated.keys()
+    if geometry and edges is None:
+        refuse_preprocess(spec, "a size beside it: this image processor has none", keys=geometry)
+    if geometry and edges is not None:
+        _fit(spec, processor, tuple(edges), stated)
+    if "interpolation" in stated:
+        processor.resample = Image.Resampling[stated["interpolation"].upper()]
+    for key in {"mean", "std"} & stated.keys():
+        setattr(processor, f"image_{key}", list(stated[key]))
+        processor.do_normalize = True
+
+
+def _edges(processor: Any) -> tuple[int, int] | None:
+    """Height and width of the tensors that an image processor makes, where it says so."""
+    cuts = getattr(processor, "do_center_crop", None)
+    size = getattr(processor, "crop_size" if cuts else "size", None)
+    if size is None:
+        return None
+    height, width = size.get("height"), size.get("width")
+    return (height, width) if height and width else None
+
+
+def _fit(
+    spec: ModelSpec, processor: Any, edges: tuple[int, int], stated: Mapping[str, Any]
+) -> None:
+    """Resize and crop to a size: with a crop as it has been, unless the entry says otherwise."""
+    height, width = edges
+    cuts = bool(getattr(processor, "do_center_crop", None))
+    resize = stated.get("resize") or ("shortest" if cuts else "squash")
+    crop = stated.get("crop", 1.0)
+    processor.do_resize, processor.do_center_crop = True, resize == "shortest" or crop < 1
+    processor.crop_size = type(processor.size)(height=height, width=width)
+    if resize == "squash":
+        wanted = {"height": round(height / crop), "width": round(width / crop)}
+    elif height == width:
+        wanted = {"shortest_edge": round(height / crop)}
+    else:
+        refuse_preprocess(spec, '"squash", or a square size', keys=["resize", "size"])
+    processor.size = type(processor.size)(**wanted)
 
 
 def describe(processor: Any) -> str:
