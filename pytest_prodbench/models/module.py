@@ -1,0 +1,294 @@
+"""A network of the user's own code: ``module:package.module:name``.
+
+What the name may be:
+
+* a class or function that is called without arguments and returns an ``nn.Module``; weights come from
+  ``checkpoint`` (safetensors, or a pickle that is read as tensors only), loaded strictly;
+* an ``nn.Module`` itself;
+* any other callable, which maps a float32 batch (b, 3, h, w) to vectors (b, d): see the options.
+
+The way from image to tensor is ``[models.NAME.preprocess]``, or a method ``preprocess`` of the object: PIL
+image → float32 tensor (3, h, w), with an attribute ``preprocessing``, the same in words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_prodbench.models.checkpoints import (
+    checkpoint_path,
+    first_line,
+    model_error,
+    require_weight_file,
+)
+from pytest_prodbench.models.identity import library_versions, parameters_digest, weights_digest
+from pytest_prodbench.models.pipeline import pipeline_of, refuse_preprocess
+from pytest_prodbench.models.pooling import pooling_name
+from pytest_prodbench.models.protocol import ModelIdentity
+from pytest_prodbench.settings.frozen import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from PIL.Image import Image
+
+    from pytest_prodbench.settings.types import ModelSpec
+
+_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+
+
+class ModuleOptions(Frozen):
+    """Keys of ``[models.NAME]`` that only a module has.
+
+    Attributes:
+        output: key or place of the output that holds the vectors, where there are several.
+        version: of a callable that has no parameters: what stands in the place of its weights' digest.
+    """
+
+    output: str | int | None = None
+    version: str | None = None
+
+
+class ModuleEmbedder:
+    """A network of the user's own."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        network: Any,
+        preprocess: Callable[[Image], torch.Tensor],
+        words: str,
+        digest: str,
+        device: torch.device,
+    ) -> None:
+        """Find the dimension by one forward pass over a grey image.
+
+        Raises:
+            ModelError: the network raises, or gives no vector.
+        """
+        import torch
+        from PIL import Image as Images
+
+        self._spec, self._network, self._preprocess = spec, network, preprocess
+        self._output = ModuleOptions.model_validate(spec.options).output
+        try:
+            tensor = preprocess(Images.new("RGB", (97, 64), "grey"))
+            with torch.inference_mode():
+                dimension = int(self.embed(tensor[None].to(device)).shape[1])
+        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+            raise model_error(
+                spec,
+                found=f"{type(error).__name__} on one image: {first_line(error)[:500]}",
+                expected="float32 (b, 3, h, w) → vectors (b, d)",
+            ) from error
+        self.identity = ModelIdentity(
+            weights_digest=digest,
+            preprocessing=words,
+            pooling=pooling_name(spec),
+            dimension=dimension,
+            versions=library_versions("torch", "torchvision", "pillow", "numpy"),
+        )
+
+    def preprocess(self, image: Image) -> torch.Tensor:
+        """By the stated pipeline, or the object's own."""
+        return self._preprocess(image)
+
+    def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        """Map (b, 3, h, w) to vectors (b, dimension)."""
+        from pytest_prodbench.models.vectors import one_output, pooled
+
+        return pooled(self._spec, one_output(self._spec, self._network(batch), self._output))
+
+
+class ModuleLibrary:
+    """Imports what a dotted path names."""
+
+    options = ModuleOptions
+
+    def files(self, spec: ModelSpec) -> list[Path] | None:
+        """Return the source file of the module and the checkpoint; None where the source has no file.
+
+        What the module imports from other files of its own is not seen: a change there needs another
+        checkpoint, or ``version``.
+
+        Raises:
+            ModelError: there is no such module, or no such checkpoint.
+        """
+        module, _ = _split(spec)
+        try:
+            found = find_spec(module)
+        except (ImportError, ValueError) as error:
+            raise _no_module(spec, module, error) from error
+        if found is None:
+            raise _no_module(spec, module, None)
+        checkpoint = checkpoint_path(spec)
+        weights = [] if checkpoint is None else [require_weight_file(spec, checkpoint)]
+        return None if found.origin is None else [Path(found.origin), *weights]
+
+    def load(self, spec: ModelSpec, device: torch.device) -> ModuleEmbedder:
+        """Import it, make the network, load its weights, put it on a device, in eval mode.
+
+        Raises:
+            ModelError: it cannot be imported or made; the weights do not fit; no preprocessing is known; the
+                network does not take an image.
+        """
+        import torch
+
+        files = self.files(spec) or []
+        thing = _imported(spec)
+        network = _made(spec, thing)
+        checkpoint = checkpoint_path(spec)
+        if checkpoint is not None:
+            _load_weights(spec, network, checkpoint)
+        preprocess, words = _preprocessing(spec, network, thing)
+        if isinstance(network, torch.nn.Module):
+            network = network.to(device).eval().requires_grad_(requires_grad=False)
+            digest = (
+                weights_digest(f"module:{spec.identifier}", files)
+                if checkpoint is not None
+                else _joined(parameters_digest(f"module:{spec.identifier}", network), files)
+            )
+        else:
+            digest = _joined(_version(spec), files)
+        return ModuleEmbedder(spec, network, preprocess, words, digest, device)
+
+    def download(self, spec: ModelSpec) -> list[Path]:
+        """Nothing to fetch; see ``files``."""
+        return self.files(spec) or []
+
+
+def _split(spec: ModelSpec) -> tuple[str, str]:
+    if not _PATH.fullmatch(spec.identifier):
+        raise model_error(
+            spec,
+            found=f"{spec.identifier!r}",
+            expected="package.module:name, as in module:ours.models:Encoder",
+        )
+    module, _, name = spec.identifier.partition(":")
+    return module, name
+
+
+def _no_module(spec: ModelSpec, module: str, error: BaseException | None) -> Exception:
+    why = "" if error is None else f": {first_line(error)}"
+    return model_error(
+        spec,
+        found=f"no module {module!r}{why}",
+        expected="a module that Python finds",
+        next_step="install its package, or set pythonpath in the configuration of pytest",
+    )
+
+
+def _imported(spec: ModelSpec) -> Any:
+    module, name = _split(spec)
+    try:
+        thing: Any = importlib.import_module(module)
+        for part in name.split("."):
+            thing = getattr(thing, part)
+    except Exception as error:  # the user's module may raise anything
+        raise model_error(
+            spec,
+            found=f"{type(error).__name__} at import: {first_line(error)}",
+            expected=f"{name!r} in {module}",
+        ) from error
+    return thing
+
+
+def _made(spec: ModelSpec, thing: Any) -> Any:
+    """The network: what is named, or what it returns if it is to be called without arguments."""
+    import torch
+
+    if isinstance(thing, torch.nn.Module) or not callable(thing):
+        made = thing
+    elif inspect.isclass(thing) or not inspect.signature(thing).parameters:
+        try:
+            made = thing()
+        except Exception as error:  # the user's code may raise anything
+            raise model_error(
+                spec,
+                found=f"{type(error).__name__} when it is called: {first_line(error)}",
+                expected="a class or function that needs no arguments",
+            ) from error
+    else:
+        made = thing
+    if not callable(made):
+        raise model_error(
+            spec,
+            found=f"an object of type {type(made).__name__}",
+            expected="an nn.Module, or a callable of a batch",
+        )
+    return made
+
+
+def _load_weights(spec: ModelSpec, network: Any, path: Path) -> None:
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not isinstance(network, torch.nn.Module):
+        raise model_error(
+            spec, found="a checkpoint for a callable", expected="an nn.Module to load it into"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state, strict=True)
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        TypeError,
+    ) as error:
+        raise model_error(
+            spec,
+            found=f"{path} cannot be loaded: {' '.join(str(error).split())[:1000]}",
+            expected=f"every tensor of {type(network).__name__} in its shape, and no other",
+        ) from error
+
+
+def _preprocessing(
+    spec: ModelSpec, network: Any, thing: Any
+) -> tuple[Callable[[Image], torch.Tensor], str]:
+    own = next(
+        (one for one in (network, thing) if callable(getattr(one, "preprocess", None))), None
+    )
+    if own is None:
+        pipeline = pipeline_of(spec, why="it has no method preprocess either")
+        return pipeline, pipeline.description
+    refuse_preprocess(spec, "none beside the method preprocess of the object")
+    words = getattr(own, "preprocessing", None)
+    if not isinstance(words, str) or not words:
+        raise model_error(
+            spec,
+            found=f"an attribute preprocessing of type {type(words).__name__}",
+            expected="text that says all that its method preprocess does: it is in the cache's key",
+        )
+    return own.preprocess, words
+
+
+def _version(spec: ModelSpec) -> str:
+    stated = ModuleOptions.model_validate(spec.options).version
+    if stated is None:
+        raise model_error(
+            spec,
+            found="a callable without parameters to take a digest of, and no version",
+            expected="version = '…', another one whenever its answers change",
+            next_step=f"add it to [models.{spec.name}]",
+        )
+    return stated
+
+
+def _joined(digest: str, files: list[Path]) -> str:
+    return hashlib.sha256(f"{digest} {weights_digest('source', files)}".encode()).hexdigest()

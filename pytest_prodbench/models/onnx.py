@@ -1,0 +1,249 @@
+"""Networks in ONNX files, run by ONNX Runtime: the extra ``.[onnx]``.
+
+==================  ============  ==================================================================
+identifier          checkpoint    weights
+==================  ============  ==================================================================
+any name            file          that file, and what it says lies beside it (external data)
+``org/name``        none          ``model.onnx`` of that hub repository, or the file that ``file`` names
+==================  ============  ==================================================================
+
+A file says nothing of the way from image to tensor, so that ``[models.NAME.preprocess]`` has to. It runs as
+it is: the precision is that of the file, whatever ``--prodbench-precision`` says.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_prodbench.models.checkpoints import (
+    checkpoint_path,
+    first_line,
+    model_error,
+    weights_missing,
+)
+from pytest_prodbench.models.hub import cached_snapshot, fetch, repository_folder
+from pytest_prodbench.models.identity import library_versions, weights_digest
+from pytest_prodbench.models.pipeline import Pipeline, pipeline_of
+from pytest_prodbench.models.pooling import pooling_name
+from pytest_prodbench.models.protocol import ModelIdentity
+from pytest_prodbench.settings.frozen import Frozen
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from pytest_prodbench.settings.types import ModelSpec
+
+SUFFIX = ".onnx"
+
+# An entry of external data: a field 1 "location" and a field 2, the name, of a message of two strings.
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])", re.DOTALL)
+
+
+class OnnxOptions(Frozen):
+    """Keys of ``[models.NAME]`` that only an ONNX model has.
+
+    Attributes:
+        file: of a hub repository.
+        output: name of the output that holds the vectors, where there are several.
+        layout: of the input: channels first or last.
+        providers: of ONNX Runtime, in order of preference; None: CUDA's on a GPU, else the CPU's.
+    """
+
+    file: str = "model.onnx"
+    output: str | None = None
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    providers: list[str] | None = None
+
+
+class OnnxEmbedder:
+    """A session of ONNX Runtime on one file."""
+
+    def __init__(
+        self, spec: ModelSpec, session: Any, pipeline: Pipeline, files: list[Path]
+    ) -> None:
+        """Look at inputs and outputs, and find the dimension by one forward pass.
+
+        Raises:
+            ModelError: they do not fit an image.
+        """
+        import torch
+
+        self._spec, self._session, self._pipeline = spec, session, pipeline
+        self._options = OnnxOptions.model_validate(spec.options)
+        self._input, self._one_by_one, self._dtype = self._checked_input()
+        self._outputs = [output.name for output in session.get_outputs()]
+        with torch.inference_mode():
+            dimension = int(self.embed(torch.zeros(1, 3, *pipeline.size)).shape[1])
+        self.identity = ModelIdentity(
+            weights_digest=weights_digest("onnx", files),
+            preprocessing=f"{pipeline.description}; layout={self._options.layout}",
+            pooling=pooling_name(spec),
+            dimension=dimension,
+            versions=library_versions("onnxruntime", "onnxruntime-gpu", "torch", "pillow", "numpy"),
+        )
+
+    def preprocess(self, image: Image) -> torch.Tensor:
+        """As ``[models.NAME.preprocess]`` says: float32 (3, h, w)."""
+        return self._pipeline(image)
+
+    def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        """Map (b, 3, h, w) to vectors (b, dimension), in float32, on the device of the batch."""
+        import torch
+
+        from pytest_prodbench.models.vectors import one_output, pooled
+
+        pixels = batch if self._options.layout == "nchw" else batch.permute(0, 2, 3, 1)
+        array = pixels.cpu().numpy().astype(self._dtype)
+        parts = [array[i : i + 1] for i in range(len(array))] if self._one_by_one else [array]
+        vectors = []
+        for part in parts:
+            found = self._session.run(self._outputs, {self._input: part})
+            named = {
+                name: torch.from_numpy(value)
+                for name, value in zip(self._outputs, found, strict=True)
+            }
+            vectors.append(pooled(self._spec, one_output(self._spec, named, self._options.output)))
+        return torch.cat(vectors).float().to(batch.device)
+
+    def _checked_input(self) -> tuple[str, bool, str]:
+        """Name of the input, whether it takes one image only, and its numpy dtype."""
+        inputs = self._session.get_inputs()
+        height, width = self._pipeline.size
+        wanted = (3, height, width) if self._options.layout == "nchw" else (height, width, 3)
+        kinds = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+        shape = list(inputs[0].shape) if inputs else []
+        fits = len(inputs) == 1 and len(shape) == 4 and inputs[0].type in kinds
+        # A name in the place of a number: any size.
+        if not fits or any(
+            isinstance(a, int) and a != b for a, b in zip(shape[1:], wanted, strict=True)
+        ):
+            told = ", ".join(f"{one.name}: {one.type} {one.shape}" for one in inputs)
+            raise model_error(
+                self._spec,
+                found=f"inputs {told or '(none)'}",
+                expected=f"one of float32 or float16, (b, {', '.join(map(str, wanted))})",
+                next_step=f"correct size or layout in [models.{self._spec.name}], or export it anew",
+            )
+        return inputs[0].name, shape[0] == 1, kinds[inputs[0].type]
+
+
+class OnnxLibrary:
+    """Finds and loads ONNX files."""
+
+    options = OnnxOptions
+
+    def files(self, spec: ModelSpec) -> list[Path]:
+        """Return the file, the files of its external data, and the ref of a hub revision.
+
+        Raises:
+            ModelError: one of them is not on this machine, or lies elsewhere than beside the file.
+        """
+        path = checkpoint_path(spec)
+        if path is not None:
+            return _with_data(spec, path)
+        snapshot = (
+            cached_snapshot(spec.identifier, spec.revision) if "/" in spec.identifier else None
+        )
+        name = OnnxOptions.model_validate(spec.options).file
+        if snapshot is None or not (snapshot.folder / name).is_file():
+            raise weights_missing(
+                spec,
+                f"{name} of {spec.identifier} at revision {spec.revision or 'main'}",
+                repository_folder(spec.identifier),
+            )
+        return snapshot.decides(*_with_data(spec, snapshot.folder / name))
+
+    def load(self, spec: ModelSpec, device: torch.device) -> OnnxEmbedder:
+        """Start a session on the file, with as many threads as torch has.
+
+        Raises:
+            ModelError: ONNX Runtime is not installed or lacks a provider; the file is damaged; its input is
+                no image of the stated size; several outputs and none named.
+        """
+        import torch
+
+        runtime = _runtime(spec)
+        files = self.files(spec)
+        pipeline = pipeline_of(spec, why="an ONNX file says nothing of its preprocessing")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.use_deterministic_compute = True
+        options.log_severity_level = 3
+        try:
+            session = runtime.InferenceSession(
+                str(files[0]), options, providers=_providers(spec, runtime, device)
+            )
+        except Exception as error:  # ONNX Runtime raises classes of its own for each kind of damage
+            raise model_error(
+                spec,
+                found=f"{files[0]} cannot be loaded: {first_line(error)[:500]}",
+                expected="a whole ONNX file of operators that this ONNX Runtime has",
+            ) from error
+        return OnnxEmbedder(spec, session, pipeline, files)
+
+    def download(self, spec: ModelSpec) -> list[Path]:
+        """Fetch the file of a hub repository; a checkpoint is only checked.
+
+        Raises:
+            ModelError: it could not be fetched.
+        """
+        if spec.checkpoint is None and "/" in spec.identifier:
+            name = OnnxOptions.model_validate(spec.options).file
+            beside = [f"{name}.data", f"{name}_data"]
+            fetch(spec, spec.identifier, spec.revision, weights=[name], also=beside)
+        return self.files(spec)
+
+
+def _runtime(spec: ModelSpec) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise model_error(
+            spec,
+            found="onnxruntime, which runs ONNX files, is not installed",
+            next_step='pip install "pytest-prodbench[onnx]" (on a GPU: onnxruntime-gpu)',
+        ) from error
+    return onnxruntime
+
+
+def _providers(spec: ModelSpec, runtime: Any, device: torch.device) -> list[str]:
+    asked = OnnxOptions.model_validate(spec.options).providers
+    if asked is None:
+        asked = ["CUDAExecutionProvider" if device.type == "cuda" else "CPUExecutionProvider"]
+    there = runtime.get_available_providers()
+    for name in asked:
+        if name not in there:
+            # ONNX Runtime would take the CPU instead, and say so in a log that nobody reads.
+            raise model_error(
+                spec,
+                found=f"provider {name}, which this ONNX Runtime does not have",
+                expected=f"one of {', '.join(there)}",
+                next_step="install the build of ONNX Runtime that has it, or correct providers",
+            )
+    return list(asked)
+
+
+def _with_data(spec: ModelSpec, path: Path) -> list[Path]:
+    """The file and those that hold its tensors: their bytes decide the numbers too."""
+    if path.suffix != SUFFIX:
+        raise model_error(
+            spec, found=f"checkpoint {path}", expected=f"a file that ends in {SUFFIX}"
+        )
+    data = path.read_bytes()
+    names = set()
+    for found in _LOCATION.finditer(data):
+        length = found[1][0]
+        names.add(data[found.end() : found.end() + length].decode("utf-8", "replace"))
+    beside = [path.parent / name for name in sorted(names)]
+    for name, file in zip(sorted(names), beside, strict=True):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise model_error(
+                spec, found=f"{path} with tensors in {name!r}", expected="a file beside it"
+            )
+        if not file.is_file():
+            raise weights_missing(spec, name, path.parent)
+    return [path, *beside]

@@ -1,0 +1,133 @@
+"""Networks saved by ``torch.jit.save``: ``torchscript:NAME`` with the file as checkpoint.
+
+A file says nothing of the way from image to tensor, so that ``[models.NAME.preprocess]`` has to. It holds a
+program of its own in TorchScript, which can compute anything but reach neither files nor network.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_prodbench.models.checkpoints import checkpoint_path, first_line, model_error
+from pytest_prodbench.models.identity import library_versions, weights_digest
+from pytest_prodbench.models.pipeline import Pipeline, pipeline_of
+from pytest_prodbench.models.pooling import pooling_name
+from pytest_prodbench.models.protocol import ModelIdentity
+from pytest_prodbench.settings.frozen import Frozen
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from pytest_prodbench.settings.types import ModelSpec
+
+
+class TorchScriptOptions(Frozen):
+    """Keys of ``[models.NAME]`` that only a TorchScript model has.
+
+    Attributes:
+        output: key or place of the output that holds the vectors, where there are several.
+    """
+
+    output: str | int | None = None
+
+
+class TorchScriptEmbedder:
+    """A loaded program."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        program: Any,
+        pipeline: Pipeline,
+        files: list[Path],
+        device: torch.device,
+    ) -> None:
+        """Find the dimension by one forward pass.
+
+        Raises:
+            ModelError: the program does not take an image of the stated size, or gives no vector.
+        """
+        import torch
+
+        self._spec, self._program, self._pipeline = spec, program, pipeline
+        self._output = TorchScriptOptions.model_validate(spec.options).output
+        try:
+            with torch.inference_mode():
+                vectors = self.embed(torch.zeros(1, 3, *pipeline.size, device=device))
+        except RuntimeError as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            raise model_error(
+                spec,
+                found=f"it does not take (1, 3, {pipeline.size[0]}, {pipeline.size[1]}): {lines[-1]}",
+                expected="a program of one image batch, traced or scripted for this size",
+                next_step=f"correct size in [models.{spec.name}.preprocess]",
+            ) from error
+        self.identity = ModelIdentity(
+            weights_digest=weights_digest("torchscript", files),
+            preprocessing=pipeline.description,
+            pooling=pooling_name(spec),
+            dimension=int(vectors.shape[1]),
+            versions=library_versions("torch", "pillow", "numpy"),
+        )
+
+    def preprocess(self, image: Image) -> torch.Tensor:
+        """As ``[models.NAME.preprocess]`` says: float32 (3, h, w)."""
+        return self._pipeline(image)
+
+    def embed(self, batch: torch.Tensor) -> torch.Tensor:
+        """Map (b, 3, h, w) to vectors (b, dimension)."""
+        from pytest_prodbench.models.vectors import one_output, pooled
+
+        return pooled(self._spec, one_output(self._spec, self._program(batch), self._output))
+
+
+class TorchScriptLibrary:
+    """Finds and loads files of ``torch.jit.save``."""
+
+    options = TorchScriptOptions
+
+    def files(self, spec: ModelSpec) -> list[Path]:
+        """Return the file.
+
+        Raises:
+            ModelError: no checkpoint is stated, or it is not there.
+        """
+        path = checkpoint_path(spec)
+        if path is None:
+            raise model_error(
+                spec,
+                found="no checkpoint",
+                expected="the file that torch.jit.save wrote",
+                next_step=f"write checkpoint = … in [models.{spec.name}]",
+            )
+        return [path]
+
+    def load(self, spec: ModelSpec, device: torch.device) -> TorchScriptEmbedder:
+        """Load the program onto a device, in eval mode.
+
+        Raises:
+            ModelError: the file is damaged or no TorchScript; see ``TorchScriptEmbedder``.
+        """
+        import torch
+
+        (path,) = self.files(spec)
+        pipeline = pipeline_of(spec, why="a TorchScript file says nothing of its preprocessing")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that TorchScript is deprecated its owner knows
+                load: Any = torch.jit.load
+                program = load(str(path), map_location=device).eval()
+        except (RuntimeError, ValueError, OSError) as error:
+            raise model_error(
+                spec,
+                found=f"{path} cannot be loaded: {first_line(error)[:500]}",
+                expected="a file that torch.jit.save wrote",
+            ) from error
+        return TorchScriptEmbedder(spec, program, pipeline, [path], device)
+
+    def download(self, spec: ModelSpec) -> list[Path]:
+        """Nothing to fetch; see ``files``."""
+        return self.files(spec)
