@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from pytest_prodbench import __version__
+from pytest_prodbench.cli.model_commands import add_models
+from pytest_prodbench.cli.option_arguments import add_places
 from pytest_prodbench.cli.verdict_commands import add_verdicts
 from pytest_prodbench.errors import ProdbenchError
-from pytest_prodbench.settings.options import OPTIONS
 
 USAGE_ERROR = 4
 """Exit code for a mistake in configuration or arguments, as pytest has it."""
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     init.set_defaults(command=_init)
 
     listing = commands.add_parser("list", help="show models, datasets, thresholds and pairs")
-    _add_places(listing)
+    add_places(listing)
     listing.set_defaults(command=_list)
 
     explain = commands.add_parser(
@@ -56,11 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     # Not "model" and "dataset": those are the options' own.
     explain.add_argument("model_name", metavar="MODEL", help="name of a model")
     explain.add_argument("dataset_name", metavar="DATASET", help="name of a dataset")
-    _add_places(explain)
+    add_places(explain)
     explain.set_defaults(command=_explain)
 
     run = commands.add_parser("run", help="evaluate and judge, without pytest, one after the other")
-    _add_places(run)
+    add_places(run)
     run.set_defaults(command=_run)
 
     report = commands.add_parser(
@@ -115,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(command=_export)
 
+    add_models(commands)
     add_verdicts(commands)
 
     render = commands.add_parser(
@@ -133,35 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.set_defaults(command=_render)
 
-    download = commands.add_parser("download", help="fetch the weights of models")
-    download.add_argument(
-        "names",
-        nargs="*",
-        help="models of the suite, or library:identifier (default: all of the suite)",
-    )
-    _add_options(download)
-    download.set_defaults(command=_download)
     return parser
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "places",
-        nargs="*",
-        default=[],
-        help="suite folders, or one TOML file with [models] and [sectors.NAME] (default: suites, else .)",
-    )
-    _add_options(parser)
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    for option in OPTIONS:
-        parser.add_argument(
-            f"--{option.name}",
-            dest=option.key,
-            **option.arguments,
-            help=option.help,
-        )
 
 
 # The commands are imported when they are used: ``prodbench --help`` answers at once.
@@ -219,9 +193,3 @@ def _render(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.render import render_cad
 
     return render_cad(given.cad, given.plan, given.out, given.jobs, check=given.check)
-
-
-def _download(given: argparse.Namespace) -> int:
-    from pytest_prodbench.cli.download import download
-
-    return download(given)

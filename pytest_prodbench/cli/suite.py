@@ -56,15 +56,7 @@ def open_suite(given: argparse.Namespace) -> Opened:
             )
         suite, run = load_bench_file(bench_files[0], project)
         defaults |= {key: value for key, value in run.model_dump().items() if value is not None}
-    merged = resolve(
-        {option.key: getattr(given, option.key) for option in OPTIONS},
-        os.environ,
-        defaults,
-        project=project,
-        working_dir=project,
-        prefix="--",
-    )
-    settings = RunSettings.checked(merged, prefix="--")
+    settings = _resolved(given, defaults, project)
     if not bench_files:
         suite = load_suite(places, project, models_files=settings.models_file)
         if not suite.sectors:
@@ -75,3 +67,27 @@ def open_suite(given: argparse.Namespace) -> Opened:
                 next_step="'prodbench init' writes a first one",
             )
     return Opened(suite, settings, project)
+
+
+def without_suite(given: argparse.Namespace) -> Opened:
+    """Return the settings of a command that needs no suite.
+
+    Raises:
+        SettingsError: an option, or pyproject.toml, is wrong.
+    """
+    project = Path.cwd()
+    table = project_table(project)
+    defaults: dict[str, Any] = {} if table is None else table.run.model_dump()
+    return Opened(Suite(), _resolved(given, defaults, project), project)
+
+
+def _resolved(given: argparse.Namespace, defaults: dict[str, Any], project: Path) -> RunSettings:
+    merged = resolve(
+        {option.key: getattr(given, option.key) for option in OPTIONS},
+        os.environ,
+        defaults,
+        project=project,
+        working_dir=project,
+        prefix="--",
+    )
+    return RunSettings.checked(merged, prefix="--")

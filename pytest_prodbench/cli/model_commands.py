@@ -1,0 +1,52 @@
+"""Commands on one model: models show, doctor, download."""
+
+from __future__ import annotations
+
+import argparse
+
+from pytest_prodbench.cli.option_arguments import add_options
+
+
+def add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add them to the command line; each is imported when it is used."""
+    models = commands.add_parser("models", help="what a model is")
+    kinds = models.add_subparsers(metavar="KIND", required=True)
+    shown = kinds.add_parser("show", help="load a model and print all that decides its numbers")
+    shown.add_argument("model_name", metavar="MODEL", help="of the suite, or library:identifier")
+    add_options(shown)
+    shown.set_defaults(command=_models_show)
+
+    doctor = commands.add_parser(
+        "doctor", help="does a model do what an embedding must? exits with 1 if not"
+    )
+    doctor.add_argument("model_name", metavar="MODEL", help="of the suite, or library:identifier")
+    doctor.add_argument("--images", metavar="DIR", help="photos to look at (default: drawn ones)")
+    add_options(doctor)
+    doctor.set_defaults(command=_doctor)
+
+    download = commands.add_parser("download", help="fetch the weights of models")
+    download.add_argument(
+        "names",
+        nargs="*",
+        help="models of the suite, or library:identifier (default: all of the suite)",
+    )
+    add_options(download)
+    download.set_defaults(command=_download)
+
+
+def _models_show(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.models import show
+
+    return show(given)
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.models import doctor
+
+    return doctor(given)
+
+
+def _download(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.download import download
+
+    return download(given)

@@ -1,0 +1,107 @@
+"""``prodbench models show MODEL`` and ``prodbench doctor MODEL``: what a model is, and whether it embeds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.cli.suite import open_suite, without_suite
+from pytest_prodbench.embedding import ModelHandle
+from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.models import library_for
+from pytest_prodbench.models.overrides import overrides
+from pytest_prodbench.settings.files import shown_path, unknown_name
+from pytest_prodbench.settings.sources import parse_source
+from pytest_prodbench.settings.types import ModelSpec
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+LOOKED_AT = 16
+"""Images of a folder that the doctor looks at, evenly spaced."""
+
+
+def show(given: argparse.Namespace) -> int:
+    """Load a model and print all that decides its numbers; 0."""
+    handle, project = _handle(given, "prodbench models show")
+    embedder, spec = handle.load(), handle.spec
+    identity = embedder.identity
+    height, width = _input_size(handle)
+    files = library_for(spec).files(spec)
+    rows = [
+        ("source", f"{spec.library}:{spec.identifier}"),
+        ("family", spec.family),
+        ("defined in", spec.where),
+        ("weights", f"sha256 {identity.weights_digest}"),
+        *(("", shown_path(path, project)) for path in files or ()),
+        ("input", f"{height} x {width} (of a square photo)"),
+        ("preprocessing", identity.preprocessing),
+        ("pooling", identity.pooling),
+        ("dimension", f"{identity.dimension} ({4 * identity.dimension} bytes in float32)"),
+        ("device", f"{handle.device}, {handle.precision}"),
+        ("overridden", "nothing"),
+        ("libraries", ", ".join(f"{name} {text}" for name, text in identity.versions.items())),
+    ]
+    replaced = overrides(spec)
+    place = next(i for i, (name, _) in enumerate(rows) if name == "overridden")
+    rows[place : place + 1] = [
+        ("" if i else "overridden", line) for i, line in enumerate(replaced or ["nothing"])
+    ]
+    print(spec.name)
+    for name, text in rows:
+        print(f"  {name:14} {text}")
+    return 0
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Embed some images alone, together and again; 1 if the model does not do what an embedding must."""
+    from pytest_prodbench.embedding.checkup import checkup, drawn_images
+
+    handle, _ = _handle(given, "prodbench doctor")
+    images = drawn_images() if given.images is None else _images(Path(given.images))
+    findings = checkup(handle, images)
+    print(f"{handle.spec.name} ({handle.spec.library}:{handle.spec.identifier})")
+    for one in findings:
+        mark = {True: "ok", False: "FAILS", None: "–"}[one.passed]
+        print(f"  {mark:6} {one.name}: {one.found}")
+        if one.passed is False:
+            print(f"         expected {one.expected}; {one.next_step}")
+    return int(any(one.passed is False for one in findings))
+
+
+def _handle(given: argparse.Namespace, where: str) -> tuple[ModelHandle, Path]:
+    name = given.model_name
+    if ":" in name:
+        opened = without_suite(given)
+        library, identifier = parse_source(name, where=where)
+        spec = ModelSpec(name=name, library=library, identifier=identifier, where=where)
+        return ModelHandle(spec, opened.settings), opened.project
+    given.places = []
+    opened = open_suite(given)
+    if name not in opened.suite.models:
+        raise unknown_name("model", name, list(opened.suite.models), where)
+    return ModelHandle(opened.suite.models[name], opened.settings), opened.project
+
+
+def _input_size(handle: ModelHandle) -> tuple[int, int]:
+    from PIL import Image
+
+    height, width = handle.load().preprocess(Image.new("RGB", (512, 512), "grey")).shape[-2:]
+    return int(height), int(width)
+
+
+def _images(folder: Path) -> Sequence[Image]:
+    from pytest_prodbench.datasets.decoding import decode
+
+    if not folder.is_dir():
+        raise SettingsError("--images", found=f"{folder}: no folder", expected="a folder of photos")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if len(paths) < 2:
+        raise SettingsError(
+            "--images", found=f"{folder}: {len(paths)} photos", expected="two or more"
+        )
+    chosen = paths[:: -(-len(paths) // LOOKED_AT)]
+    return [decode(path.read_bytes(), where=str(path), max_pixels=100_000_000) for path in chosen]

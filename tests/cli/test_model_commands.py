@@ -1,0 +1,150 @@
+"""``prodbench models show`` and ``prodbench doctor``, on models that embed and on models that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pytest_prodbench.cli import main
+from pytest_prodbench.embedding.checkup import drawn_images
+
+CODE = '''
+import torch
+
+
+class Net(torch.nn.Module):
+    """Colours of the image, by an untrained map."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.layer = torch.nn.Conv2d(3, 8, 4, stride=4)
+
+    def forward(self, x):
+        return self.layer(x).mean(dim=(2, 3))
+
+
+class Dropout(Net):
+    def forward(self, x):
+        return torch.nn.functional.dropout(super().forward(x), 0.5, training=True)
+
+
+class BatchStatistics(Net):
+    def forward(self, x):
+        found = super().forward(x)
+        return found - found.mean(dim=0) / 2
+
+
+class Collapsed(Net):
+    def forward(self, x):
+        return super().forward(x) * 1e-4 + 1
+
+
+class Deaf(Net):
+    def forward(self, x):
+        return super().forward(torch.zeros_like(x))
+
+
+class NotFinite(Net):
+    def forward(self, x):
+        return super().forward(x) / 0
+
+
+class Zero(Net):
+    def forward(self, x):
+        return super().forward(x) * 0
+'''
+
+NAMES = ("Net", "Dropout", "BatchStatistics", "Collapsed", "Deaf", "NotFinite", "Zero")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    import sys
+
+    (tmp_path / "nets_of_the_doctor.py").write_text(CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    models = "[models]\n" + "".join(
+        f'[models.{name.lower()}]\nsource = "module:nets_of_the_doctor:{name}"\n'
+        "preprocess = { size = 32, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] }\n"
+        for name in NAMES
+    )
+    (tmp_path / "suites/diy").mkdir(parents=True)
+    (tmp_path / "suites/models.toml").write_text(models)
+    (tmp_path / "suites/diy/sector.toml").write_text('[datasets.bolts]\npath = "manifest.csv"\n')
+    yield tmp_path
+    sys.modules.pop("nets_of_the_doctor", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "failing"),
+    [
+        ("net", []),
+        ("dropout", ["deterministic", "batch invariant"]),
+        ("batchstatistics", ["batch invariant"]),
+        ("collapsed", ["not collapsed"]),
+        ("deaf", ["not collapsed", "input sensitive"]),
+        ("notfinite", ["finite vectors"]),
+        ("zero", ["finite vectors"]),
+    ],
+)
+def test_the_doctor_finds_what_is_wrong(project, capsys, name, failing):
+    assert main(["doctor", name]) == int(bool(failing))
+    lines = capsys.readouterr().out.splitlines()
+    found = [line.split("FAILS")[1].partition(":")[0].strip() for line in lines if "FAILS" in line]
+    # What dropout makes of single vectors may also look like something else.
+    assert set(failing) <= set(found)
+    assert name == "dropout" or found == failing
+    assert sum("expected" in line for line in lines) == len(found)
+    assert any("throughput" in line for line in lines)
+
+
+def test_the_doctor_looks_at_photos_of_a_folder(project, capsys):
+    for n in range(40):
+        pixels = np.random.default_rng(n).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(project / f"{n}.png")
+    assert main(["doctor", "net", "--images", "."]) in (0, 1)
+    assert "images: 14 embedded" in capsys.readouterr().out
+    (project / "empty").mkdir()
+    assert main(["doctor", "net", "--images", "empty"]) == 4
+    assert "0 photos; expected two or more" in capsys.readouterr().err
+    assert main(["doctor", "net", "--images", "nowhere"]) == 4
+
+
+def test_a_model_by_its_source_needs_no_suite(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor", "timm:tf_efficientnet_lite0"]) == 0
+    assert main(["models", "show", "timm:tf_efficientnet_lite0"]) == 0
+    said = capsys.readouterr().out
+    assert "input          224 x 224" in said
+    assert "overridden     nothing" in said
+
+
+def test_overrides_are_shown(project, capsys):
+    assert main(["models", "show", "net"]) == 0
+    said = capsys.readouterr().out
+    for told in (
+        "suites/models.toml",
+        "preprocess.size = [32, 32]",
+        "preprocess.mean = [0.5, 0.5, 0.5]",
+        "dimension      8 (32 bytes in float32)",
+        "prodbench pipeline 1",
+    ):
+        assert told in said
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["models", "show"]])
+def test_an_unknown_model(project, capsys, command):
+    assert main([*command, "nett"]) == 4
+    assert "did you mean 'net'" in capsys.readouterr().err
+
+
+def test_the_drawn_images_are_the_same_every_time_and_differ():
+    first, again = drawn_images(), drawn_images()
+    assert [one.tobytes() for one in first] == [one.tobytes() for one in again]
+    assert len({one.tobytes() for one in first}) == len(first)
+    assert {one.mode for one in first} == {"RGB"}
