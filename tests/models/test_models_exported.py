@@ -323,3 +323,48 @@ def test_keys_of_its_own(
 def test_timm_is_what_was_exported() -> None:
     """The architecture that the tests above rest on is the packaged one."""
     assert timm.create_model("tf_efficientnet_lite0").num_features == 1280
+
+
+def test_equal_ranks_on_a_shipped_catalog(
+    exported: dict[str, Path], lite0: Embedder, load: Callable[..., Embedder]
+) -> None:
+    """Photos against the catalog, through timm, ONNX Runtime and TorchScript, each by its whole way."""
+    import csv
+
+    from pytest_prodbench.datasets.decoding import decode
+
+    folder = Path(__file__).parents[2] / "fixtures/catalogs/diy"
+    with (folder / "manifest.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    gallery = [row for row in rows if row["role"] == "gallery"][:160]
+    known = {row["product_id"] for row in gallery}
+    queries = [row for row in rows if row["role"] == "query" and row["product_id"] in known][:60]
+    assert len(queries) == 60
+    photos = [
+        decode(folder / row["image"], where=row["image"], max_pixels=10**7)
+        for row in (*gallery, *queries)
+    ]
+    models = {"timm": lite0} | {
+        kind: load(f"{kind}:lite0", checkpoint=str(exported[kind]), preprocess=STATED)
+        for kind in KINDS
+    }
+    right = np.array([[q["product_id"] == g["product_id"] for g in gallery] for q in queries])
+    ranks, gaps = {}, {}
+    for name, model in models.items():
+        tensors = [model.preprocess(photo) for photo in photos]
+        with torch.inference_mode():
+            vectors = torch.cat(
+                [model.embed(torch.stack(tensors[i : i + 8])) for i in range(0, len(tensors), 8)]
+            )
+        unit = torch.nn.functional.normalize(vectors.double(), dim=1).numpy()
+        scores = unit[len(gallery) :] @ unit[: len(gallery)].T
+        best = np.where(right, scores, -np.inf).max(axis=1)
+        others = np.where(right, -np.inf, scores)
+        ranks[name] = 1 + (others >= best[:, None]).sum(axis=1)
+        gaps[name] = np.abs(others - best[:, None]).min(axis=1)
+    # Rounding may turn two scores around that are as good as equal, and no others.
+    clear = np.minimum.reduce(list(gaps.values())) > 1e-5
+    assert clear.mean() > 0.9
+    for kind in KINDS:
+        np.testing.assert_array_equal(ranks[kind][clear], ranks["timm"][clear])
+    assert 0.1 < np.mean(ranks["timm"] == 1) < 0.9, "a catalog that tells models apart"
