@@ -60,7 +60,7 @@ def _match(curve: Curve | None) -> Chart | None:
         return None
     read = [f"{figure(y)} at {x:g}" for x, y in zip(curve.x, curve.y, strict=False) if x in READ_AT]
     return Chart(
-        "Cumulative match",
+        "Cumulative match (recall@k)",
         _by(curve),
         specification(
             rows, _x(curve), _y(curve), [*_band(curve), _line(), _dots(curve, unseen=True)]

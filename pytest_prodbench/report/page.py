@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
-from pytest_prodbench.report.all_numbers import Number, all_numbers, anchor_of, anchors
+from pytest_prodbench.report.all_numbers import Number, all_numbers
 from pytest_prodbench.report.answers import Answers, answers
 from pytest_prodbench.report.charts import charts
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
+from pytest_prodbench.report.confused import CONFUSED_SHOWN, PICTURES, Confused, confused
+from pytest_prodbench.report.costs import Fact, costs
 from pytest_prodbench.report.gallery import QUERIES_SHOWN, RESULTS_SHOWN, Gallery, gallery
 from pytest_prodbench.report.matrix import Matrix, Reading, demands, matrix, reading
 from pytest_prodbench.report.sections import (
@@ -23,6 +25,7 @@ from pytest_prodbench.report.sections import (
     sections,
 )
 from pytest_prodbench.report.standing import change_line, stamp, standing, waivers
+from pytest_prodbench.report.terms import Terms
 from pytest_prodbench.report.trade_offs import trade_offs
 from pytest_prodbench.report.vega_lite import Chart
 
@@ -39,6 +42,9 @@ PAGE_THUMBNAILS = 1500
 
 FEWEST_QUERIES = 2
 """Each pair shows so many, however many pairs there are."""
+
+FEWEST_CONFUSED = 1
+"""Likewise of its confused products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,9 @@ class PairView:
     axis: Axis
     charts: tuple[Chart, ...]
     numbers: tuple[Number, ...]
+    costs: tuple[Fact, ...]
     change: str | None
+    confused: tuple[Confused, ...]
     gallery: Gallery | None
     root: str | None
 
@@ -117,7 +125,7 @@ class Page:
     matrix: Matrix
     queries_shown: int
     results_shown: int
-    terms: Mapping[str, str]
+    terms: Terms
     verdicts: dict[str, int]
     stamp: str | None
     standing: list[str]
@@ -130,21 +138,15 @@ class Page:
             row.charts for view in self.sectors for row in view.pairs
         )
 
-    def anchor_of(self, metric: str) -> str | None:
-        """Return the id of what defines a metric; None where nothing does."""
-        return anchor_of(metric, self.terms)
-
 
 def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     """Work out everything that the page shows."""
-    tables = max(len(queries), 1)
-    room = PAGE_THUMBNAILS // (tables * (1 + RESULTS_SHOWN))
-    limit = min(QUERIES_SHOWN, max(FEWEST_QUERIES, room))
-    terms = anchors(record.definitions)
+    limits = shares(len(queries))
+    terms = Terms.of(record)
     views = []
     for number, section in enumerate(sections(record), start=1):
         pairs = tuple(
-            _pair(pair, f"pair-{number}-{place}", record, queries.get(pair.name), limit, terms)
+            _pair(pair, f"pair-{number}-{place}", record, queries.get(pair.name), limits, terms)
             for place, pair in enumerate(section.pairs, start=1)
         )
         values = [
@@ -164,7 +166,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
             [view.section for view in views],
             {(v.section.name, row.pair.name): row.anchor for v in views for row in v.pairs},
         ),
-        queries_shown=limit,
+        queries_shown=limits[0],
         results_shown=RESULTS_SHOWN,
         terms=terms,
         verdicts={
@@ -177,18 +179,32 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     )
 
 
+def shares(tables: int) -> tuple[int, int]:
+    """Return how many queries and how many confused products each pair shows with pictures.
+
+    Args:
+        tables: pairs that have a table of queries; they share the photos of the page.
+    """
+    photos = PAGE_THUMBNAILS // max(tables, 1)
+    # Confused products get a quarter of the photos at most: queries show what else there is.
+    pairs = min(CONFUSED_SHOWN, max(FEWEST_CONFUSED, photos // (4 * PICTURES)))
+    room = (photos - pairs * PICTURES) // (1 + RESULTS_SHOWN)
+    return min(QUERIES_SHOWN, max(FEWEST_QUERIES, room)), pairs
+
+
 def _pair(
     pair: PairRecord,
     anchor: str,
     record: RunRecord,
     table: pa.Table | None,
-    limit: int,
-    terms: Mapping[str, str],
+    limits: tuple[int, int],
+    terms: Terms,
 ) -> PairView:
     measured = pair.measurement.metrics if pair.measurement else {}
     headline = measured.get(HEADLINE)
     conditions = columns(pair.measurement) if pair.measurement else ()
-    limits = [check.limit for check in demands(pair, HEADLINE)]
+    demanded = [check.limit for check in demands(pair, HEADLINE)]
+    shown, pictured = limits
     dataset = record.datasets.get(pair.dataset)
     return PairView(
         anchor=anchor,
@@ -197,16 +213,22 @@ def _pair(
         why=tuple(reasons(pair)),
         cells=tuple(reading(pair, name) for name, _ in METRICS),
         headline=headline,
-        limit=max(limits, default=None),
+        limit=max(demanded, default=None),
         conditions=conditions,
         crossings=crossings(pair.measurement) if pair.measurement else None,
         axis=Axis.around(
             value for column in conditions for part in column.slices for value in _ends(part.recall)
         ),
         charts=charts(pair.measurement, table) if pair.measurement else (),
-        numbers=all_numbers(measured, terms),
+        numbers=all_numbers(measured, terms.places),
+        costs=costs(pair, record.models.get(pair.model)),
         change=change_line(pair),
-        gallery=None if table is None else gallery(table, limit, pair.comparison),
+        confused=(
+            ()
+            if table is None or pair.measurement is None
+            else confused(table, pair.measurement.confusions, pictured)
+        ),
+        gallery=None if table is None else gallery(table, shown, pair.comparison),
         root=dataset.root if dataset else None,
     )
 

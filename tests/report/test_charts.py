@@ -36,7 +36,7 @@ def lines(chart):
 def test_one_chart_a_question_and_none_without_a_curve():
     titles = [chart.title for chart in charts(b.detailed())]
     assert titles == [
-        "Cumulative match",
+        "Cumulative match (recall@k)",
         "Growth of the catalog (recall@1)",
         "Verification: is this the very item?",
         "Open set: is it in the catalog at all?",
@@ -182,7 +182,7 @@ def test_a_trade_off_compares_on_what_all_were_measured_on(tmp_path):
     record = record.model_copy(update={"pairs": [*record.pairs, extra]})
     (chart,) = trade_offs(record)
     assert len({row["y"] for row in rows(chart)}) == 1
-    assert chart.notes == ("Mean over 1 dataset that all of them were measured on.",)
+    assert chart.notes == ("recall@1: mean over 1 dataset that all of them were measured on.",)
 
 
 number = st.floats(allow_nan=False, allow_infinity=False)
