@@ -68,6 +68,10 @@ def run_page(record: RunRecord, queries: Mapping[str, pa.Table], around: Surroun
         around: where its pictures are.
     """
     view = build(record, queries)
+    around.drawings.begin(chart.spec for chart in view.charts)
+    # Meanwhile the pictures: thumbnails are kept once they are made.
+    for root, image in view.pictures:
+        around.picture(root, image)
     return render(
         "index.html",
         around,

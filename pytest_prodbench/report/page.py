@@ -30,7 +30,7 @@ from pytest_prodbench.report.trade_offs import trade_offs
 from pytest_prodbench.report.vega_lite import Chart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -134,9 +134,25 @@ class Page:
     @property
     def drawn(self) -> bool:
         """Return whether there is a chart on the page."""
-        return bool(self.trade_offs) or any(
-            row.charts for view in self.sectors for row in view.pairs
-        )
+        return bool(self.charts)
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Return all charts of the page."""
+        rows = (row for view in self.sectors for row in view.pairs)
+        return [*self.trade_offs, *(chart for row in rows for chart in row.charts)]
+
+    @property
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield (folder of a dataset, image) of all photos of the page."""
+        for row in (row for view in self.sectors for row in view.pairs):
+            shots = row.gallery.shots if row.gallery else ()
+            images = [image for one in row.confused for image in (one.query, one.right, one.wrong)]
+            images += [
+                image for shot in shots for image in (shot.query, *(r.image for r in shot.results))
+            ]
+            if row.root is not None:
+                yield from ((row.root, image) for image in images if image)
 
 
 def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.report.vega_lite import Chart, short, specification
 from pytest_prodbench.report.wording import count, figure
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 BINS = 24
@@ -17,30 +17,30 @@ BINS = 24
 
 def score_histogram(table: pa.Table) -> Chart | None:
     """Return how many queries have which score at their first result; None where none has a result."""
-    known = [
-        (scores[0], "right" if right[0] else "wrong")
-        for scores, right in zip(
-            table["top_scores"].to_pylist(), table["top_relevant"].to_pylist(), strict=True
-        )
-        if scores and math.isfinite(scores[0])
-    ]
-    if not known:
+    import numpy as np
+
+    right, wrong = _first_scores(table)
+    if not len(right) + len(wrong):
         return None
-    low, high = min(s for s, _ in known), max(s for s, _ in known)
+    both = np.concatenate([right, wrong])
+    low, high = float(both.min()), float(both.max())
     width = (high - low) / BINS or 1e-6
-    counted: dict[tuple[int, str], int] = {}
-    for score, kind in known:
-        key = (min(int((score - low) / width), BINS - 1), kind)
-        counted[key] = counted.get(key, 0) + 1
     rows = [
         {
             "x": short(low + place * width),
             "to": short(low + (place + 1) * width),
-            "y": n,
+            "y": int(n),
             "first result": kind,
         }
-        for (place, kind), n in sorted(counted.items())
+        for kind, scores in (("right", right), ("wrong", wrong))
+        for place, n in enumerate(
+            np.bincount(
+                np.minimum((scores - low) / width, BINS - 1).astype(np.intp), minlength=BINS
+            )
+        )
+        if n
     ]
+    rows.sort(key=lambda row: (row["x"], row["first result"]))
     spec = specification(
         rows,
         {
@@ -77,12 +77,10 @@ def score_histogram(table: pa.Table) -> Chart | None:
             }
         ],
     )  # fmt: skip
-    right = sorted(score for score, kind in known if kind == "right")
-    wrong = sorted(score for score, kind in known if kind == "wrong")
     read = [
-        f"{kind} {count(len(scores))}, median {figure(scores[(len(scores) - 1) // 2])}"
+        f"{kind} {count(len(scores))}, median {figure(float(np.sort(scores)[(len(scores) - 1) // 2]))}"
         for kind, scores in (("right", right), ("wrong", wrong))
-        if scores
+        if len(scores)
     ]
     return Chart(
         "Scores of right and wrong first results",
@@ -92,3 +90,20 @@ def score_histogram(table: pa.Table) -> Chart | None:
         "; ".join(read),
         (),
     )
+
+
+def _first_scores(
+    table: pa.Table,
+) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return the finite scores of right and of wrong first results, float64 each."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    lists = table.select(["top_scores", "top_relevant"])
+    lists = lists.filter(pc.greater(pc.list_value_length(lists["top_scores"]), 0))
+    if not len(lists):
+        return np.empty(0), np.empty(0)
+    scores = pc.list_element(lists["top_scores"], 0).to_numpy().astype(np.float64)
+    right = pc.list_element(lists["top_relevant"], 0).to_numpy().astype(bool)
+    finite = np.isfinite(scores)
+    return scores[finite & right], scores[finite & ~right]

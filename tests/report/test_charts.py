@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 
@@ -10,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_prodbench.report.charts import LEAST_SHARE, charts
+from pytest_prodbench.report.charts import LEAST_SHARE, PIXELS, charts
 from pytest_prodbench.report.drawing import ATTRIBUTES, TAGS, Drawings
 from pytest_prodbench.report.score_histogram import BINS
 from pytest_prodbench.report.trade_offs import front, trade_offs
+from pytest_prodbench.report.vega_lite import WIDTH
 
 from . import builders as b
 from .four_sectors import four_sectors
@@ -141,6 +144,34 @@ def test_the_histogram_counts_every_query_once(found):
     edges = [end for bar in rows(chart) for end in (bar["x"], bar["to"])]
     assert min(edges) == pytest.approx(low, abs=1e-4)
     assert max(edges) == pytest.approx(high, abs=1e-4)
+
+
+def test_queries_without_a_result_or_a_score_are_in_no_bar():
+    empty = {"top_scores": [], "top_relevant": [], "top_images": [], "top_products": []}
+    one = {"top_relevant": [True], "top_images": ["c"], "top_products": ["A"]}
+    table = b.table(
+        [
+            b.row("1.jpg", "A", 1, **empty),
+            b.row("2.jpg", "A", 1, top_scores=[float("nan")], **one),
+            b.row("3.jpg", "A", 1, top_scores=[0.5], **one),
+        ]
+    )
+    (chart,) = charts(b.measurement(), table)
+    assert [(bar["first result"], bar["y"]) for bar in rows(chart)] == [("right", 1)]
+    assert chart.reading == "right 1, median 0.500"
+    assert charts(b.measurement(), b.table([b.row("1.jpg", "A", 1, **empty)])) == ()
+    assert charts(b.measurement(), b.table([])) == ()
+
+
+def test_points_that_nobody_can_tell_apart_are_left_out():
+    steps = [n / 999 for n in range(1000)]
+    far = [0.001 ** (1 - step) for step in steps]
+    (chart,) = drawn(verification=b.curve(far, steps))
+    kept = rows(chart)
+    assert len(kept) < 250
+    assert (kept[0]["x"], kept[-1]["x"]) == (0.001, 1)
+    across = [math.log10(row["x"]) * WIDTH / 3 for row in kept]
+    assert max(b - a for a, b in itertools.pairwise(across)) < 2 * PIXELS
 
 
 points = st.lists(
