@@ -3,9 +3,10 @@
 python benchmarks/pages.py RUN [--queries 100000] [--rounds N]
 
 RUN is the folder of a finished run whose photos lie where they did. Each page is written by a fresh process
-(Python, imports, reading the evidence: all counted; processor time: of all processes together), with an empty cache of pictures and with a full one. The
-large run is made of RUN's first dataset: the rows of its queries again and again under other names and
-digests, with all its models. Peak memory is the whole process, those that draw charts apart.
+(Python, imports, reading the evidence: all counted), with an empty cache of pictures and with a full one.
+Processor time is that of all processes together. The large run is made of RUN's first dataset: the rows of its
+queries again and again under other names and digests, with all its models. Peak memory is that of the process
+that writes the page; those that draw charts are not in it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def write_page(run: Path, project: Path, cache: Path) -> dict[str, float]:
 
 
 def in_a_fresh_process(run: Path, project: Path, cache: Path) -> dict[str, float]:
-    """Write the page in a process that does nothing else; adds its wall time and processor time in seconds."""
+    """Write the page in a process that does nothing else; adds wall and processor time in seconds."""
     import resource
 
     command = [sys.executable, __file__, "--child", str(run), str(project), str(cache)]
@@ -133,11 +134,15 @@ def measure(title: str, run: Path, project: Path, rounds: int) -> None:
                 results.append(in_a_fresh_process(here, project, cache))
     for state, results in found.items():
         seconds = sorted(result["seconds"] for result in results)
-        print(
-            f"| {title} | {state} | {statistics.median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f}) "
-            f"| {min(r['processor'] for r in results):.1f} | {results[0]['bytes'] / 1e6:.1f} | {max(r['peak'] for r in results):,.0f} |",
-            flush=True,
+        cells = (
+            title,
+            state,
+            f"{statistics.median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})",
+            f"{min(result['processor'] for result in results):.1f}",
+            f"{results[0]['bytes'] / 1e6:.1f}",
+            f"{max(result['peak'] for result in results):,.0f}",
         )
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:

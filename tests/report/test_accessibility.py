@@ -25,7 +25,9 @@ def violations(browser, path, **context) -> list[str]:
     page = browser.new_context(bypass_csp=True, **context).new_page()
     page.goto(path.as_uri())
     pair = page.locator("details.pair").first
-    pair.evaluate("one => [one, ...one.querySelectorAll('details')].forEach(it => { it.open = true })")
+    pair.evaluate(
+        "one => [one, ...one.querySelectorAll('details')].forEach(it => { it.open = true })"
+    )
     page.evaluate(axe)
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     assert len(found["passes"]) > 30  # it has looked
