@@ -4,9 +4,9 @@ python benchmarks/pages.py RUN [--queries 100000] [--rounds N]
 
 RUN is the folder of a finished run whose photos lie where they did. Each page is written by a fresh process
 (Python, imports, reading the evidence: all counted), with an empty cache of pictures and with a full one.
-Processor time is that of all processes together. The large run is made of RUN's first dataset: the rows of its
-queries again and again under other names and digests, with all its models. Peak memory is that of the process
-that writes the page; those that draw charts are not in it.
+Processor time is that of all processes together. The large run is made of RUN's first dataset: the rows of
+its queries again and again under other names and digests, with all its models. Peak memory is that of the
+process that writes the page; those that draw charts are not in it.
 """
 
 from __future__ import annotations
