@@ -60,11 +60,16 @@ class Drawings:
         self._cache = cache_dir and cache_dir / FOLDER
         self._apart: DrawnApart | None = None
 
-    def begin(self, specs: Iterable[Spec]) -> None:
-        """Begin to draw what will be asked for and is not in the cache, on other cores; returns at once."""
+    def begin(self, specs: Iterable[Spec], *, script: bool = True) -> None:
+        """Begin to draw what will be asked for and is not in the cache, on other cores; returns at once.
+
+        Args:
+            specs: all that a page will ask for.
+            script: whether it will ask for the script, too.
+        """
         texts = dict.fromkeys(map(_text, specs))
         missing = [text for text in texts if self._in_cache(f"{_digest(text)}.svg") is None]
-        script = bool(missing) and self._in_cache(LIBRARY) is None
+        script = script and bool(missing) and self._in_cache(LIBRARY) is None
         self._apart = DrawnApart(missing, script=script)
 
     def svg(self, spec: Spec) -> str:

@@ -68,7 +68,7 @@ def run_page(record: RunRecord, queries: Mapping[str, pa.Table], around: Surroun
         around: where its pictures are.
     """
     view = build(record, queries)
-    around.drawings.begin(chart.spec for chart in view.charts)
+    around.drawings.begin((chart.spec for chart in view.charts), script=not around.library)
     # Meanwhile the pictures: thumbnails are kept once they are made.
     for root, image in view.pictures:
         around.picture(root, image)

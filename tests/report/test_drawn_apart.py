@@ -86,6 +86,16 @@ def test_what_is_in_the_cache_is_not_drawn_again(specs, two_cores, tmp_path, mon
     assert ([again.svg(spec) for spec in specs], again.script()) == expected
 
 
+def test_a_page_that_has_the_script_elsewhere_does_not_wait_for_it(specs, two_cores, monkeypatch):
+    asked = []
+    monkeypatch.setattr(drawn_apart, "_draw", lambda texts, script: asked.append(script) or {})
+    drawings = Drawings()
+    drawings.begin(specs, script=False)
+    for spec in specs:  # waits for both processes
+        drawings.svg(spec)
+    assert asked == ["", ""]
+
+
 @pytest.mark.parametrize(("count", "processes"), [(24, 2), (81, 2), (81, 4), (500, 4)])
 def test_work_is_dealt_evenly(count, processes):
     texts = [str(number) for number in range(count)]
