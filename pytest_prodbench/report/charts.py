@@ -250,7 +250,8 @@ def _dots(curve: Curve, *, hollow: bool = False, unseen: bool = False) -> Spec:
     if hollow:
         mark |= {"filled": False, "fill": "var(--card)"}
     if unseen and len(curve.x) > 1:
-        mark |= {"opacity": 0, "size": 80}
+        # Clipped, or they would make room for themselves that the drawing without them does not have.
+        mark |= {"opacity": 0, "size": 80, "clip": True}
     tooltip = [
         {"field": "x", "title": words(curve.x_label, 48), "format": ".4~g"},
         {"field": "y", "title": words(curve.y_label, 48), "format": ".3f"},
