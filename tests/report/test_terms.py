@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_prodbench.report.html import environment
 from pytest_prodbench.report.sections import METRICS
 from pytest_prodbench.report.terms import Terms
 
@@ -126,3 +127,9 @@ def test_reasons_and_changes_name_their_metric(tmp_path):
     failed = [reason for reason in reasons if "must be at least" in reason]
     assert failed
     assert all(re.search(r'popovertarget="about-\d+">recall@1</button> is', one) for one in failed)
+
+
+def test_on_a_page_without_definitions_names_are_words():
+    macros = environment().get_template("macros.html").make_module({})
+    assert macros.named("recall@1", "R@1") == "R@1"
+    assert macros.told("recall@1 < 0.5") == "<bdi>recall@1 &lt; 0.5</bdi>"
