@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.score_histogram import score_histogram
-from pytest_prodbench.report.vega_lite import Chart, Spec, short, specification, words
+from pytest_prodbench.report.vega_lite import (
+    HEIGHT,
+    WIDTH,
+    Chart,
+    Spec,
+    short,
+    specification,
+    words,
+)
 from pytest_prodbench.report.wording import count, figure
 
 if TYPE_CHECKING:
@@ -21,6 +30,9 @@ READ_AT = (1, 5, 10, 20)
 
 LEAST_SHARE = 0.001
 """Where the axis of wrongly accepted ones begins: what is rarer stands at its left end."""
+
+PIXELS = 1.5
+"""Points nearer than this to the one before, across and up, are not drawn: nobody sees them."""
 
 SMALLEST, LARGEST = 1e-9, 1e15
 """What a logarithmic axis is stretched for; nothing that is measured is beyond."""
@@ -79,7 +91,7 @@ def _match(curve: Curve | None) -> Chart | None:
         return None
     read = [f"{figure(y)} at {x:g}" for x, y in zip(curve.x, curve.y, strict=False) if x in READ_AT]
     return Chart(
-        "Cumulative match",
+        "Cumulative match (recall@k)",
         _by(curve),
         specification(
             rows, _x(curve), _y(curve), [*_band(curve), _line(), _dots(curve, unseen=True)]
@@ -159,7 +171,18 @@ def _operating_rows(curve: Curve) -> list[dict[str, float]]:
     """What is off the scale at its left end is one point: what was accepted at its beginning."""
     rows = [row | {"x": max(row["x"], LEAST_SHARE)} for row in _rows(curve, positive=False)]
     first = sum(row["x"] <= LEAST_SHARE for row in rows) - 1
-    return [row for row in rows[max(first, 0) :] if row["x"] <= 1]
+    return _apart([row for row in rows[max(first, 0) :] if row["x"] <= 1])
+
+
+def _apart(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Leave out points that stand on the one before; the first and the last stay."""
+    kept = rows[:1]
+    for place, row in enumerate(rows[1:], start=2):
+        across = WIDTH * math.log(row["x"] / kept[-1]["x"]) / -math.log(LEAST_SHARE)
+        up = HEIGHT * abs(row["y"] - kept[-1]["y"])
+        if max(across, up) >= PIXELS or place == len(rows):
+            kept.append(row)
+    return kept
 
 
 def _joined(measured: Curve | None, beyond: Curve) -> Curve:
@@ -246,7 +269,8 @@ def _dots(curve: Curve, *, hollow: bool = False, unseen: bool = False) -> Spec:
     if hollow:
         mark |= {"filled": False, "fill": "var(--card)"}
     if unseen and len(curve.x) > 1:
-        mark |= {"opacity": 0, "size": 80}
+        # Clipped, or they would make room for themselves that the drawing without them does not have.
+        mark |= {"opacity": 0, "size": 80, "clip": True}
     tooltip = [
         {"field": "x", "title": words(curve.x_label, 48), "format": ".4~g"},
         {"field": "y", "title": words(curve.y_label, 48), "format": ".3f"},

@@ -16,11 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_bytes
+from pytest_prodbench.report.drawn_apart import SCRIPT, DrawnApart
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_prodbench.report.vega_lite import Spec
 
 FOLDER = "charts"
+
+LIBRARY = "vega.js"
+"""Name of the charts' script in the cache."""
 
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -52,28 +58,75 @@ class Drawings:
 
     def __init__(self, cache_dir: Path | None = None) -> None:
         self._cache = cache_dir and cache_dir / FOLDER
+        self._apart: DrawnApart | None = None
+
+    def begin(self, specs: Iterable[Spec], *, script: bool = True) -> None:
+        """Begin to draw what will be asked for and is not in the cache, on other cores; returns at once.
+
+        Args:
+            specs: all that a page will ask for.
+            script: whether it will ask for the script, too.
+        """
+        texts = dict.fromkeys(map(_text, specs))
+        missing = [text for text in texts if self._in_cache(f"{_digest(text)}.svg") is None]
+        script = script and bool(missing) and self._in_cache(LIBRARY) is None
+        self._apart = DrawnApart(missing, script=script)
 
     def svg(self, spec: Spec) -> str:
         """Return the drawing, as an element to stand in a page; colours are the page's variables."""
-        text = json.dumps(spec, sort_keys=True, ensure_ascii=False)
-        return self._kept(f"{_digest(text)}.svg", lambda: _clean(_drawn(text)))
+        text = _text(spec)
+        apart = self._apart
+
+        def make() -> str:
+            return _clean((apart and apart.drawing(text)) or _drawn(text))
+
+        return self._kept(f"{_digest(text)}.svg", make)
 
     def script(self) -> str:
         """Return Vega, Vega-Lite and Vega-Embed in one script that sets ``window.vegaEmbed``."""
-        return self._kept("vega.js", _bundle)
+        apart = self._apart
+
+        def make() -> str:
+            # In a page, what looks like the end of its element would be.
+            return ((apart and apart.script()) or _bundle()).replace("</script", "<\\/script")
+
+        return self._kept(LIBRARY, make)
 
     def _kept(self, name: str, make: Callable[[], str]) -> str:
-        if self._cache is None:
-            return make()
-        path = self._cache / f"vl-convert-{version('vl-convert-python')}" / name
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            digest, _, text = path.read_text(encoding="utf-8").partition("\n")
-            if digest == _digest(text):
-                return text
+        kept = self._in_cache(name)
+        if kept is not None:
+            return kept
         text = make()
-        with contextlib.suppress(OSError):  # a read-only folder costs the copy, not the picture
-            atomic_write_bytes(path, f"{_digest(text)}\n{text}".encode(), durable=False)
+        path = self._path(name)
+        if path is not None:
+            with contextlib.suppress(OSError):  # a read-only folder costs the copy, not the picture
+                atomic_write_bytes(path, f"{_digest(text)}\n{text}".encode(), durable=False)
         return text
+
+    def _in_cache(self, name: str) -> str | None:
+        """What is kept under a name; None where nothing whole is."""
+        path = self._path(name)
+        if path is not None:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+                if digest == _digest(text):
+                    return text
+        return None
+
+    def _path(self, name: str) -> Path | None:
+        if self._cache is None:
+            return None
+        return self._cache / f"vl-convert-{version('vl-convert-python')}" / name
+
+
+def _text(spec: Spec) -> str:
+    return json.dumps(_still(spec), sort_keys=True, ensure_ascii=False)
+
+
+def _still(spec: Spec) -> Spec:
+    """Leave out what only the pointer finds: unseen points are most of a drawing."""
+    layers = [one for one in spec.get("layer", ()) if one["mark"].get("opacity") != 0]
+    return {**spec, "layer": layers} if layers else spec
 
 
 def _digest(text: str) -> str:
@@ -91,9 +144,7 @@ def _drawn(text: str) -> str:
 def _bundle() -> str:
     import vl_convert
 
-    script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-    # In a page, what looks like the end of its element would be.
-    return script.replace("</script", "<\\/script")
+    return str(vl_convert.javascript_bundle(SCRIPT))
 
 
 def _clean(svg: str) -> str:

@@ -100,26 +100,25 @@ def gallery(
     """
     import pyarrow.compute as pc
 
-    names, contents = table["query"].to_pylist(), table["content"].to_pylist()
-    ranks = table["rank"].to_pylist()
     changed = changed_sides(comparison)
-    place: dict[str, int] = {}
-    for row, name in enumerate(names):
-        place.setdefault(name, row)
+    place = _places(table, changed)
     first = [place[name] for name in _alternating(comparison) if name in place][:limit]
-    # Photos that are listed twice share their digest, which leaves the path to decide.
-    keys = [("content", "ascending"), ("query", "ascending")]
-    by_digest = pc.sort_indices(table.select(["content", "query"]), keys).to_pylist()
-    misses = [row for row in by_digest if (ranks[row] or 1) > 1]
-    worst = _without(sorted(misses, key=lambda row: -ranks[row]), first)
-    worst = worst[: (limit - len(first) + 1) // 2]
-    sample = _without(by_digest, [*first, *worst])[: limit - len(first) - len(worst)]
+    # Rows are chosen without a look at each of them: a run may have a million. Photos that are listed twice
+    # share their digest, which leaves the path to decide.
+    by_digest = [("content", "ascending"), ("query", "ascending")]
+    keys = table.select(["rank", "content", "query"])
+    missed = pc.indices_nonzero(pc.fill_null(pc.greater(keys["rank"], 1), fill_value=False))
+    by_rank = pc.sort_indices(keys.take(missed), [("rank", "descending"), *by_digest])
+    half = (limit - len(first) + 1) // 2
+    worst = _without(missed.take(by_rank[: half + len(first)]).to_pylist(), first)[:half]
+    others = pc.sort_indices(keys, by_digest)[: limit + len(first) + len(worst)].to_pylist()
+    sample = _without(others, [*first, *worst])[: limit - len(first) - len(worst)]
     shown = _shots(table, [*first, *worst, *sample], changed)
     return Gallery(
-        queries=len(contents),
-        misses=len(misses),
+        queries=len(table),
+        misses=len(missed),
         absent=table["rank"].null_count,
-        changes=len(changed.keys() & place.keys()),
+        changes=len(place),
         changed=shown[: len(first)],
         worst=shown[len(first) : len(first) + len(worst)],
         sample=shown[len(first) + len(worst) :],
@@ -133,6 +132,21 @@ def changed_sides(comparison: PairComparison | None) -> dict[str, str]:
     return dict.fromkeys(comparison.newly_failing, "newly failing") | dict.fromkeys(
         comparison.newly_right, "newly right"
     )
+
+
+def _places(table: pa.Table, names: Collection[str]) -> dict[str, int]:
+    """Return for each name that the table has its first row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not names:
+        return {}
+    wanted = pc.is_in(table["query"], value_set=pa.array(sorted(names), pa.string()))
+    rows = pc.indices_nonzero(wanted)
+    place: dict[str, int] = {}
+    for row, name in zip(rows.to_pylist(), table["query"].take(rows).to_pylist(), strict=True):
+        place.setdefault(name, row)
+    return place
 
 
 def named_shots(table: pa.Table, contents: Sequence[str]) -> tuple[Shot, ...]:

@@ -68,6 +68,10 @@ def run_page(record: RunRecord, queries: Mapping[str, pa.Table], around: Surroun
         around: where its pictures are.
     """
     view = build(record, queries)
+    around.drawings.begin((chart.spec for chart in view.charts), script=not around.library)
+    # Meanwhile the pictures: thumbnails are kept once they are made.
+    for root, image in view.pictures:
+        around.picture(root, image)
     return render(
         "index.html",
         around,
@@ -162,7 +166,7 @@ def environment() -> Environment:
         # Nothing can be isolated inside an attribute or a title.
         return wording.line(wording.unturned(text), limit)
 
-    def cut(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
+    def shortened(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
         # As they are shown: a filter needs no megabyte.
         return [[attribute(name, 80), attribute(value, 80)] for name, value in pairs]
 
@@ -187,7 +191,9 @@ def environment() -> Environment:
         note=note,
         attribute=attribute,
         gain=change_gain,
-        cut=cut,
+        shortened=shortened,
+        cut=wording.line,
+        cut_lines=wording.paragraph,
         json=partial(json.dumps, ensure_ascii=False),
         gist=wording.gist,
         figure=wording.figure,

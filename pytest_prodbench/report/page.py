@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
-from pytest_prodbench.report.all_numbers import Number, all_numbers, anchor_of, anchors
+from pytest_prodbench.report.all_numbers import Number, all_numbers
 from pytest_prodbench.report.answers import Answers, answers
 from pytest_prodbench.report.charts import charts
 from pytest_prodbench.report.conditions import Column, Crossings, columns, crossings
+from pytest_prodbench.report.confused import CONFUSED_SHOWN, PICTURES, Confused, confused
+from pytest_prodbench.report.costs import Fact, costs
 from pytest_prodbench.report.gallery import QUERIES_SHOWN, RESULTS_SHOWN, Gallery, gallery
 from pytest_prodbench.report.matrix import Matrix, Reading, demands, matrix, reading
 from pytest_prodbench.report.sections import (
@@ -24,11 +26,12 @@ from pytest_prodbench.report.sections import (
     sections,
 )
 from pytest_prodbench.report.standing import change_line, stamp, standing, waivers
+from pytest_prodbench.report.terms import Terms
 from pytest_prodbench.report.trade_offs import trade_offs
 from pytest_prodbench.report.vega_lite import Chart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -40,6 +43,9 @@ PAGE_THUMBNAILS = 1500
 
 FEWEST_QUERIES = 2
 """Each pair shows so many, however many pairs there are."""
+
+FEWEST_CONFUSED = 1
+"""Likewise of its confused products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,9 @@ class PairView:
     axis: Axis
     charts: tuple[Chart, ...]
     numbers: tuple[Number, ...]
+    costs: tuple[Fact, ...]
     change: str | None
+    confused: tuple[Confused, ...]
     gallery: Gallery | None
     root: str | None
 
@@ -118,7 +126,7 @@ class Page:
     matrix: Matrix
     queries_shown: int
     results_shown: int
-    terms: Mapping[str, str]
+    terms: Terms
     verdicts: dict[str, int]
     stamp: str | None
     standing: list[str]
@@ -127,28 +135,38 @@ class Page:
     @property
     def drawn(self) -> bool:
         """Return whether there is a chart on the page."""
-        return bool(self.trade_offs) or any(
-            row.charts for view in self.sectors for row in view.pairs
-        )
+        return bool(self.charts)
 
-    def anchor_of(self, metric: str) -> str | None:
-        """Return the id of what defines a metric; None where nothing does."""
-        return anchor_of(metric, self.terms)
+    @property
+    def charts(self) -> list[Chart]:
+        """Return all charts of the page."""
+        rows = (row for view in self.sectors for row in view.pairs)
+        return [*self.trade_offs, *(chart for row in rows for chart in row.charts)]
+
+    @property
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield (folder of a dataset, image) of all photos of the page."""
+        for row in (row for view in self.sectors for row in view.pairs):
+            shots = row.gallery.shots if row.gallery else ()
+            images = [image for one in row.confused for image in (one.query, one.right, one.wrong)]
+            images += [
+                image for shot in shots for image in (shot.query, *(r.image for r in shot.results))
+            ]
+            if row.root is not None:
+                yield from ((row.root, image) for image in images if image)
 
 
 def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     """Work out everything that the page shows."""
-    tables = max(len(queries), 1)
-    room = PAGE_THUMBNAILS // (tables * (1 + RESULTS_SHOWN))
-    limit = min(QUERIES_SHOWN, max(FEWEST_QUERIES, room))
-    terms = anchors(record.definitions)
+    limits = shares(len(queries))
+    terms = Terms.of(record)
     found = sections(record)
     places = pair_anchors(found)
     views = []
     for number, section in enumerate(found, start=1):
         pairs = tuple(
             _pair(
-                pair, places[section.name, pair.name], record, queries.get(pair.name), limit, terms
+                pair, places[section.name, pair.name], record, queries.get(pair.name), limits, terms
             )
             for pair in section.pairs
         )
@@ -165,7 +183,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
         away=narrowed_away(record),
         metrics=METRICS,
         matrix=matrix(record, found, places),
-        queries_shown=limit,
+        queries_shown=limits[0],
         results_shown=RESULTS_SHOWN,
         terms=terms,
         verdicts={
@@ -178,18 +196,32 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
     )
 
 
+def shares(tables: int) -> tuple[int, int]:
+    """Return how many queries and how many confused products each pair shows with pictures.
+
+    Args:
+        tables: pairs that have a table of queries; they share the photos of the page.
+    """
+    photos = PAGE_THUMBNAILS // max(tables, 1)
+    # Confused products get a quarter of the photos at most: queries show what else there is.
+    pairs = min(CONFUSED_SHOWN, max(FEWEST_CONFUSED, photos // (4 * PICTURES)))
+    room = (photos - pairs * PICTURES) // (1 + RESULTS_SHOWN)
+    return min(QUERIES_SHOWN, max(FEWEST_QUERIES, room)), pairs
+
+
 def _pair(
     pair: PairRecord,
     anchor: str,
     record: RunRecord,
     table: pa.Table | None,
-    limit: int,
-    terms: Mapping[str, str],
+    limits: tuple[int, int],
+    terms: Terms,
 ) -> PairView:
     measured = pair.measurement.metrics if pair.measurement else {}
     headline = measured.get(HEADLINE)
     conditions = columns(pair.measurement) if pair.measurement else ()
-    limits = [check.limit for check in demands(pair, HEADLINE)]
+    demanded = [check.limit for check in demands(pair, HEADLINE)]
+    shown, pictured = limits
     dataset = record.datasets.get(pair.dataset)
     return PairView(
         anchor=anchor,
@@ -198,16 +230,22 @@ def _pair(
         why=tuple(reasons(pair)),
         cells=tuple(reading(pair, name) for name, _ in METRICS),
         headline=headline,
-        limit=max(limits, default=None),
+        limit=max(demanded, default=None),
         conditions=conditions,
         crossings=crossings(pair.measurement) if pair.measurement else None,
         axis=Axis.around(
             value for column in conditions for part in column.slices for value in _ends(part.recall)
         ),
         charts=charts(pair.measurement, table) if pair.measurement else (),
-        numbers=all_numbers(measured, terms),
+        numbers=all_numbers(measured, terms.places),
+        costs=costs(pair, record.models.get(pair.model)),
         change=change_line(pair),
-        gallery=None if table is None else gallery(table, limit, pair.comparison),
+        confused=(
+            ()
+            if table is None or pair.measurement is None
+            else confused(table, pair.measurement.confusions, pictured)
+        ),
+        gallery=None if table is None else gallery(table, shown, pair.comparison),
         root=dataset.root if dataset else None,
     )
 

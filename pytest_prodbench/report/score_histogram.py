@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,11 @@ from pytest_prodbench.report.vega_lite import Chart, short, specification
 from pytest_prodbench.report.wording import count, figure
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
+
+    Scores = NDArray[np.float64]
 
 BINS = 24
 """Of the histogram of scores."""
@@ -28,39 +31,36 @@ class ScoreBin:
 
 def score_bins(table: pa.Table) -> tuple[ScoreBin, ...]:
     """Return how many queries have which score at their first result; the empty bins are left out."""
-    known = _first_results(table)
-    if not known:
+    return _bins(*_first_scores(table))
+
+
+def _bins(right: Scores, wrong: Scores) -> tuple[ScoreBin, ...]:
+    import numpy as np
+
+    both = np.concatenate([right, wrong])
+    if not len(both):
         return ()
-    low, high = min(s for s, _ in known), max(s for s, _ in known)
+    low, high = float(both.min()), float(both.max())
     width = (high - low) / BINS or 1e-6
-    counted: dict[tuple[int, str], int] = {}
-    for score, kind in known:
-        key = (min(int((score - low) / width), BINS - 1), kind)
-        counted[key] = counted.get(key, 0) + 1
-    return tuple(
-        ScoreBin(low + place * width, low + (place + 1) * width, kind, n)
-        for (place, kind), n in sorted(counted.items())
-    )
-
-
-def _first_results(table: pa.Table) -> list[tuple[float, str]]:
-    return [
-        (scores[0], "right" if right[0] else "wrong")
-        for scores, right in zip(
-            table["top_scores"].to_pylist(), table["top_relevant"].to_pylist(), strict=True
-        )
-        if scores and math.isfinite(scores[0])
-    ]
+    found = []
+    for kind, scores in (("right", right), ("wrong", wrong)):
+        places = np.minimum((scores - low) / width, BINS - 1).astype(np.intp)
+        for place, n in enumerate(np.bincount(places, minlength=BINS).tolist()):
+            if n:
+                found.append(ScoreBin(low + place * width, low + (place + 1) * width, kind, n))
+    return tuple(sorted(found, key=lambda one: (one.low, one.kind)))
 
 
 def score_histogram(table: pa.Table) -> Chart | None:
     """Draw the scores of first results; None where no query has a result."""
-    known = _first_results(table)
-    if not known:
+    import numpy as np
+
+    right, wrong = _first_scores(table)
+    if not len(right) + len(wrong):
         return None
     rows = [
         {"x": short(one.low), "to": short(one.high), "y": one.queries, "first result": one.kind}
-        for one in score_bins(table)
+        for one in _bins(right, wrong)
     ]
     spec = specification(
         rows,
@@ -98,12 +98,10 @@ def score_histogram(table: pa.Table) -> Chart | None:
             }
         ],
     )  # fmt: skip
-    right = sorted(score for score, kind in known if kind == "right")
-    wrong = sorted(score for score, kind in known if kind == "wrong")
     read = [
-        f"{kind} {count(len(scores))}, median {figure(scores[(len(scores) - 1) // 2])}"
+        f"{kind} {count(len(scores))}, median {figure(float(np.sort(scores)[(len(scores) - 1) // 2]))}"
         for kind, scores in (("right", right), ("wrong", wrong))
-        if scores
+        if len(scores)
     ]
     return Chart(
         "Scores of right and wrong first results",
@@ -113,3 +111,18 @@ def score_histogram(table: pa.Table) -> Chart | None:
         "; ".join(read),
         (),
     )
+
+
+def _first_scores(table: pa.Table) -> tuple[Scores, Scores]:
+    """Return the finite scores of right and of wrong first results, float64 each."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    lists = table.select(["top_scores", "top_relevant"])
+    lists = lists.filter(pc.greater(pc.list_value_length(lists["top_scores"]), 0))
+    if not len(lists):
+        return np.empty(0), np.empty(0)
+    scores = pc.list_element(lists["top_scores"], 0).to_numpy().astype(np.float64)
+    right = pc.list_element(lists["top_relevant"], 0).to_numpy().astype(bool)
+    finite = np.isfinite(scores)
+    return scores[finite & right], scores[finite & ~right]

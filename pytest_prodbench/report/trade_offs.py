@@ -177,7 +177,9 @@ def _drawn(found: TradeOff) -> Chart:
         title,
         f"mean {HEADLINE} by {label}, a point a model",
         spec,
-        "dashed: the front; every model off it is beaten by one on it",
-        f"on the front: {named}",
-        (f"Mean over {count(found.datasets, 'dataset')} that all of them were measured on.",),
+        "dashed: the front; every model off it is beaten by one on it" if len(best) > 1 else "",
+        f"on the front: {named}" if len(best) > 1 else f"{named} beats all others in both",
+        (
+            f"{HEADLINE}: mean over {count(found.datasets, 'dataset')} that all of them were measured on.",
+        ),
     )

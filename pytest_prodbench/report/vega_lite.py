@@ -41,7 +41,11 @@ CONFIG: Spec = {
         "titleY": -12,
     },
     "legend": {
-        "orient": "top-right",
+        # Above the marks, for it must hide none of them.
+        "orient": "none",
+        "legendX": WIDTH - 100,
+        "legendY": -18,
+        "direction": "horizontal",
         "title": None,
         "labelColor": "var(--quiet)",
         "labelFontSize": 11,

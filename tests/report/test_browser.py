@@ -171,7 +171,7 @@ def test_hostile_text_is_only_text(browser, tmp_path, policy):
     assert label in page.locator(".chart[data-drawn] text").all_text_contents()
     watched.assert_quiet(path)
     assert page.locator("img").count() == 0
-    assert page.locator(".gone").count() == 6
+    assert page.locator(".gone").count() == 9
     assert page.evaluate("document.querySelectorAll('[onload], [onerror]').length") == 0
 
 
@@ -230,6 +230,34 @@ def test_print_fits_a_page(browser, tmp_path):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
+def test_print_shows_no_controls_and_opens_nothing(browser, tmp_path):
+    path = write_html(four_sectors(tmp_path))
+    page = browser.new_context(viewport={"width": 760, "height": 1000}).new_page()
+    page.goto(path.as_uri())
+    page.locator("details.pair").first.evaluate("one => { one.open = true }")
+    page.locator("details.pair").first.locator(".sort").first.wait_for()
+    page.locator(".card .term").first.click()
+    assert page.locator("div.about:visible").count() == 1
+    page.emulate_media(media="print")
+    assert (
+        page.locator("select, input, .tools, .skip, div.about, .tip").filter(visible=True).count()
+        == 0
+    )
+    # Names that open something are printed as words.
+    boxes = "all => all.filter(one => getComputedStyle(one).display !== 'contents').length"
+    assert page.locator("button").count() > 20
+    assert page.locator("button").evaluate_all(boxes) == 0
+    assert page.locator("table.pairs thead").first.inner_text().split()[0] == "Model"
+    # What is folded stays away as a whole, what is open is there with its charts and pictures.
+    pairs = page.locator("details.pair")
+    assert pairs.filter(visible=True).count() == 1
+    assert pairs.first.locator(".chart svg").filter(visible=True).count() > 2
+    assert pairs.first.locator("img").filter(visible=True).count() > 6
+    printed = page.pdf(format="A4")
+    assert printed.startswith(b"%PDF")
+    assert printed.count(b"/Type /Page\n") > 3
+
+
 def test_what_unfolds_is_drawn_and_described(browser, tmp_path):
     path = write_html(b.small_run(tmp_path, pair={"measurement": b.detailed()}))
     watched = Watched(browser, path)
@@ -286,7 +314,7 @@ def test_a_metric_opens_its_definition(browser, tmp_path, scripts):
     assert "Lower median over queries of the rank" in told.text_content()
     page.keyboard.press("Escape")
     assert page.locator("div.about:visible").count() == 0
-    page.get_by_role("button", name="What is recall@1?").click()
+    page.locator("table.pairs thead .term", has_text="R@1").first.click()
     assert told.locator("strong").text_content() == "recall@k"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 
@@ -10,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_prodbench.report.charts import LEAST_SHARE, charts
+from pytest_prodbench.report.charts import LEAST_SHARE, PIXELS, charts
 from pytest_prodbench.report.drawing import ATTRIBUTES, TAGS, Drawings
 from pytest_prodbench.report.score_histogram import BINS
 from pytest_prodbench.report.trade_offs import front, trade_offs
+from pytest_prodbench.report.vega_lite import WIDTH
 
 from . import builders as b
 from .four_sectors import four_sectors
@@ -36,7 +39,7 @@ def lines(chart):
 def test_one_chart_a_question_and_none_without_a_curve():
     titles = [chart.title for chart in charts(b.detailed())]
     assert titles == [
-        "Cumulative match",
+        "Cumulative match (recall@k)",
         "Growth of the catalog (recall@1)",
         "Verification: is this the very item?",
         "Open set: is it in the catalog at all?",
@@ -143,6 +146,34 @@ def test_the_histogram_counts_every_query_once(found):
     assert max(edges) == pytest.approx(high, abs=1e-4)
 
 
+def test_queries_without_a_result_or_a_score_are_in_no_bar():
+    empty = {"top_scores": [], "top_relevant": [], "top_images": [], "top_products": []}
+    one = {"top_relevant": [True], "top_images": ["c"], "top_products": ["A"]}
+    table = b.table(
+        [
+            b.row("1.jpg", "A", 1, **empty),
+            b.row("2.jpg", "A", 1, top_scores=[float("nan")], **one),
+            b.row("3.jpg", "A", 1, top_scores=[0.5], **one),
+        ]
+    )
+    (chart,) = charts(b.measurement(), table)
+    assert [(bar["first result"], bar["y"]) for bar in rows(chart)] == [("right", 1)]
+    assert chart.reading == "right 1, median 0.500"
+    assert charts(b.measurement(), b.table([b.row("1.jpg", "A", 1, **empty)])) == ()
+    assert charts(b.measurement(), b.table([])) == ()
+
+
+def test_points_that_nobody_can_tell_apart_are_left_out():
+    steps = [n / 999 for n in range(1000)]
+    far = [0.001 ** (1 - step) for step in steps]
+    (chart,) = drawn(verification=b.curve(far, steps))
+    kept = rows(chart)
+    assert len(kept) < 250
+    assert (kept[0]["x"], kept[-1]["x"]) == (0.001, 1)
+    across = [math.log10(row["x"]) * WIDTH / 3 for row in kept]
+    assert max(b - a for a, b in itertools.pairwise(across)) < 2 * PIXELS
+
+
 points = st.lists(
     st.tuples(st.uuids().map(str), st.integers(1, 6).map(float), st.integers(0, 6).map(float)),
     min_size=1,
@@ -182,7 +213,7 @@ def test_a_trade_off_compares_on_what_all_were_measured_on(tmp_path):
     record = record.model_copy(update={"pairs": [*record.pairs, extra]})
     (chart,) = trade_offs(record)
     assert len({row["y"] for row in rows(chart)}) == 1
-    assert chart.notes == ("Mean over 1 dataset that all of them were measured on.",)
+    assert chart.notes == ("recall@1: mean over 1 dataset that all of them were measured on.",)
 
 
 number = st.floats(allow_nan=False, allow_infinity=False)

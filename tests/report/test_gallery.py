@@ -66,6 +66,42 @@ def test_no_query_twice_and_no_room_wasted(ranks, limit, changed):
     assert lowest is None or all(rank <= lowest for rank in rest)
 
 
+def chosen_one_by_one(made, limit, failing, right):
+    """The rule in words, row by row: changes, half of the rest the worst, then by digest."""
+    order = []
+    for place in range(max(len(failing), len(right))):
+        order += [side[place] for side in (failing, right) if place < len(side)]
+    known = [row["query"] for row in made]
+    first = [name for name in order if name in known][:limit]
+    left = sorted(made, key=lambda row: (row["content"], row["query"]))
+    left = [row for row in left if row["query"] not in first]
+    misses = sorted((r for r in left if (r["rank"] or 1) > 1), key=lambda row: -row["rank"])
+    worst = [row["query"] for row in misses][: (limit - len(first) + 1) // 2]
+    rest = [row["query"] for row in left if row["query"] not in worst]
+    return first, worst, rest[: limit - len(first) - len(worst)]
+
+
+@given(
+    found=st.lists(
+        st.tuples(st.none() | st.integers(1, 9), st.sampled_from("abc")), min_size=1, max_size=30
+    ),
+    limit=st.integers(1, 12),
+    changed=st.lists(st.integers(0, 35), unique=True, max_size=9),
+)
+def test_what_is_chosen_is_what_the_rule_says(found, limit, changed):
+    made = [
+        b.row(f"q/{n:03d}.jpg", f"A{n}", rank, content=digest * 64)
+        for n, (rank, digest) in enumerate(found)
+    ]
+    some = [f"q/{n:03d}.jpg" for n in changed]
+    failing, right = some[::2], some[1::2]
+    chosen = gallery(b.table(made), limit, compared(failing, right))
+    parts = tuple(names(part) for part in (chosen.changed, chosen.worst, chosen.sample))
+    assert parts == chosen_one_by_one(made, limit, failing, right)
+    assert chosen.misses == sum((rank or 1) > 1 for rank, _ in found)
+    assert chosen.absent == sum(rank is None for rank, _ in found)
+
+
 def test_the_choice_does_not_depend_on_the_order_of_rows():
     made = rows([7] * 25 + [1] * 25)
     mixed = made[:]

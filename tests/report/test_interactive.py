@@ -68,7 +68,15 @@ def test_the_switch_of_metrics(opened):
     opened.get_by_label("Metric").select_option(label="mAP@20")
     assert cell.locator(".reading-of:visible").count() == 1
     assert cell.locator(".what:visible").text_content() != before
-    assert matrix.locator(".metric-name").text_content() == "mAP@20"
+    assert matrix.locator("caption .term:visible").text_content() == "mAP@20"
+    # Beside the switch and in the caption the same definition opens.
+    for button in (
+        opened.get_by_role("button", name="What is mAP@20?"),
+        matrix.locator("caption .term:visible"),
+    ):
+        button.click()
+        assert opened.locator("div.about:visible strong").text_content() == "map@k"
+        opened.keyboard.press("Escape")
 
 
 def test_the_matrix_is_narrowed_to_a_sector(opened):

@@ -94,7 +94,7 @@ def test_a_card_says_what_was_evaluated_and_how():
     assert "embedding 11.0 s, ranking 1.00 s, metrics 0.50 s, 7 images embedded, 0 from" in text
     assert "drop seen 0.062" in text
     assert re.search(r"light\s*dim\s*0\.710.*0\.930\s*daylight\s*0\.220", text)
-    assert "Cumulative match: 0.900 at 1" in text
+    assert "Cumulative match (recall@k): 0.900 at 1" in text
 
 
 def test_a_condition_that_is_not_ranked_says_why():

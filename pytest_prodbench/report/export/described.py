@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.gate.values import costs_of
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.answers import answers
+from pytest_prodbench.report.costs import embedding_ms
 from pytest_prodbench.report.export.form import PAIR, Form, Row, fields, names_of, of_pair
 from pytest_prodbench.report.sections import drop_seen, outcome, sections
 from pytest_prodbench.report.trade_offs import costs_of_accuracy, front
@@ -92,7 +93,7 @@ PAIRS = Form(
         *(("precision", "text"), ("device", "text"), ("seed", "whole"), ("resamples", "whole")),
         *(("total_s", "real"), ("embed_s", "real"), ("rank_s", "real"), ("metrics_s", "real")),
         *(("images_embedded", "whole"), ("images_cached", "whole"), ("backend", "text")),
-        ("worker", "text"),
+        *(("worker", "text"), ("embed_ms_an_image", "real")),
         *((name, "real") for name in COSTS),
         *(("compared_with", "text"), ("compared_weights_digest", "text"), ("refused", "texts")),
         *(("rebased", "texts"), ("compared_queries", "whole"), ("only_before", "whole")),
@@ -228,6 +229,7 @@ def _pair(pair: PairRecord, record: RunRecord, table: pa.Table | None) -> Row:
         "absent": None if ranks is None else ranks.null_count,
         **fields(measured, _MEASURED),
         **fields(pair.timing, _TIMED),
+        "embed_ms_an_image": embedding_ms(pair.timing),
         **{name: costs.get(name) for name in COSTS},
         "compared_with": compared.model if compared else None,
         "compared_weights_digest": compared.weights_digest if compared else None,

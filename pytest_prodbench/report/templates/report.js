@@ -56,9 +56,13 @@
       // A button holds no other: what opens a definition stays beside it.
       const notes = all(".demand, .term", cell);
       const words = [...cell.childNodes].filter((node) => !notes.includes(node));
-      if (!words.some((node) => node.textContent.trim())) return;
-      button.append(...words);
-      cell.prepend(button);
+      if (words.some((node) => node.textContent.trim())) {
+        button.append(...words);
+        cell.prepend(button);
+      } else if (notes.length) {
+        button.setAttribute("aria-label", `Sort by ${notes[0].textContent}`);
+        notes[0].after(button);
+      } else return;
       button.addEventListener("click", () => {
         const before = cell.getAttribute("aria-sort");
         for (const other of head.cells) other.removeAttribute("aria-sort");
@@ -80,13 +84,23 @@
   if (matrix) {
     const titles = JSON.parse(matrix.dataset.metrics);
     const tools = element("div", { class: "tools" });
+    // Beside the switch, what its metric is; the same as the name in the caption opens.
+    const terms = all("caption .reading-of .term", matrix);
+    const about = terms.length === titles.length ? element("button", { type: "button", class: "term" }) : null;
+    const defined = (place) => {
+      if (!about) return;
+      about.textContent = `What is ${titles[place]}?`;
+      about.setAttribute("popovertarget", terms[place].getAttribute("popovertarget"));
+    };
     if (titles.length > 1) {
+      defined(0);
       tools.append(
         select("Metric", titles.map((title, place) => [place, title]), (place) => {
           for (const one of all(".reading-of", matrix)) one.hidden = one.dataset.metric !== place;
-          matrix.querySelector(".metric-name").textContent = titles[place];
+          defined(place);
         }),
       );
+      if (about) tools.append(about);
     }
     const rows = [...matrix.tBodies[0].rows];
     const wanted = { model: "", outcome: "" };

@@ -1,0 +1,58 @@
+"""axe-core on the page, in a real browser: nobody is kept from reading a verdict."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from pytest_prodbench.report.html import write_html
+
+from . import builders as b
+from .four_sectors import four_sectors
+from .test_browser import browser, hostile
+
+__all__ = ["browser"]
+
+GRAVE = ("serious", "critical")
+
+
+def violations(browser, path, **context) -> list[str]:
+    """What axe finds on a page with its first pair unfolded: impact, rule and the first places of each."""
+    pytest.importorskip("axe_playwright_python", reason="axe-core comes with it")
+    axe = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    # The page's own policy lets no script in that is not its own, the one that looks at it included.
+    page = browser.new_context(bypass_csp=True, **context).new_page()
+    page.goto(path.as_uri())
+    pair = page.locator("details.pair").first
+    pair.evaluate(
+        "one => [one, ...one.querySelectorAll('details')].forEach(it => { it.open = true })"
+    )
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    assert len(found["passes"]) > 30  # it has looked
+    page.context.close()
+    return [
+        f"{one['impact']} {one['id']}: {one['help']}: {[node['html'][:120] for node in one['nodes'][:3]]}"
+        for one in found["violations"]
+    ]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_four_sectors(browser, tmp_path, width, scheme):
+    path = write_html(four_sectors(tmp_path))
+    viewport = {"width": width, "height": 900}
+    assert violations(browser, path, color_scheme=scheme, viewport=viewport) == []
+
+
+def test_whatever_the_data_says(browser, tmp_path):
+    found = violations(browser, write_html(hostile(tmp_path)))
+    assert [one for one in found if one.startswith(GRAVE)] == []
+
+
+def test_a_fault_is_found(browser, tmp_path):
+    path = write_html(b.small_run(tmp_path))
+    text = path.read_text("utf-8").replace(' alt="', ' data-alt="').replace('lang="en"', "")
+    path.write_text(text, "utf-8")
+    found = [one.split(":")[0] for one in violations(browser, path)]
+    assert {"critical image-alt", "serious html-has-lang"} <= set(found)
