@@ -78,6 +78,8 @@ def run_page(record: RunRecord, queries: Mapping[str, pa.Table], around: Surroun
         drawn=view.drawn,
         page=view,
         record=record,
+        terms=view.terms,
+        definitions=record.definitions,
         drop_seen=wording.DROP_SEEN,
         drop_seen_means=wording.DROP_SEEN_MEANS,
     )

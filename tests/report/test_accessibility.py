@@ -7,9 +7,11 @@ from importlib.resources import files
 import pytest
 
 from pytest_prodbench.report.html import write_html
+from pytest_prodbench.report.site import write_site
 
 from . import builders as b
 from .four_sectors import four_sectors
+from .site_runs import on_disk, record
 from .test_browser import browser, hostile
 
 __all__ = ["browser"]
@@ -24,9 +26,9 @@ def violations(browser, path, **context) -> list[str]:
     # The page's own policy lets no script in that is not its own, the one that looks at it included.
     page = browser.new_context(bypass_csp=True, **context).new_page()
     page.goto(path.as_uri())
-    pair = page.locator("details.pair").first
-    pair.evaluate(
-        "one => [one, ...one.querySelectorAll('details')].forEach(it => { it.open = true })"
+    page.evaluate(
+        "const one = document.querySelector('details.pair') ?? document;"
+        "[one, ...one.querySelectorAll('details')].forEach(it => { it.open = true })"
     )
     page.evaluate(axe)
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
@@ -48,6 +50,21 @@ def test_four_sectors(browser, tmp_path, width, scheme):
 def test_whatever_the_data_says(browser, tmp_path):
     found = violations(browser, write_html(hostile(tmp_path)))
     assert [one for one in found if one.startswith(GRAVE)] == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_a_site(browser, tmp_path, width, scheme):
+    recalls = {("m", "d"): 0.5, ("n", "d"): 0.3, ("n", "e"): 0.8}
+    runs = [
+        on_disk(tmp_path, record("one", recalls, day=1)),
+        on_disk(tmp_path, record("two", recalls | {("n", "d"): 0.9}, day=2)),
+    ]
+    site = write_site(runs, tmp_path / "site", tmp_path).index.parent
+    looked_at = [path for path in site.rglob("*.html") if path.parent.name != "runs"]
+    assert len(looked_at) == 1 + 2 + 2 + 2
+    viewport = {"width": width, "height": 900}
+    for path in looked_at:
+        assert violations(browser, path, color_scheme=scheme, viewport=viewport) == [], path
 
 
 def test_a_fault_is_found(browser, tmp_path):

@@ -22,6 +22,7 @@ from pytest_prodbench.report.site.history import History, SiteRun, history, slug
 from pytest_prodbench.report.site.leaderboard import leaderboard, run_rows
 from pytest_prodbench.report.site.model_page import model_page
 from pytest_prodbench.report.site.trends import sector_trends
+from pytest_prodbench.report.terms import Terms
 from pytest_prodbench.report.wording import unturned
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class _Site:
             "dataset_slugs": self._datasets,
             "version": __version__,
             "total": len(found.runs),
+            "terms": Terms.of(found.runs[-1].record) if found.runs else Terms({}, None),
+            "definitions": found.runs[-1].record.definitions if found.runs else [],
         }
 
     def run(self, run: SiteRun) -> bool:
