@@ -10,6 +10,9 @@ whole run would take minutes).
 
 The statistics that are no means (medians, areas, error rates, thresholds) are measured apart, together on
 the same draws: 10,000 queries of which a tenth has no product in the gallery, 41 verification pairs each.
+Then all metrics and all statistics of one dataset, as a run measures them.
+
+Every call has a seed of its own: draws are kept, and would else be made but once.
 
 "multinomial" is what a 0/1 metric with one query a product would need at the least: its hits in a resample
 are one binomial number. It shares no draws with other metrics, and has no interval of differences.
@@ -18,6 +21,7 @@ are one binomial number. It shares no draws with other metrics, and has no inter
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import time
@@ -49,6 +53,7 @@ from pytest_prodbench.protocol import (  # noqa: E402
 )
 
 METRICS = 17
+SEEDS = itertools.count()
 SCIPY_RESAMPLES = 1_000
 
 
@@ -128,24 +133,33 @@ def ranked(queries: int = 10_000) -> Ranking:
 
 
 def statistics_of(ranking: Ranking) -> dict[str, Callable[[], object]]:
-    """Every default statistic alone, and all together; resampled by products of four queries."""
+    """All metrics and statistics, all statistics, each alone; resampled by products of four queries."""
     queries = len(ranking.ranks)
     codes = np.arange(queries) // 4
     parsed = [(name, *parse_metric(name, where="benchmark")) for name in default_metrics()]
     asked = {name: (m, k) for name, m, k in parsed if isinstance(m, Statistic)}
 
-    def run(names: list[str]) -> object:
+    sums, counts = data(queries // 4)
+
+    def run(names: list[str], *, means: bool = False) -> object:
+        seed = next(SEEDS)
+        if means:
+            cluster_bootstrap(sums, counts, resamples=GIVEN.resamples, seed=seed)
         return estimate_statistics(
-            [asked[name] for name in names], ranking, codes, resamples=GIVEN.resamples, seed=0
+            [asked[name] for name in names], ranking, codes, resamples=GIVEN.resamples, seed=seed
         )
 
     alone = {name: (lambda name=name: run([name])) for name in asked}
-    return {f"all {len(asked)} statistics": lambda: run(list(asked))} | alone
+    together = {
+        f"{METRICS} metrics and {len(asked)} statistics": lambda: run(list(asked), means=True),
+        f"all {len(asked)} statistics": lambda: run(list(asked)),
+    }
+    return together | alone
 
 
 def draws(products: int) -> None:
     """Only the weights."""
-    for _ in resample_weights(products, resamples=GIVEN.resamples, seed=0):
+    for _ in resample_weights(products, resamples=GIVEN.resamples, seed=next(SEEDS)):
         pass
 
 
@@ -165,7 +179,9 @@ def main() -> None:
         contenders: dict[str, tuple[float, Callable[[], object]]] = {
             "ours, all metrics, percentile and BCa": (
                 1.0,
-                lambda s=sums, c=counts: cluster_bootstrap(s, c, resamples=GIVEN.resamples, seed=0),
+                lambda s=sums, c=counts: cluster_bootstrap(
+                    s, c, resamples=GIVEN.resamples, seed=next(SEEDS)
+                ),
             ),
             "  of this, drawing the weights": (1.0, lambda p=products: draws(p)),
             "index loop x 17, percentile": (METRICS, lambda a=one, b=n: index_loop(a, b)),
@@ -193,8 +209,9 @@ def main() -> None:
     ranking = ranked()
     print("statistics that are no means, 2,500 products of four queries")
     for name, run in statistics_of(ranking).items():
-        times = [seconds(run) for _ in range(max(1, GIVEN.rounds // 3))]
-        print(f"  {name:42} {statistics.median(times):10.2f} s")
+        times = [seconds(run) for _ in range(GIVEN.rounds)]
+        spread = f"{min(times):.2f} to {max(times):.2f}"
+        print(f"  {name:42} {statistics.median(times):10.2f} s ({spread})")
 
 
 if __name__ == "__main__":

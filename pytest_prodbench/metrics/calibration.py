@@ -26,7 +26,7 @@ TOLERANCE = 1e-4
 
 
 class Calibration:
-    """The expected calibration error of weighted samples of first results.
+    """The gaps of calibration of weighted samples of first results.
 
     *Halves*: a score belongs to a half by a hash of its 32 bits. It needs no order of queries or
     products, keeps copies of a query together, and tells nothing of the answer. Photos of one product
@@ -37,40 +37,56 @@ class Calibration:
 
     *Bins*: queries in the order of their scores, ``BINS`` of equal weight; equal scores stay together,
     in the bin in which the middle of their weight lies.
+
+    Attributes:
+        columns: int64 (u,), the score that each column of weights belongs to: one half, then the other.
     """
 
-    def __init__(self, scores: NDArray[np.float32]) -> None:
-        """``scores``: float32 (u,), distinct, falling."""
-        half = _half(scores)
-        self._halves = [np.flatnonzero(~half), np.flatnonzero(half)]
-        self._values = scores.astype(np.float64)
-        self._maps: list[NDArray[np.float64] | None] = [None, None]
+    def __init__(
+        self, scores: NDArray[np.float32], right: NDArray[np.intp], every: NDArray[np.intp]
+    ) -> None:
+        """Take all first results, of which the samples will be.
 
-    def error(self, right: NDArray[np.float64], every: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the error of b samples, float64 (b,): the gaps of all bins; NaN unless both halves count.
-
-        ``right``, ``every``: float64 (b, u), weight of the right first results, and of all, with each
-        score.
+        Args:
+            scores: float32 (u,), distinct, falling.
+            right, every: int (u,), how many right first results have each score, and how many in all.
         """
-        return np.asarray(np.abs(self.gaps(right, every)).sum(axis=1))
+        half = _half(scores)
+        self.columns = np.argsort(half, kind="stable")
+        self._falling = np.argsort(self.columns)
+        first = int(np.count_nonzero(~half))
+        self._halves = slice(first), slice(first, len(half))
+        self._values = scores[self.columns].astype(np.float64)
+        hits, counts = (n[None, self.columns].astype(np.float64) for n in (right, every))
+        # Samples of the same queries have maps that are close to that of all of them.
+        self._maps = [
+            np.stack(platt(self._values[half], hits[:, half], counts[:, half]), axis=1)
+            for half in self._halves[::-1]
+        ]
 
     def gaps(self, right: NDArray[np.float64], every: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (share of queries) · (mean probability − share right) of each bin, float64 (b, BINS)."""
+        """Return (share of queries) · (mean probability − share right) of each bin of b samples.
+
+        Args:
+            right, every: float64 (b, u), weight of the right first results, and of all, with each score,
+                in the order of ``columns``.
+
+        Returns:
+            float64 (b, BINS); NaN unless both halves count.
+        """
         surplus = np.empty_like(every)
         defined = np.ones(len(every), np.bool_)
         for i, (mine, other) in enumerate((self._halves, self._halves[::-1])):
             fitted = every[:, other]
             defined &= fitted.sum(axis=1) > 0
-            if self._maps[i] is None:
-                # Later samples of the same queries have maps that are close to that of the first ones.
-                middle = right[:, other].mean(axis=0)[None], fitted.mean(axis=0)[None]
-                self._maps[i] = np.stack(platt(self._values[other], *middle), axis=1)
             slope, intercept = platt(self._values[other], right[:, other], fitted, self._maps[i])
-            chance = _sigmoid(slope[:, None] * self._values[mine] + intercept[:, None])
+            chance = np.multiply(slope[:, None], self._values[mine], out=surplus[:, mine])
+            chance += intercept[:, None]
+            _sigmoid(chance)
             chance *= every[:, mine]
-            surplus[:, mine] = chance
         surplus -= right
         whole = every.sum(axis=1)
+        surplus, every = (np.take(a, self._falling, axis=1) for a in (surplus, every))
         gaps = _by_bin(surplus, every, whole) / np.maximum(whole, 1.0)[:, None]
         return np.where(defined[:, None], gaps, np.nan)
 
@@ -78,7 +94,7 @@ class Calibration:
 def _by_bin(
     surplus: NDArray[np.float64], every: NDArray[np.float64], whole: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Sum of the surplus in each bin, float64 (b, ``BINS``)."""
+    """Sum of the surplus in each bin, float64 (b, ``BINS``); scores falling."""
     # Half numbers over whole ones: which bin a middle is in is no matter of rounding.
     middle = np.cumsum(every, axis=1)
     middle -= every / 2.0
@@ -151,12 +167,14 @@ def _newton(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Slope and intercept (b, 2), and which have converged; ``careful``: no step may raise the loss."""
     reach = np.abs(moved).max(initial=0.0)
+    powers = np.stack([moved**2, moved, np.ones(len(moved))], axis=1)
     active = np.flatnonzero(every.sum(axis=1) > 0)
     for _ in range(MAX_STEPS if careful else FEW_STEPS):
         if not len(active):
             break
-        weight, goal, here = every[active], aim[active], at[active]
-        step = _newton_step(moved, weight, goal, here)
+        some = slice(None) if len(active) == len(every) else active  # all: nothing is copied
+        weight, goal, here = every[some], aim[some], at[some]
+        step = _newton_step(powers, weight, goal, here)
         change = np.abs(step[:, 0]) * reach + np.abs(step[:, 1])
         step *= np.minimum(1.0, LONGEST_STEP / np.maximum(change, LONGEST_STEP))[:, None]
         at[active] += _shorten(moved, weight, goal, here, step) if careful else step
@@ -167,18 +185,21 @@ def _newton(
 
 
 def _newton_step(
-    moved: NDArray[np.float64],
+    powers: NDArray[np.float64],
     weight: NDArray[np.float64],
     aim: NDArray[np.float64],
     at: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    chance = _sigmoid(at[:, :1] * moved + at[:, 1:])
+    """``powers``: float64 (u, 3), square, value and 1 of each score."""
+    chance = at[:, :1] * powers[:, 1]
+    chance += at[:, 1:]
+    _sigmoid(chance)
     expected = weight * chance
-    sides = np.stack([moved, np.ones(len(moved))], axis=1)
-    gradient = (aim - expected) @ sides
+    gradient = (aim - expected) @ powers[:, 1:]
     gradient[:, 0] -= RIDGE * at[:, 0]
-    expected -= expected * chance
-    bend = expected @ np.stack([moved**2, moved, np.ones(len(moved))], axis=1)
+    chance *= expected
+    expected -= chance
+    bend = expected @ powers
     # Where all logits are extreme the curvature vanishes; the floor keeps the step finite.
     square, mixed, plain = bend[:, 0] + RIDGE, bend[:, 1], np.maximum(bend[:, 2], 1e-12)
     determinant = np.maximum(square * plain - mixed**2, 1e-3 * RIDGE * plain)

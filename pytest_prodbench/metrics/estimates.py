@@ -162,6 +162,7 @@ def estimate_statistics(
         return found
     present, units = np.unique(codes, return_inverse=True)
     units = units.astype(np.intp)
+    units.flags.writeable = False
     sampled = [statistic.of(ranking, k, units) for statistic, k in statistics]
     values = [float(of(np.ones((1, len(present))))[0]) for of in sampled]
     defined = [i for i, value in enumerate(values) if not math.isnan(value)]
@@ -217,7 +218,9 @@ def _estimate(
     high = max(min(float(high), metric.high), value)
     # The arm on the side of the worse: at 100 % there is no other, and there the error says 0.
     arm = value - low if metric.higher_is_better else high - value
-    step = max(error, arm / Z) or (high - low) / Z
+    step = max(error, arm / Z)
+    if step < ROUNDING:  # nothing, or nothing but how floats were summed
+        step = (high - low) / Z
     return Estimate(
         value=round(value, DIGITS),
         low=round(low, DIGITS),
@@ -226,5 +229,5 @@ def _estimate(
         products=products,
         method=method,
         standard_error=error,
-        detectable=round(detectable_drop_alone(step), DIGITS) if step > 0.0 else None,
+        detectable=round(detectable_drop_alone(step), DIGITS) if step >= ROUNDING else None,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.metrics.crossings import First
 from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic, Units
 from pytest_prodbench.metrics.thresholds import FallingThreshold
 from pytest_prodbench.protocol import NO_RANK
@@ -73,9 +74,10 @@ def median_rank(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # no
     rows = np.flatnonzero(ranking.ranks != NO_RANK)
     ranks = ranking.ranks[rows]
     falling = FallingThreshold(-ranks, units[rows], np.ones(len(rows), np.bool_))
+    half = First(falling, lambda c: 2 * c.hits >= c.all_hits)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = falling.first(weights, lambda c: 2 * c.hits >= c.all_hits)
+        found = half(weights)
         values = -np.append(falling.thresholds, np.nan)[found.place]
         return np.where(found.counts.all_hits > 0, values, np.nan)
 

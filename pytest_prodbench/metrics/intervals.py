@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.resampling import resample_weights
+from pytest_prodbench.metrics.resampling import resample_batches, resample_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HELD = 2**24
 """Resampled values held at once (8 bytes each)."""
-
-CELLS_AT_ONCE = 2**22
-"""Weights of products handed to a statistic at once (8 bytes each)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,17 +199,8 @@ def resampled(
         resamples: B.
         seed: of :func:`resample_weights`.
     """
-    found = []
-    held: list[NDArray[np.float64]] = []
-    # Statistics are asked about many samples at once: each question costs some time of its own.
-    for block in resample_weights(products, resamples=resamples, seed=seed):
-        held.append(block)
-        if sum(map(np.size, held)) + block.size > CELLS_AT_ONCE:
-            found.append(of(np.concatenate(held)))
-            held.clear()
-    if held:
-        found.append(of(np.concatenate(held)))
-    return np.concatenate(found)
+    batches = resample_batches(products, resamples=resamples, seed=seed)
+    return np.concatenate([of(batch.weights) for batch in batches])
 
 
 def percentile_intervals(

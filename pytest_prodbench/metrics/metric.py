@@ -56,7 +56,8 @@ Sampled = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
 """Weights of b samples of u units → the statistic of each, float64 (b,).
 
 Weights are float64 (b, u), whole numbers >= 0: with a weight of 2 the queries of a unit count twice, with
-one of 0 they are left out. NaN for a sample that does not define the statistic.
+one of 0 they are left out. NaN for a sample that does not define the statistic. They are for reading: all
+statistics of an estimate are given the same array.
 """
 
 Units: TypeAlias = "NDArray[np.intp]"

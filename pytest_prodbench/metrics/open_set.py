@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.metrics.crossings import First
 from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
+from pytest_prodbench.metrics.once import once
+from pytest_prodbench.metrics.threads import in_threads, portions
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
+from pytest_prodbench.metrics.whole_weights import EXACT, whole
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
+
+
+TURNED = 2**20
+"""Weights turned to stand by unit at once (5 bytes each)."""
 
 
 def top_score(ranking: Ranking) -> NDArray[np.float64]:
@@ -37,38 +45,45 @@ def auroc(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: AR
     & Gimpel, ICLR 2017). Range 0 … 1, 0.5 is chance, higher is better.
     """
     scores, known = top_score(ranking), ranking.ranks != NO_RANK
-    # Of m distinct scores of unknown queries the i-th is place 2i + 1; places between them are even.
-    steps = np.unique(scores[~known])
-    place = np.searchsorted(steps, scores, side="left") + np.searchsorted(steps, scores, "right")
-    mine = _histogram(place[known], units[known], 2 * len(steps) + 1)
-    strangers = _histogram(place[~known] // 2, units[~known], len(steps))
+    steps, step, times = np.unique(scores[~known], return_inverse=True, return_counts=True)
+    # A known query counts from the first of these scores on that is not below its own, and again from the
+    # first one above it: so twice in all below that, once where they are equal, twice at the very end.
+    rises = [np.searchsorted(steps, scores[known], side=side) for side in ("left", "right")]
+    risen = _occurrences(np.concatenate(rises), np.tile(units[known], 2), len(steps) + 1)
+    unknown = _occurrences(step, units[~known], len(steps))
+    largest = 2.0 * np.count_nonzero(known) * times.max(initial=0)
+
+    def area(by_unit: NDArray[np.floating]) -> NDArray[np.float64]:
+        below, strangers = risen(by_unit), unknown(by_unit)
+        for i in range(
+            1, len(below)
+        ):  # numpy's cumulative sum takes ten times as long down a column
+            below[i] += below[i - 1]
+        pairs = below[-1] * strangers.sum(axis=0, dtype=np.float64)
+        strangers *= below[:-1]
+        return share(pairs - strangers.sum(axis=0, dtype=np.float64), pairs)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Twice the weight of known queries below each score, those at it counted half.
-        passed = np.cumsum(mine(weights), axis=1)
-        below = passed[:, :-1:2] + passed[:, 1::2]
-        unknown = strangers(weights)
-        pairs = 2.0 * passed[:, -1] * unknown.sum(axis=1)
-        return share(pairs - np.einsum("bi,bi->b", unknown, below), pairs)
+        drawn = whole(weights)
+        exact = largest * float(drawn.numbers.max(initial=0)) ** 2 < EXACT
+        dtype = np.float32 if exact else np.float64
+        parts = portions(len(weights), TURNED // max(1, weights.shape[1]))
+        found = in_threads(lambda part: area(drawn.by_unit(part).astype(dtype)), parts)
+        return np.concatenate(found)
 
     return of
 
 
-def _histogram(
-    place: NDArray[np.int64], units: NDArray[np.intp], places: int
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Weights (b, u) → weight at each place, float64 (b, places)."""
+def _occurrences(
+    place: NDArray[np.intp], units: NDArray[np.intp], places: int
+) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
+    """Weights (u, b) → weight at each place, (places, b)."""
     from scipy.sparse import csr_array
 
     known = int(units.max(initial=-1)) + 1
-    counts = csr_array((np.ones(len(place)), (place, units)), shape=(places, known))
-
-    def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        # A sparse matrix times rows of many samples: whole rows are added up.
-        totals = counts @ np.ascontiguousarray(weights[:, :known].T)
-        return np.ascontiguousarray(totals.T)
-
-    return of
+    counts = csr_array((np.ones(len(place), np.float32), (place, units)), shape=(places, known))
+    # A sparse matrix times rows of many samples: whole rows are added up.
+    return lambda by_unit: np.asarray(counts.astype(by_unit.dtype) @ by_unit[:known])
 
 
 def fpr95(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: ARG001
@@ -80,9 +95,10 @@ def fpr95(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: AR
     """
     known = ranking.ranks != NO_RANK
     falling = FallingThreshold(top_score(ranking), units, known)
+    most = First(falling, lambda c: 100 * c.hits >= 95 * c.all_hits)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        accepted = falling.first(weights, lambda c: 100 * c.hits >= 95 * c.all_hits).counts
+        accepted = most(weights).counts
         both = (accepted.all_hits > 0) & (accepted.all_misses > 0)
         return share(accepted.misses, np.where(both, accepted.all_misses, 0.0))
 
@@ -106,18 +122,24 @@ def detection_and_identification(
     are rejected. With fewer than ``one_in`` unknown queries none may be accepted, so that the value is
     defined, and too low rather than too high. Range 0 … 1, higher is better.
     """
-    scores, known = top_score(ranking), ranking.ranks != NO_RANK
-    rows = np.flatnonzero(~known | (ranking.ranks == 1))
-    falling = FallingThreshold(scores[rows], units[rows], known[rows])
-    counted = np.bincount(units, known).astype(np.float64)
+    too_many = First(_identified(ranking, units), lambda c: one_in * c.misses > c.all_misses)
+    known = np.bincount(units, ranking.ranks != NO_RANK).astype(np.float32)[:, None]
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        crossing = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)
-        all_known = weights @ counted
-        both = (all_known > 0) & (crossing.counts.all_misses > 0)
-        return share(crossing.before.hits, np.where(both, all_known, 0.0))
+        found = too_many(weights)
+        all_known = whole(weights).times(known)[:, 0]
+        both = (all_known > 0) & (found.counts.all_misses > 0)
+        return share(found.before.hits, np.where(both, all_known, 0.0))
 
     return of
+
+
+@once
+def _identified(ranking: Ranking, units: Units) -> FallingThreshold:
+    """Unknown queries, and as hits the known ones whose first result is right."""
+    scores, known = top_score(ranking), ranking.ranks != NO_RANK
+    rows = np.flatnonzero(~known | (ranking.ranks == 1))
+    return FallingThreshold(scores[rows], units[rows], known[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.metrics.threads import in_threads
+from pytest_prodbench.metrics.whole_weights import WholeWeights, remembered
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CELLS = 2**20
 """Weights drawn at once (9 bytes each). Part of what a seed means: another number draws others."""
+
+KEPT = 32
+"""Blocks of draws that are kept, a byte a weight: means and statistics of one dataset share them."""
+
+CELLS_AT_ONCE = 2**22
+"""Weights handed to a statistic at once (8 bytes each, and 5 for their narrow forms)."""
 
 SLACK = 4.0
 """Standard deviations by which the first stage stays below P draws, so that it seldom overshoots."""
@@ -40,21 +49,59 @@ def resample_weights(products: int, *, resamples: int, seed: int) -> Iterator[ND
         float64 (b, P) of whole numbers, rows summing to P; b rows of B, b·P at most ``CELLS`` (or one
         row).
     """
+    for first in range(0, _blocks(products, resamples), _at_once(products)):
+        for block in _drawn(products, resamples, seed, first):
+            yield block.astype(np.float64)
+
+
+def resample_batches(products: int, *, resamples: int, seed: int) -> Iterator[WholeWeights]:
+    """Yield the weights of :func:`resample_weights` in larger portions, read only.
+
+    Statistics are asked about many samples at once: each question costs some time of its own. The last
+    portion is kept, so that statistics that ask for it one after the other share what was counted of it.
+    """
+    for first in range(0, _blocks(products, resamples), _at_once(products)):
+        yield _batch(products, resamples, seed, first)
+
+
+def _rows(products: int) -> int:
+    return max(1, CELLS // max(1, products))
+
+
+def _blocks(products: int, resamples: int) -> int:
+    return -(-resamples // _rows(products))
+
+
+def _at_once(products: int) -> int:
+    return max(1, CELLS_AT_ONCE // max(1, _rows(products) * products))
+
+
+@lru_cache(maxsize=1)
+def _batch(products: int, resamples: int, seed: int, first: int) -> WholeWeights:
+    drawn = np.concatenate(_drawn(products, resamples, seed, first))
+    drawn.flags.writeable = False
+    return remembered(drawn)
+
+
+def _drawn(products: int, resamples: int, seed: int, first: int) -> list[NDArray[np.uint8]]:
+    """Blocks from one on, as many as are handed on at once."""
+    rows = _rows(products)
+    last = min(first + _at_once(products), _blocks(products, resamples))
+    return in_threads(
+        lambda block: _block(min(rows, resamples - block * rows), products, seed, block),
+        range(first, last),
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _block(rows: int, products: int, seed: int, block: int) -> NDArray[np.uint8]:
+    """One block of draws, read only: it is given out again."""
     if products == 0:
-        yield np.zeros((resamples, 0))
-        return
-    step = max(1, CELLS // products)
-    for block, start in enumerate(range(0, resamples, step)):
-        yield _block(min(step, resamples - start), products, seed, block)
-
-
-@lru_cache(maxsize=2)  # several statistics of one slice ask for the same draws, one after the other
-def _block(rows: int, products: int, seed: int, block: int) -> NDArray[np.float64]:
-    """One block of weights, read only: it is given out again."""
+        return np.zeros((rows, 0), np.uint8)
     bits = np.random.PCG64(np.random.SeedSequence([seed, block]))
-    weights = _multinomial(bits, rows, products).astype(np.float64)
-    weights.flags.writeable = False
-    return weights
+    drawn = _multinomial(bits, rows, products)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _multinomial(bits: np.random.PCG64, rows: int, products: int) -> NDArray[np.uint8]:

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.metrics.calibration import BINS, Calibration
+from pytest_prodbench.metrics.crossings import Last
 from pytest_prodbench.metrics.intervals import standard_error
 from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic, Units
+from pytest_prodbench.metrics.once import once
 from pytest_prodbench.metrics.proportions import wilson_clustered
-from pytest_prodbench.metrics.thresholds import Crossing, FallingThreshold, share
+from pytest_prodbench.metrics.threads import in_threads, portions
+from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.protocol import Ranking
 
-IN_CACHE = 2**17
+IN_CACHE = 2**16
 """Weights gathered at once (8 bytes each): Newton's method goes over them many times."""
 
 Z = 1.959963984540054
@@ -83,28 +86,39 @@ def calibration_interval(sampling: Sampling) -> tuple[float, float, float]:
     return max(0.0, sampling.value - spread), min(1.0, sampling.value + reach), error
 
 
+@once
 def _calibration_gaps(ranking: Ranking, units: Units) -> Sampled:
     """Gaps of the bins of weighted samples, float64 (b, BINS)."""
     best, rows = _first_results(ranking)
-    rows = rows[np.argsort(-best[rows], kind="stable")]
-    scores, right = best[rows], (ranking.ranks[rows] == 1).astype(np.float64)
-    firsts = np.flatnonzero(np.append(len(rows) > 0, scores[1:] != scores[:-1]))
-    calibration = Calibration(scores[firsts])
-    step = max(1, IN_CACHE // max(1, len(rows)))
-    drawn_from = units[rows]
+    falling, score = np.unique(-best[rows], return_inverse=True)
+    right = (ranking.ranks[rows] == 1).astype(np.float64)
+    sizes = np.bincount(score)
+    calibration = Calibration(-falling, np.bincount(score, right), sizes)
+    # In the order of the columns; queries of one score stand side by side.
+    column = np.argsort(calibration.columns)[score]
+    order = np.argsort(column, kind="stable")
+    drawn_from, right = units[rows[order]], right[order]
+    sizes = sizes[calibration.columns]
+    firsts = np.cumsum(sizes) - sizes
+    # Few scores are those of several queries: only these are summed.
+    shared = np.flatnonzero(sizes > 1)
+    sharing = np.flatnonzero(np.repeat(sizes > 1, sizes))
+    starts = np.cumsum(sizes[shared]) - sizes[shared]
 
-    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum over the queries with one score."""
-        if len(firsts) == len(scores):
-            return values
-        return np.asarray(np.add.reduceat(values, firsts, axis=1))
+    def gaps(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        every = np.take(weights, drawn_from[firsts], axis=1)
+        rights = every * right[firsts]
+        if len(shared):
+            drawn = np.take(weights, drawn_from[sharing], axis=1)
+            every[:, shared] = np.add.reduceat(drawn, starts, axis=1)
+            rights[:, shared] = np.add.reduceat(drawn * right[sharing], starts, axis=1)
+        return calibration.gaps(rights, every)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = np.full((len(weights), BINS), np.nan)
-        for start in range(0, len(weights) if len(rows) else 0, step):
-            drawn = weights[start : start + step, drawn_from]
-            found[start : start + step] = calibration.gaps(total(drawn * right), total(drawn))
-        return found
+        if not len(rows):
+            return np.full((len(weights), BINS), np.nan)
+        parts = portions(len(weights), IN_CACHE // len(rows))
+        return np.concatenate(in_threads(lambda part: gaps(weights[part]), parts))
 
     return of
 
@@ -117,10 +131,10 @@ def threshold_p99(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # 
     ones will see a little less. NaN where no threshold has it. Range −1 … 1; lower is better, though
     across models only ``answered_p99`` compares.
     """
-    falling = _falling(ranking, units)
+    falling, search = _at_precision(ranking, units)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.append(falling.thresholds, np.nan)[_at_precision(falling, weights).place]
+        return np.append(falling.thresholds, np.nan)[search(weights).place]
 
     return of
 
@@ -132,11 +146,11 @@ def answered_p99(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # n
     2017. 0 where no threshold has 99 % precision; NaN for a sample of no query. Range 0 … 1, higher is
     better.
     """
-    falling = _falling(ranking, units)
+    falling, search = _at_precision(ranking, units)
     queries = np.bincount(units).astype(np.float64)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = _at_precision(falling, weights)
+        found = search(weights)
         accepted = found.counts.hits + found.counts.misses
         some = found.place < len(falling.thresholds)
         return share(np.where(some, accepted, 0.0), weights @ queries)
@@ -164,6 +178,7 @@ def answered_interval(sampling: Sampling) -> tuple[float, float, float]:
     )
 
 
+@once
 def _proven_and_possible(
     ranking: Ranking, codes: NDArray[np.intp]
 ) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
@@ -212,14 +227,13 @@ def _first_results(ranking: Ranking) -> tuple[NDArray[np.float32], NDArray[np.in
     return best, np.flatnonzero(~np.isnan(best)).astype(np.int64)
 
 
-def _falling(ranking: Ranking, units: Units) -> FallingThreshold:
+@once
+def _at_precision(ranking: Ranking, units: Units) -> tuple[FallingThreshold, Last]:
+    """Thresholds, and the search for the last one with 99 % precision."""
     best, rows = _first_results(ranking)
-    return FallingThreshold(best[rows], units[rows], ranking.ranks[rows] == 1)
-
-
-def _at_precision(falling: FallingThreshold, weights: NDArray[np.float64]) -> Crossing:
-    return falling.last(
-        weights,
+    falling = FallingThreshold(best[rows], units[rows], ranking.ranks[rows] == 1)
+    return falling, Last(
+        falling,
         # Whole numbers, so that exactly 99 % is 99 %.
         lambda c: c.hits >= 99 * c.misses,
         # Of a cell, at best all hits come first.

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.metrics.crossings import First
 from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
+from pytest_prodbench.metrics.once import once
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 
 if TYPE_CHECKING:
@@ -40,16 +42,17 @@ def equal_error_rate(
     up. (ISO/IEC 19795-1; the linear joint is that of Provost & Fawcett 2001 for the ROC.) Range
     0 … 1, lower is better.
     """
-    falling = _falling(ranking, units, alike)
+    falling = (_alike if alike else _all)(ranking, units)
     if falling is None:
         return _undefined
+    # FAR >= FRR, multiplied out so that it is exact.
+    equal = First(
+        falling,
+        lambda c: c.misses * c.all_hits + c.hits * c.all_misses >= c.all_hits * c.all_misses,
+    )
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        # FAR >= FRR, multiplied out so that it is exact.
-        found = falling.first(
-            weights,
-            lambda c: c.misses * c.all_hits + c.hits * c.all_misses >= c.all_hits * c.all_misses,
-        )
+        found = equal(weights)
         before, at = found.before, found.counts
         both = (at.all_hits > 0) & (at.all_misses > 0)
         genuine, impostors = (np.where(both, total, 1.0) for total in (at.all_hits, at.all_misses))
@@ -77,12 +80,13 @@ def true_accept_rate(
     than ``one_in`` impostors none may be accepted: the value is too low rather than too high. Range
     0 … 1, higher is better.
     """
-    falling = _falling(ranking, units, alike)
+    falling = (_alike if alike else _all)(ranking, units)
     if falling is None:
         return _undefined
+    too_many = First(falling, lambda c: one_in * c.misses > c.all_misses)
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = falling.first(weights, lambda c: one_in * c.misses > c.all_misses)
+        found = too_many(weights)
         both = (found.counts.all_hits > 0) & (found.counts.all_misses > 0)
         return share(found.before.hits, np.where(both, found.counts.all_hits, 0.0))
 
@@ -108,7 +112,7 @@ class VerificationCurve:
 
 def verification_curve(ranking: Ranking, *, alike: bool = False) -> VerificationCurve | None:
     """Return the curve, each pair counted once; None unless there are both kinds of pairs."""
-    falling = _falling(ranking, np.arange(len(ranking.ranks)), alike)
+    falling = (_alike if alike else _all)(ranking, np.arange(len(ranking.ranks)))
     if falling is None:
         return None
     genuine, impostors = falling.cumulative()
@@ -121,15 +125,20 @@ def verification_curve(ranking: Ranking, *, alike: bool = False) -> Verification
     )
 
 
-def _falling(ranking: Ranking, units: Units, alike: bool) -> FallingThreshold | None:
+@once
+def _all(ranking: Ranking, units: Units) -> FallingThreshold | None:
     pairs = ranking.verification
     if pairs is None:
         return None
-    used = (
-        np.flatnonzero(pairs.genuine | pairs.alike)
-        if alike
-        else np.arange(len(pairs.rows), dtype=np.int64)
-    )
+    return FallingThreshold(pairs.scores, units[pairs.rows], pairs.genuine)
+
+
+@once
+def _alike(ranking: Ranking, units: Units) -> FallingThreshold | None:
+    pairs = ranking.verification
+    if pairs is None:
+        return None
+    used = np.flatnonzero(pairs.genuine | pairs.alike)
     return FallingThreshold(pairs.scores[used], units[pairs.rows[used]], pairs.genuine[used])
 
 

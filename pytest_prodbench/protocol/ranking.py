@@ -62,7 +62,7 @@ class VerificationPairs:
     alike: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Ranking:
     """Ranks of q queries against a gallery, over its full depth, and the head of each result list.
 

@@ -149,7 +149,7 @@ def test_the_median_of_many_samples_is_that_of_each_whatever_the_chunk(monkeypat
     for row, one in zip(weights, found, strict=True):
         drawn = np.repeat(ranking.ranks, row.astype(int))
         assert one == np.quantile(drawn, 0.5, method="inverted_cdf")
-    monkeypatch.setattr("pytest_prodbench.metrics.thresholds.CHUNK", 20)
+    monkeypatch.setattr("pytest_prodbench.metrics.crossings.CHUNK", 20)
     np.testing.assert_array_equal(median(ranking, weights), found)
 
 

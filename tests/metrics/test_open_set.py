@@ -125,7 +125,7 @@ def test_many_samples_are_each_of_them_whatever_the_chunk(monkeypatch):
         drawn = case.queries(np.repeat(np.arange(200), row)).ranking(top=1)
         for name in NAMES:
             assert found[name][i] == value(name, drawn)
-    monkeypatch.setattr("pytest_prodbench.metrics.thresholds.CHUNK", 30)
+    monkeypatch.setattr("pytest_prodbench.metrics.crossings.CHUNK", 30)
     for name in NAMES:
         np.testing.assert_array_equal(value(name, case.ranking(top=1), weights), found[name])
 

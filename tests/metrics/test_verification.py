@@ -122,7 +122,7 @@ def test_many_samples_are_each_of_them_whatever_the_chunk(monkeypatch):
         drawn = case.queries(np.repeat(np.arange(60), row)).ranking(top=1, verification=True)
         for name in NAMES:
             assert found[name][i] == value(name, drawn)
-    monkeypatch.setattr("pytest_prodbench.metrics.thresholds.CHUNK", 100)
+    monkeypatch.setattr("pytest_prodbench.metrics.crossings.CHUNK", 100)
     for name in NAMES:
         np.testing.assert_array_equal(value(name, ranking, weights), found[name])
 

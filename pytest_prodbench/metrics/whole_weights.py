@@ -1,0 +1,88 @@
+"""Weights of samples in the narrow types in which whole numbers are counted fastest, and still exactly.
+
+A statistic is handed float64, which is easy to use. Every count made of whole weights is a whole number,
+and float32 holds those exactly up to 2^24: matrix products then take half the time, and single weights are
+fetched from bytes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+    Numbers = NDArray[np.uint8] | NDArray[np.int64]
+
+EXACT = 2.0**24
+"""Up to here float32 holds every whole number."""
+
+
+IN_CACHE = 64
+"""Samples turned at once: a line of the cache, of bytes."""
+
+
+class WholeWeights:
+    """Weights of b samples of u units.
+
+    Attributes:
+        weights: float64 (b, u), whole numbers >= 0.
+        numbers: the same as bytes, or as int64 where one is above 255; contiguous.
+    """
+
+    def __init__(self, weights: Doubles, numbers: Numbers) -> None:
+        """``weights`` and ``numbers``: as the attributes."""
+        self.weights, self.numbers = weights, numbers
+
+    @cached_property
+    def single(self) -> NDArray[np.float32]:
+        """The weights as float32 (b, u)."""
+        return self.numbers.astype(np.float32)
+
+    def by_unit(self, samples: slice) -> Numbers:
+        """Return some samples with a row for each unit, (u, b), contiguous."""
+        numbers = self.numbers[samples]
+        turned = np.empty(numbers.shape[::-1], numbers.dtype)
+        for start in range(0, len(numbers), IN_CACHE):
+            part = slice(start, start + IN_CACHE)
+            turned[:, part] = numbers[part].T
+        return turned
+
+    def times(self, counts: NDArray[np.float32]) -> Doubles:
+        """Return the matrix product with whole numbers >= 0, (v, m) of the first v units: (b, m), exact.
+
+        In float32 if that is exact. It is wherever the product is below 2^24: a sum of numbers that are
+        not negative never falls, and rounding keeps the order, so that one that reached 2^24 on its way
+        would end there or above, whatever the order of summation.
+        """
+        product = self.single[:, : len(counts)] @ counts
+        if product.max(initial=0.0) < EXACT:
+            return product.astype(np.float64)
+        return np.asarray(self.weights[:, : len(counts)] @ counts.astype(np.float64))
+
+
+_kept: weakref.WeakValueDictionary[int, WholeWeights] = weakref.WeakValueDictionary()
+
+
+def remembered(drawn: NDArray[np.uint8]) -> WholeWeights:
+    """Return forms of draws (b, u) that :func:`whole` finds again by their float64, while they are kept."""
+    weights = drawn.astype(np.float64)
+    weights.flags.writeable = False
+    made = WholeWeights(weights, drawn)
+    _kept[id(weights)] = made
+    return made
+
+
+def whole(weights: Doubles) -> WholeWeights:
+    """Return the narrow forms of weights (b, u): those remembered, if they are of this very array."""
+    found = _kept.get(id(weights))
+    if found is not None and found.weights is weights:
+        return found
+    if weights.max(initial=0.0) <= np.iinfo(np.uint8).max:
+        return WholeWeights(weights, weights.astype(np.uint8, order="C"))
+    return WholeWeights(weights, weights.astype(np.int64, order="C"))
