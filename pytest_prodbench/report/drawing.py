@@ -10,7 +10,6 @@ import hashlib
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,11 @@ FOLDER = "charts"
 
 LIBRARY = "vega.js"
 """Name of the charts' script in the cache."""
+
+MOST_REMEMBERED = 512
+"""Drawings that a process remembers, some 20 kB each: a page is often made more than once."""
+
+_remembered: dict[str, str] = {}
 
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -68,8 +72,13 @@ class Drawings:
             script: whether it will ask for the script, too.
         """
         texts = dict.fromkeys(map(_text, specs))
-        missing = [text for text in texts if self._in_cache(f"{_digest(text)}.svg") is None]
-        script = script and bool(missing) and self._in_cache(LIBRARY) is None
+        missing = [
+            text
+            for text in texts
+            if text not in _remembered and self._in_cache(f"{_digest(text)}.svg") is None
+        ]
+        known = LIBRARY in _remembered or self._in_cache(LIBRARY) is not None
+        script = script and bool(missing) and not known
         self._apart = DrawnApart(missing, script=script)
 
     def svg(self, spec: Spec) -> str:
@@ -78,7 +87,7 @@ class Drawings:
         apart = self._apart
 
         def make() -> str:
-            return _clean((apart and apart.drawing(text)) or _drawn(text))
+            return _clean(_once(text, lambda: (apart and apart.drawing(text)) or _drawn(text)))
 
         return self._kept(f"{_digest(text)}.svg", make)
 
@@ -88,7 +97,8 @@ class Drawings:
 
         def make() -> str:
             # In a page, what looks like the end of its element would be.
-            return ((apart and apart.script()) or _bundle()).replace("</script", "<\\/script")
+            script = _once(LIBRARY, lambda: (apart and apart.script()) or _bundle())
+            return script.replace("</script", "<\\/script")
 
         return self._kept(LIBRARY, make)
 
@@ -133,14 +143,22 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-@lru_cache(maxsize=256)
+def _once(key: str, make: Callable[[], str]) -> str:
+    """Return what was made under a key in this process, or make it."""
+    if key not in _remembered:
+        made = make()
+        if len(_remembered) >= MOST_REMEMBERED:
+            del _remembered[next(iter(_remembered))]  # the oldest
+        _remembered[key] = made
+    return _remembered[key]
+
+
 def _drawn(text: str) -> str:
     import vl_convert
 
     return str(vl_convert.vegalite_to_svg(text, allowed_base_urls=[]))
 
 
-@cache
 def _bundle() -> str:
     import vl_convert
 

@@ -336,10 +336,10 @@ def test_equal_ranks_on_a_shipped_catalog(
     folder = Path(__file__).parents[2] / "fixtures/catalogs/diy"
     with (folder / "manifest.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    gallery = [row for row in rows if row["role"] == "gallery"][:160]
+    gallery = [row for row in rows if row["role"] == "gallery"][:100]
     known = {row["product_id"] for row in gallery}
-    queries = [row for row in rows if row["role"] == "query" and row["product_id"] in known][:60]
-    assert len(queries) == 60
+    queries = [row for row in rows if row["role"] == "query" and row["product_id"] in known][:40]
+    assert len(queries) == 40
     photos = [
         decode(folder / row["image"], where=row["image"], max_pixels=10**7)
         for row in (*gallery, *queries)

@@ -97,7 +97,10 @@ def test_a_source_is_split_at_its_first_colon(text: str, expected: tuple[str, st
         ("tim:resnet50", "did you mean 'timm'"),
         ("timm/resnet50", "did you mean 'timm:resnet50'"),
         ("timm resnet50", "did you mean 'timm:resnet50'"),
-        ("resnet50", "libraries: baseline, open_clip, timm, transformers"),
+        (
+            "resnet50",
+            "libraries: baseline, module, onnx, open_clip, timm, torchscript, transformers",
+        ),
         ("facebook/dinov2-base", "put a library and a colon before it"),
         ("timm:", "whose identifier is empty"),
         (":resnet50", "whose library is empty"),

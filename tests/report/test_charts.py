@@ -261,6 +261,7 @@ def test_the_next_run_draws_nothing_again(tmp_path, monkeypatch):
     (chart, *_) = charts(b.detailed())
     first = Drawings(tmp_path).svg(chart.spec)
     with monkeypatch.context() as patch:
+        patch.setattr(drawing, "_remembered", {})
         patch.setattr(drawing, "_drawn", lambda text: pytest.fail("drawn again"))
         assert Drawings(tmp_path).svg(json.loads(json.dumps(chart.spec))) == first
     for kept in tmp_path.rglob("*.svg"):

@@ -25,14 +25,26 @@ def specs():
     return made
 
 
+@pytest.fixture(autouse=True)
+def forget(monkeypatch):
+    """Make the process forget what it has drawn; a test may do so again."""
+
+    def again():
+        monkeypatch.setattr(drawing, "_remembered", {})
+
+    again()
+    return again
+
+
 @pytest.fixture
 def two_cores(monkeypatch):
     monkeypatch.setattr(drawn_apart.os, "cpu_count", lambda: 2)
 
 
-def test_the_same_bytes_whoever_draws(specs, two_cores, monkeypatch):
+def test_the_same_bytes_whoever_draws(specs, two_cores, forget, monkeypatch):
     here = Drawings()
     expected = [here.svg(spec) for spec in specs], here.script()
+    forget()
     monkeypatch.setattr(drawing, "_drawn", lambda text: pytest.fail("drawn here"))
     monkeypatch.setattr(drawing, "_bundle", lambda: pytest.fail("made here"))
     apart = Drawings()
@@ -62,7 +74,7 @@ def test_a_few_are_drawn_where_they_are_asked_for(two_cores, monkeypatch):
         lambda: subprocess.CompletedProcess([], 0, stdout="[]"),
     ],
 )
-def test_what_a_process_cannot_do_is_done_here(specs, two_cores, monkeypatch, broken):
+def test_what_a_process_cannot_do_is_done_here(specs, two_cores, forget, monkeypatch, broken):
     def run(*_, **__):
         what = broken()
         if isinstance(what, Exception):
@@ -70,6 +82,7 @@ def test_what_a_process_cannot_do_is_done_here(specs, two_cores, monkeypatch, br
         return what
 
     expected = Drawings().svg(specs[0])
+    forget()
     monkeypatch.setattr(drawn_apart.subprocess, "run", run)
     drawings = Drawings()
     drawings.begin(specs)
@@ -77,13 +90,31 @@ def test_what_a_process_cannot_do_is_done_here(specs, two_cores, monkeypatch, br
     assert "vegaEmbed" in drawings.script()
 
 
-def test_what_is_in_the_cache_is_not_drawn_again(specs, two_cores, tmp_path, monkeypatch):
+def test_what_is_in_the_cache_is_not_drawn_again(specs, two_cores, tmp_path, forget, monkeypatch):
     first = Drawings(tmp_path)
     expected = [first.svg(spec) for spec in specs], first.script()
+    forget()
     monkeypatch.setattr(drawn_apart, "_draw", lambda *_: pytest.fail("a process was started"))
     again = Drawings(tmp_path)
     again.begin(specs)
     assert ([again.svg(spec) for spec in specs], again.script()) == expected
+
+
+def test_what_the_process_has_drawn_it_does_not_draw_again(specs, two_cores, monkeypatch):
+    first = Drawings()
+    expected = [first.svg(spec) for spec in specs], first.script()
+    monkeypatch.setattr(drawn_apart, "_draw", lambda *_: pytest.fail("a process was started"))
+    monkeypatch.setattr(drawing, "_drawn", lambda text: pytest.fail("drawn here"))
+    again = Drawings()
+    again.begin(specs)
+    assert ([again.svg(spec) for spec in specs], again.script()) == expected
+
+
+def test_a_process_remembers_no_more_than_so_many(specs, monkeypatch):
+    monkeypatch.setattr(drawing, "MOST_REMEMBERED", 3)
+    for spec in specs[:5]:
+        Drawings().svg(spec)
+    assert len(drawing._remembered) == 3
 
 
 def test_a_page_that_has_the_script_elsewhere_does_not_wait_for_it(specs, two_cores, monkeypatch):

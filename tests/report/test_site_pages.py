@@ -44,10 +44,12 @@ def project(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def written(tmp_path):
-    runs = three_runs(tmp_path / "reports")
-    return write_site(runs, tmp_path / "site", project(tmp_path / "project"))
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """One site that many tests look at and none changes."""
+    folder = tmp_path_factory.mktemp("written")
+    runs = three_runs(folder / "reports")
+    return write_site(runs, folder / "site", project(folder / "project"))
 
 
 def pages(site: Path) -> list[Path]:
