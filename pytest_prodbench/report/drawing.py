@@ -10,6 +10,7 @@ import hashlib
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,7 +127,13 @@ class Drawings:
     def _path(self, name: str) -> Path | None:
         if self._cache is None:
             return None
-        return self._cache / f"vl-convert-{version('vl-convert-python')}" / name
+        return self._cache / f"vl-convert-{_version()}" / name
+
+
+@cache
+def _version() -> str:
+    """Of what draws; reading it from disk for each chart takes longer than reading the chart."""
+    return version("vl-convert-python")
 
 
 def _text(spec: Spec) -> str:
