@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     site.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run, or of several")
     site.add_argument("--out", default="site", help="folder of the site (default: site)")
     site.add_argument(
-        "--compare", type=int, default=6, metavar="N",
+        "--compare", type=int, metavar="N",
         help="compare the newest N runs, each with each (default: 6)",
     )  # fmt: skip
     site.set_defaults(command=_site)

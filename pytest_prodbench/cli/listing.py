@@ -24,7 +24,7 @@ def list_suite(given: argparse.Namespace) -> int:
     names = list(opened.suite.models) or [EVERY]
     print("models")
     for model in opened.suite.models.values():
-        source = f"{model.library}:{model.identifier}"
+        source = model.source
         if model.checkpoint:
             source += f" from {model.checkpoint}"
         print(f"  {model.name}  {source}  ({model.family}; {model.where})")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.cli.suite import open_suite, without_suite
+from pytest_prodbench.cli.suite import Opened, open_suite, without_suite
+from pytest_prodbench.datasets.folder import EXTENSIONS
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.models import library_for
@@ -19,24 +20,23 @@ from pytest_prodbench.settings.types import ModelSpec
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 LOOKED_AT = 16
 """Images of a folder that the doctor looks at, evenly spaced."""
 
 
 def show(given: argparse.Namespace) -> int:
     """Load a model and print all that decides its numbers; 0."""
-    handle, project = _handle(given, "prodbench models show")
+    handle, opened = _handle(given, "prodbench models show")
     embedder, spec = handle.load(), handle.spec
     identity = embedder.identity
     height, width = _input_size(handle)
     files = library_for(spec).files(spec)
     rows = [
-        ("source", f"{spec.library}:{spec.identifier}"),
+        ("source", spec.source),
         ("family", spec.family),
         ("defined in", spec.where),
         ("weights", f"sha256 {identity.weights_digest}"),
-        *(("", shown_path(path, project)) for path in files or ()),
+        *(("", shown_path(path, opened.project)) for path in files or ()),
         ("input", f"{height} x {width} (of a square photo)"),
         ("preprocessing", identity.preprocessing),
         ("pooling", identity.pooling),
@@ -60,10 +60,11 @@ def doctor(given: argparse.Namespace) -> int:
     """Embed some images alone, together and again; 1 if the model does not do what an embedding must."""
     from pytest_prodbench.embedding.checkup import checkup, drawn_images
 
-    handle, _ = _handle(given, "prodbench doctor")
-    images = drawn_images() if given.images is None else _images(Path(given.images))
+    handle, opened = _handle(given, "prodbench doctor")
+    limit = opened.settings.max_pixels
+    images = drawn_images() if given.images is None else _images(Path(given.images), limit)
     findings = checkup(handle, images)
-    print(f"{handle.spec.name} ({handle.spec.library}:{handle.spec.identifier})")
+    print(f"{handle.spec.name} ({handle.spec.source})")
     for one in findings:
         mark = {True: "ok", False: "FAILS", None: "–"}[one.passed]
         print(f"  {mark:6} {one.name}: {one.found}")
@@ -72,18 +73,18 @@ def doctor(given: argparse.Namespace) -> int:
     return int(any(one.passed is False for one in findings))
 
 
-def _handle(given: argparse.Namespace, where: str) -> tuple[ModelHandle, Path]:
+def _handle(given: argparse.Namespace, where: str) -> tuple[ModelHandle, Opened]:
     name = given.model_name
     if ":" in name:
         opened = without_suite(given)
         library, identifier = parse_source(name, where=where)
         spec = ModelSpec(name=name, library=library, identifier=identifier, where=where)
-        return ModelHandle(spec, opened.settings), opened.project
+        return ModelHandle(spec, opened.settings), opened
     given.places = []
     opened = open_suite(given)
     if name not in opened.suite.models:
         raise unknown_name("model", name, list(opened.suite.models), where)
-    return ModelHandle(opened.suite.models[name], opened.settings), opened.project
+    return ModelHandle(opened.suite.models[name], opened.settings), opened
 
 
 def _input_size(handle: ModelHandle) -> tuple[int, int]:
@@ -93,15 +94,15 @@ def _input_size(handle: ModelHandle) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _images(folder: Path) -> Sequence[Image]:
+def _images(folder: Path, max_pixels: int) -> Sequence[Image]:
     from pytest_prodbench.datasets.decoding import decode
 
     if not folder.is_dir():
         raise SettingsError("--images", found=f"{folder}: no folder", expected="a folder of photos")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
     if len(paths) < 2:
         raise SettingsError(
             "--images", found=f"{folder}: {len(paths)} photos", expected="two or more"
         )
     chosen = paths[:: -(-len(paths) // LOOKED_AT)]
-    return [decode(path.read_bytes(), where=str(path), max_pixels=100_000_000) for path in chosen]
+    return [decode(path.read_bytes(), where=str(path), max_pixels=max_pixels) for path in chosen]

@@ -10,19 +10,20 @@ from pathlib import Path
 from pytest_prodbench.cli.runs import open_record, pictures_cache
 from pytest_prodbench.errors import EvidenceError, SettingsError
 from pytest_prodbench.evidence.store import EVIDENCE, JOURNAL
-from pytest_prodbench.report.site import SiteRun, write_site
+from pytest_prodbench.report.site import COMPARED, SiteRun, write_site
+from pytest_prodbench.report.wording import count
 from pytest_prodbench.settings.files import shown_path
 
 INCOMPLETE = 2
 
 
-def site(runs: Sequence[str], out: str, newest: int) -> int:
+def site(runs: Sequence[str], out: str, newest: int | None) -> int:
     """Write the site; 2 if a run had to be left out, each is named.
 
     Args:
         runs: folders of runs, or folders that hold some.
         out: folder of the site.
-        newest: so many runs are compared, each with each.
+        newest: so many runs are compared, each with each; None: the usual number.
     """
     project = Path.cwd()
     opened: list[SiteRun] = []
@@ -43,14 +44,14 @@ def site(runs: Sequence[str], out: str, newest: int) -> int:
         Path(out),
         project,
         cache_dir=pictures_cache(project),
-        newest=newest,
+        newest=COMPARED if newest is None else newest,
         skipped=skipped,
     )
     for reason in skipped:
         sys.stderr.write(f"prodbench: left out: {reason}\n")
     print(
-        f"{shown_path(written.index, project)}: {len({run.digest for run in opened})} runs, "
-        f"{written.pages} pages, {written.made} of runs and comparisons made anew"
+        f"{shown_path(written.index, project)}: {count(len({run.digest for run in opened}), 'run')}, "
+        f"{count(written.pages, 'page')}, {written.made} of runs and comparisons made anew"
     )
     return INCOMPLETE if skipped else 0
 

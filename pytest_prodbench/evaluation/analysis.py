@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_prodbench.evidence.types import Confusion, EmbeddingFacts
+from pytest_prodbench.evidence.measured import Confusion, EmbeddingFacts
 from pytest_prodbench.metrics.confusion import confused_products
 from pytest_prodbench.metrics.embedding_space import (
     NEAR_IDENTICAL,

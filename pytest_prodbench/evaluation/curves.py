@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.evidence.types import Curve
+from pytest_prodbench.evidence.measured import Curve
 from pytest_prodbench.metrics.estimates import Estimate, estimate_means, estimate_statistics
 from pytest_prodbench.metrics.extrapolation import ASSUMPTION, Extrapolation
 from pytest_prodbench.metrics.first_hit import RECALL, cumulative_match, recall

@@ -140,7 +140,7 @@ def model_record(handle: ModelHandle) -> ModelRecord:
     identity, spec = handle.identity, handle.spec
     return ModelRecord(
         name=spec.name,
-        source=f"{spec.library}:{spec.identifier}",
+        source=spec.source,
         family=spec.family,
         weights_digest=identity.weights_digest,
         preprocessing=identity.preprocessing,

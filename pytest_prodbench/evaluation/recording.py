@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_prodbench.evidence.types import Crossing, Spread
+from pytest_prodbench.evidence.measured import Crossing, Spread
 from pytest_prodbench.evidence.values import MetricValue
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ def model_error(
     spec: ModelSpec, *, found: str, expected: str = "", next_step: str = ""
 ) -> ModelError:
     """Build an error that names the model and the file and key that define it."""
-    where = f"model {spec.name!r} ({spec.library}:{spec.identifier}, {spec.where})"
+    where = f"model {spec.name!r} ({spec.source}, {spec.where})"
     return ModelError(where, found=found, expected=expected, next_step=next_step)
 
 

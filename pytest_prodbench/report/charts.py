@@ -22,7 +22,8 @@ from pytest_prodbench.report.wording import count, figure
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pytest_prodbench.evidence.types import Curve, Measurement
+    from pytest_prodbench.evidence.measured import Curve
+    from pytest_prodbench.evidence.types import Measurement
     from pytest_prodbench.evidence.values import MetricValue
 
 READ_AT = (1, 5, 10, 20)

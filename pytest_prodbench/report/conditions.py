@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.metrics import HEADLINE
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import Crossing, Measurement
+    from pytest_prodbench.evidence.measured import Crossing
+    from pytest_prodbench.evidence.types import Measurement
     from pytest_prodbench.evidence.values import MetricValue
 
 CROSSINGS_SHOWN = 10

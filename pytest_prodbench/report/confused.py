@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from pytest_prodbench.evidence.types import Confusion
+    from pytest_prodbench.evidence.measured import Confusion
 
 CONFUSED_SHOWN = 6
 """At most so many confused products of a pair are shown with pictures."""

@@ -96,6 +96,11 @@ class ModelSpec(Frozen):
     by_default: bool = True
     where: str = "<python>"
 
+    @property
+    def source(self) -> str:
+        """As it is written in TOML: the library, a colon, the identifier."""
+        return f"{self.library}:{self.identifier}"
+
 
 class DatasetSpec(Frozen):
     """One dataset of a sector.

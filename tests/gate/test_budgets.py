@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from test_policy import check
 
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.evidence.types import EmbeddingFacts, Timing
+from pytest_prodbench.evidence.measured import EmbeddingFacts
+from pytest_prodbench.evidence.types import Timing
 from pytest_prodbench.gate import costs_of, judge_measurement, pair_demands
 from pytest_prodbench.settings.policy import COSTS
 

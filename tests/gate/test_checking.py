@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from pytest_prodbench.evidence.types import Crossing
+from pytest_prodbench.evidence.measured import Crossing
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate import judge_measurement
 from pytest_prodbench.gate.checking import Z95, check_pair, one_sided

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_prodbench.evidence.comparison import CrossedChanges
-from pytest_prodbench.evidence.types import Crossing
+from pytest_prodbench.evidence.measured import Crossing
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.gate.checking import one_sided
 from pytest_prodbench.gate.values import drops_of, exactly, lead_of, mean_of, slices_of, usable

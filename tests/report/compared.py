@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pytest_prodbench.evidence.comparison import Change, Contest, CrossedChanges, PairComparison
 from pytest_prodbench.evidence.judgement import Check, WaiverInForce
-from pytest_prodbench.evidence.types import BaselineFacts, PairRecord, Spread
+from pytest_prodbench.evidence.measured import Spread
+from pytest_prodbench.evidence.types import BaselineFacts, PairRecord
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.report.export.writing import export_tables
 from pytest_prodbench.report.reporter import ReportInput

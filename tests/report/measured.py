@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_prodbench.evidence.types import (
-    Confusion,
-    Crossing,
-    Curve,
-    EmbeddingFacts,
-    Measurement,
-    Spread,
-)
+from pytest_prodbench.evidence.measured import Confusion, Crossing, Curve, EmbeddingFacts, Spread
+from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.evidence.values import MetricValue
 
 METRICS = (

@@ -49,6 +49,9 @@ def browser():
 class Watched:
     """A page and everything that it must not do."""
 
+    unfolded = True
+    """Whether all that folds is opened at once."""
+
     def __init__(self, browser, path, **context) -> None:
         self.page = browser.new_context(**context).new_page()
         self.noise: list[str] = []
@@ -58,7 +61,10 @@ class Watched:
         self.page.on("dialog", lambda dialog: (self.noise.append(dialog.message), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
-        self.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        if self.unfolded:
+            self.page.evaluate(
+                "document.querySelectorAll('details').forEach(d => { d.open = true })"
+            )
 
     def assert_quiet(self, path) -> None:
         assert self.noise == []

@@ -7,18 +7,14 @@ import re
 import pytest
 
 from pytest_prodbench.evidence.judgement import Check
+from pytest_prodbench.evidence.measured import Confusion, Crossing, Curve, EmbeddingFacts, Spread
 from pytest_prodbench.evidence.types import (
     BaselineFacts,
-    Confusion,
-    Crossing,
-    Curve,
     DatasetRecord,
-    EmbeddingFacts,
     Host,
     ModelRecord,
     PairRecord,
     RunRecord,
-    Spread,
     Timing,
 )
 from pytest_prodbench.evidence.values import MetricValue

@@ -18,7 +18,7 @@ from pytest_prodbench.report.site.model_page import model_page
 
 from . import builders as b
 from .site_runs import on_disk, ranks_for, record
-from .test_browser import ATTACK, browser  # noqa: F401 - a fixture
+from .test_browser import ATTACK, Watched, browser  # noqa: F401 - a fixture
 
 LINK = re.compile(r'(?:href|src)="([^"#][^"]*)"')
 
@@ -268,7 +268,7 @@ def test_a_run_that_cannot_be_read_is_named_and_left_out(tmp_path, capsys, monke
     victim.write_bytes(b"damaged")
     assert main(["site", "reports"]) == 2
     said = capsys.readouterr()
-    assert "1 runs" in said.out
+    assert "1 run," in said.out
     assert "reports/two" in said.err
     assert victim.name in said.err
     text = (tmp_path / "site/index.html").read_text("utf-8")
@@ -290,18 +290,10 @@ def test_nothing_to_make_a_site_of(tmp_path, capsys, monkeypatch, arguments, tol
 # In a real browser, from the disk.
 
 
-class Visit:
-    """A page of the site, and all that it must not do."""
+class Visit(Watched):
+    """A page of the site, as it is opened, and all that it must not do."""
 
-    def __init__(self, browser, path: Path, **context) -> None:  # noqa: F811
-        self.page = browser.new_context(**context).new_page()
-        self.noise: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.noise.append(message.text))
-        self.page.on("pageerror", lambda error: self.noise.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.noise.append(dialog.message), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
+    unfolded = False
 
     def assert_quiet(self, site: Path) -> None:
         assert self.noise == []

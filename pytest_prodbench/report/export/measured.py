@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pytest_prodbench.evidence.comparison import Change
-    from pytest_prodbench.evidence.types import Measurement, PairRecord, Spread
+    from pytest_prodbench.evidence.measured import Spread
+    from pytest_prodbench.evidence.types import Measurement, PairRecord
     from pytest_prodbench.evidence.values import MetricValue
 
 METRICS = Form(

@@ -7,6 +7,7 @@ what it may stand beside (``history.History``), and leave as pages (``build.writ
 from __future__ import annotations
 
 from pytest_prodbench.report.site.build import SiteWritten, write_site
+from pytest_prodbench.report.site.comparisons import COMPARED
 from pytest_prodbench.report.site.history import SiteRun
 
-__all__ = ["SiteRun", "SiteWritten", "write_site"]
+__all__ = ["COMPARED", "SiteRun", "SiteWritten", "write_site"]

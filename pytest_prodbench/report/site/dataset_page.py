@@ -10,6 +10,7 @@ from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.gallery import Shot, named_shots
 from pytest_prodbench.report.page import Axis
 from pytest_prodbench.report.sections import outcome, pair_anchors, sections
+from pytest_prodbench.report.site.history import span
 from pytest_prodbench.report.site.leaderboard import in_production
 from pytest_prodbench.report.site.trends import Line, lines, trend
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.evidence.types import DatasetRecord
     from pytest_prodbench.evidence.values import MetricValue
-    from pytest_prodbench.report.site.history import DatasetVersion, History, Point, SiteRun
+    from pytest_prodbench.report.site.history import DatasetVersion, History, Point, SiteRun, Span
     from pytest_prodbench.report.vega_lite import Chart
 
 MISSED_SHOWN = 12
@@ -36,9 +37,7 @@ class DatasetVersionView:
 
     version: DatasetVersion
     record: DatasetRecord
-    first: SiteRun
-    last: SiteRun
-    runs: int
+    span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,10 +142,8 @@ def dataset_page(history: History, name: str) -> DatasetPage:
 def _version(
     history: History, version: DatasetVersion, mine: Sequence[Point]
 ) -> DatasetVersionView:
-    runs = list(dict.fromkeys(point.run for point in mine if point.dataset == version))
-    return DatasetVersionView(
-        version, history.dataset_record(version), runs[0], runs[-1], len(runs)
-    )
+    found = span(point for point in mine if point.dataset == version)
+    return DatasetVersionView(version, history.dataset_record(version), found)
 
 
 def _conditions(record: DatasetRecord, points: Sequence[Point]) -> tuple[ConditionRow, ...]:

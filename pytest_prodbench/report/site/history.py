@@ -107,6 +107,21 @@ class Point:
     headline: MetricValue
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Span:
+    """From which run to which something was measured, and in how many."""
+
+    first: SiteRun
+    last: SiteRun
+    runs: int
+
+
+def span(points: Iterable[Point]) -> Span:
+    """Return the span of some measurements, one or more, oldest first."""
+    runs = list(dict.fromkeys(point.run for point in points))
+    return Span(runs[0], runs[-1], len(runs))
+
+
 @dataclass(frozen=True, eq=False)
 class History:
     """All runs and what they measured, oldest first."""

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.matrix import Reading, reading
 from pytest_prodbench.report.sections import METRICS, outcome, pair_anchors, sections
+from pytest_prodbench.report.site.history import span
 from pytest_prodbench.report.site.trends import Line, lines, trend
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import ModelRecord, Spread
-    from pytest_prodbench.report.site.history import History, ModelVersion, Point, SiteRun
+    from collections.abc import Sequence
+
+    from pytest_prodbench.evidence.measured import Spread
+    from pytest_prodbench.evidence.types import ModelRecord
+    from pytest_prodbench.report.site.history import History, ModelVersion, Point, Span
     from pytest_prodbench.report.vega_lite import Chart
 
 
@@ -22,9 +26,7 @@ class VersionView:
 
     version: ModelVersion
     record: ModelRecord
-    first: SiteRun
-    last: SiteRun
-    runs: int
+    span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +108,6 @@ def model_page(history: History, name: str) -> ModelPage:
     )
 
 
-def _version(history: History, version: ModelVersion, mine: list[Point]) -> VersionView:
-    runs = list(dict.fromkeys(point.run for point in mine if point.model == version))
-    return VersionView(version, history.model_record(version), runs[0], runs[-1], len(runs))
+def _version(history: History, version: ModelVersion, mine: Sequence[Point]) -> VersionView:
+    found = span(point for point in mine if point.model == version)
+    return VersionView(version, history.model_record(version), found)
