@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.gallery import Shot, named_shots
 from pytest_prodbench.report.page import Axis
-from pytest_prodbench.report.sections import outcome, pair_anchors, sections
+from pytest_prodbench.report.sections import outcome
 from pytest_prodbench.report.site.history import span
 from pytest_prodbench.report.site.leaderboard import in_production
 from pytest_prodbench.report.site.trends import Line, lines, trend
@@ -119,7 +119,7 @@ def dataset_page(history: History, name: str) -> DatasetPage:
             superseded=history.models[point.model.name][0] != point.model,
             production=in_production(history, point.model),
             outcome=outcome(point.pair),
-            anchor=pair_anchors(sections(point.run.record))[point.pair.sector, point.pair.name],
+            anchor=point.anchor,
         )
         for point in newest
     )

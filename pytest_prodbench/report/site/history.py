@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.errors import EvidenceError
 from pytest_prodbench.evidence.store import read_queries
 from pytest_prodbench.metrics import HEADLINE
+from pytest_prodbench.report.sections import pair_anchors, sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,6 +66,11 @@ class SiteRun:
         """What its page is called: two runs of one name have two."""
         return slug(self.record.run, self.digest)
 
+    @cached_property
+    def anchors(self) -> dict[tuple[str, str], str]:
+        """(sector, pair) → where its page tells of it."""
+        return pair_anchors(sections(self.record))
+
     def tables(self) -> dict[str, pa.Table]:
         """Return ``model:dataset`` → table of its queries, read and checked anew: they may be large."""
         return read_queries(self.folder, self.record)
@@ -105,6 +111,11 @@ class Point:
     model: ModelVersion
     dataset: DatasetVersion
     headline: MetricValue
+
+    @property
+    def anchor(self) -> str:
+        """Where the run's page tells of it."""
+        return self.run.anchors[self.pair.sector, self.pair.name]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

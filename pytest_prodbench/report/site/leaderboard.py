@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.report.matrix import Reading, reading
-from pytest_prodbench.report.sections import METRICS, narrowed_away, outcome, pair_anchors, sections
+from pytest_prodbench.report.sections import METRICS, narrowed_away, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,12 +142,12 @@ def _cell(history: History, name: str, mine: list[Point]) -> BoardCell:
     if not here:
         return BoardCell(None, False, "", "", ())
     point = (fitting or here)[-1]
-    pair, record = point.pair, point.run.record
+    pair = point.pair
     return BoardCell(
         point=point,
         older=not fitting,
         outcome=outcome(pair),
-        anchor=pair_anchors(sections(record))[pair.sector, pair.name],
+        anchor=point.anchor,
         readings=tuple(reading(pair, metric) for metric, _ in METRICS),
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.matrix import Reading, reading
-from pytest_prodbench.report.sections import METRICS, outcome, pair_anchors, sections
+from pytest_prodbench.report.sections import METRICS, outcome
 from pytest_prodbench.report.site.history import span
 from pytest_prodbench.report.site.trends import Line, lines, trend
 
@@ -96,7 +96,7 @@ def model_page(history: History, name: str) -> ModelPage:
                 version=number[point.model],
                 older=point.dataset != history.current[point.dataset.name],
                 outcome=outcome(point.pair),
-                anchor=pair_anchors(sections(point.run.record))[point.pair.sector, point.pair.name],
+                anchor=point.anchor,
                 readings=tuple(reading(point.pair, metric) for metric, _ in METRICS),
             )
             for point in reversed(mine)
