@@ -172,8 +172,8 @@ class RunSettings(Frozen):
         reports: kinds of report to write, each ``KIND`` or ``KIND:DEST``, the file that a copy goes to;
             empty for every registered kind.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``auto`` (float32 on the CPU, bfloat16 or float16 autocast on a GPU that has it),
-            ``float32``, ``bfloat16``, ``float16``.
+        precision: of the forward pass: ``auto`` (float32 on every device), ``float32``, and on a GPU autocast in
+            ``bfloat16`` or ``float16``.
         batch_size: images a forward pass; 0 chooses one that fits.
         threads: torch threads of each process; 0 is one (work is spread over processes).
         backend: ``auto``, ``torch`` or ``faiss``: same ranks, other speed.

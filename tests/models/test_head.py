@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from pytest_prodbench.embedding.device import choose_device
 from pytest_prodbench.embedding.model import ModelHandle
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.overrides import overrides
@@ -45,7 +46,8 @@ def random(*shape: int) -> torch.Tensor:
 
 def batch_of(model: Any) -> torch.Tensor:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
-    return torch.stack([model.preprocess(Image.fromarray(one)) for one in pixels])
+    batch = torch.stack([model.preprocess(Image.fromarray(one)) for one in pixels])
+    return batch.to(choose_device("auto"))
 
 
 @pytest.mark.parametrize("normalise", [False, True])
@@ -66,7 +68,7 @@ def test_by_its_formula(
     headed = handle(head=Head(weights=weights(**held), normalise=normalise)).load()
     batch = batch_of(plain)
     found = headed.embed(batch)
-    for vector, one in zip(found, plain.embed(batch), strict=True):
+    for vector, one in zip(found.cpu(), plain.embed(batch).cpu(), strict=True):
         x = one.double()
         if normalise:
             x = x / x.norm()
