@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ def show(given: argparse.Namespace) -> int:
     handle, opened = _handle(given, "prodbench models show")
     embedder, spec = handle.load(), handle.spec
     identity = embedder.identity
-    height, width = _input_size(handle)
     files = library_for(spec).files(spec)
     rows = [
         ("source", spec.source),
@@ -37,7 +36,7 @@ def show(given: argparse.Namespace) -> int:
         ("defined in", spec.where),
         ("weights", f"sha256 {identity.weights_digest}"),
         *(("", shown_path(path, opened.project)) for path in files or ()),
-        ("input", f"{height} x {width} (of a square photo)"),
+        ("input", f"{_input(handle)} (of a square photo)"),
         ("preprocessing", identity.preprocessing),
         ("pooling", identity.pooling),
         ("dimension", f"{identity.dimension} ({4 * identity.dimension} bytes in float32)"),
@@ -87,11 +86,16 @@ def _handle(given: argparse.Namespace, where: str) -> tuple[ModelHandle, Opened]
     return ModelHandle(opened.suite.models[name], opened.settings), opened
 
 
-def _input_size(handle: ModelHandle) -> tuple[int, int]:
+def _input(handle: ModelHandle) -> str:
+    """Height and width of the tensor, or the shape of each of several."""
     from PIL import Image
 
-    height, width = handle.load().preprocess(Image.new("RGB", (512, 512), "grey")).shape[-2:]
-    return int(height), int(width)
+    features = handle.load().preprocess(Image.new("RGB", (512, 512), "grey"))
+    if isinstance(features, Mapping):
+        return ", ".join(
+            f"{name} {' x '.join(map(str, tensor.shape))}" for name, tensor in features.items()
+        )
+    return " x ".join(map(str, features.shape[-2:]))
 
 
 def _images(folder: Path, max_pixels: int) -> Sequence[Image]:

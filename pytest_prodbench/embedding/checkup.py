@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.embedding.device import autocast, to_device
+from pytest_prodbench.embedding.batches import batch_of, kind
+from pytest_prodbench.embedding.device import autocast
 from pytest_prodbench.errors import ImageError
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     from pytest_prodbench.embedding.model import ModelHandle
+    from pytest_prodbench.models import Features
 
-_Embed = Callable[["Sequence[torch.Tensor]"], "NDArray[np.float32]"]
+_Embed = Callable[["Sequence[Features]"], "NDArray[np.float32]"]
 
 SAME = 0.99999
 """Cosine from which two vectors of one image count as one: what the order of float32 sums can move."""
@@ -90,22 +91,22 @@ def checkup(model: ModelHandle, images: Sequence[Image], *, seconds: float = 2.0
     import numpy as np
 
     embedder = model.load()
-    tensors, refused = [], 0
+    features, refused = [], 0
     for image in images:
         try:
-            tensors.append(embedder.preprocess(image))
+            features.append(embedder.preprocess(image))
         except ImageError:
             refused += 1  # a sliver; its message is for those who have such images
 
     embed = partial(_embedded, model)
 
-    alone = np.concatenate([embed([tensor]) for tensor in tensors])
+    alone = np.concatenate([embed([one]) for one in features])
     findings = [
         _finite(alone, embedder.identity.dimension),
-        _deterministic(alone, np.concatenate([embed([tensor]) for tensor in tensors])),
+        _deterministic(alone, np.concatenate([embed([one]) for one in features])),
     ]
     if findings[0].passed:
-        together = _by_shape(tensors, embed)
+        together = _by_kind([kind(embedder, one) for one in features], features, embed)
         same = SAME if model.precision == "float32" else SAME_REDUCED
         findings += [
             _batch_invariant(alone, together, same),
@@ -114,31 +115,36 @@ def checkup(model: ModelHandle, images: Sequence[Image], *, seconds: float = 2.0
         ]
     findings += [
         Finding(
-            "images", None, f"{len(tensors)} embedded" + (f", {refused} refused" if refused else "")
+            "images",
+            None,
+            f"{len(features)} embedded" + (f", {refused} refused" if refused else ""),
         ),
-        _throughput(tensors[0], embed, seconds),
+        _throughput(features[0], embed, seconds),
     ]
     return findings
 
 
-def _embedded(model: ModelHandle, tensors: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+def _embedded(model: ModelHandle, features: Sequence[Features]) -> NDArray[np.float32]:
     import torch
 
+    embedder = model.load()
     with torch.inference_mode(), autocast(model.device, model.precision):
-        vectors = model.load().embed(to_device(torch.stack(list(tensors)), model.device))
+        vectors = embedder.embed(batch_of(embedder, features, model.device))
     found: NDArray[np.float32] = vectors.float().cpu().numpy()
     return found
 
 
-def _by_shape(tensors: Sequence[torch.Tensor], embed: _Embed) -> NDArray[np.float32]:
-    """Vectors in the order of the tensors, embedded with all others of their shape, the last one first."""
+def _by_kind(
+    kinds: Sequence[Hashable], features: Sequence[Features], embed: _Embed
+) -> NDArray[np.float32]:
+    """Vectors in the order of the images, embedded with all others of their kind, the last one first."""
     import numpy as np
 
     found: dict[int, NDArray[np.float32]] = {}
-    for shape in dict.fromkeys(tensor.shape for tensor in tensors):
-        places = [i for i, tensor in enumerate(tensors) if tensor.shape == shape][::-1]
-        found |= dict(zip(places, embed([tensors[i] for i in places]), strict=True))
-    return np.stack([found[i] for i in range(len(tensors))])
+    for kind_ in dict.fromkeys(kinds):
+        places = [i for i, one in enumerate(kinds) if one == kind_][::-1]
+        found |= dict(zip(places, embed([features[i] for i in places]), strict=True))
+    return np.stack([found[i] for i in range(len(features))])
 
 
 def _finite(vectors: NDArray[np.float32], dimension: int) -> Finding:
@@ -205,8 +211,8 @@ def _sensitive(vectors: NDArray[np.float32]) -> Finding:
     )
 
 
-def _throughput(tensor: torch.Tensor, embed: _Embed, seconds: float) -> Finding:
-    batch = [tensor] * 8
+def _throughput(features: Features, embed: _Embed, seconds: float) -> Finding:
+    batch = [features] * 8
     embed(batch)
     started, images = time.perf_counter(), 0
     while (took := time.perf_counter() - started) < seconds:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode
-from pytest_prodbench.embedding.device import autocast, choose_batch_size, to_device
+from pytest_prodbench.embedding.batches import batch_of, kind
+from pytest_prodbench.embedding.device import autocast, choose_batch_size
 
 if TYPE_CHECKING:
-    import torch
-
     from pytest_prodbench.embedding.model import ModelHandle
     from pytest_prodbench.embedding.request import ImageRequest
+    from pytest_prodbench.models import Features
     from pytest_prodbench.settings.types import RunSettings
 
 LOOKED_AT = 64
@@ -49,18 +49,18 @@ def measure_costs(
     looked_at = requests[:: -(-len(requests) // LOOKED_AT)]
     files = [(request, request.read()) for request in looked_at]
 
-    def tensor(one: tuple[ImageRequest, bytes]) -> torch.Tensor:
+    def features(one: tuple[ImageRequest, bytes]) -> Features:
         request, data = one
         image = decode(data, where=request.name, max_pixels=settings.max_pixels)
         return embedder.preprocess(crop(image, request.box, where=request.name))
 
-    def embed(tensors: Sequence[torch.Tensor]) -> None:
+    def embed(images: Sequence[Features]) -> None:
         with torch.inference_mode(), autocast(model.device, model.precision):
             # To the CPU: a GPU has only then done what it was asked.
-            embedder.embed(to_device(torch.stack(tuple(tensors)), model.device)).float().cpu()
+            embedder.embed(batch_of(embedder, images, model.device)).float().cpu()
 
     def one_by_one(one: tuple[ImageRequest, bytes]) -> float:
-        return _seconds(lambda: embed([tensor(one)]))
+        return _seconds(lambda: embed([features(one)]))
 
     for one in files[:WARM_UP]:
         one_by_one(one)
@@ -72,11 +72,12 @@ def measure_costs(
 
     def all_of_them() -> None:
         with ThreadPoolExecutor(2, thread_name_prefix="prodbench-costs") as pool:
-            # Decoded ahead of the forward pass; images of another shape go in a batch of their own.
-            ready = pool.map(tensor, whole)
+            # Decoded ahead of the forward pass; images of another kind go in a batch of their own.
+            ready = pool.map(features, whole)
             while batch := list(islice(ready, size)):
-                for shape in dict.fromkeys(part.shape for part in batch):
-                    embed([part for part in batch if part.shape == shape])
+                kinds = [kind(embedder, part) for part in batch]
+                for one in dict.fromkeys(kinds):
+                    embed([part for part, its in zip(batch, kinds, strict=True) if its == one])
 
     taken = _seconds(all_of_them)
     return {

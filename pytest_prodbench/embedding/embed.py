@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode, pixel_digest
+from pytest_prodbench.embedding.batches import batch_of, kind
 from pytest_prodbench.embedding.cache import VectorCache
-from pytest_prodbench.embedding.device import autocast, choose_batch_size, to_device
+from pytest_prodbench.embedding.device import autocast, choose_batch_size
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
 from pytest_prodbench.embedding.request import ImageRequest
 from pytest_prodbench.errors import EmbeddingError, ImageError, ProblemList
@@ -19,11 +20,10 @@ from pytest_prodbench.protocol.vectors import refuse_unusable
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
     from pytest_prodbench.embedding.model import ModelHandle
-    from pytest_prodbench.models import Embedder
+    from pytest_prodbench.models import Embedder, Features
     from pytest_prodbench.protocol import Box
     from pytest_prodbench.settings.types import RunSettings
 
@@ -132,7 +132,7 @@ class _Job:
     def run(self) -> dict[bytes, tuple[bytes, NDArray[np.float32]]]:
         embedder = self._model.load()
         problems: list[str] = []
-        batch: list[tuple[ImageRequest, bytes, torch.Tensor]] = []
+        batch: list[tuple[ImageRequest, bytes, Features]] = []
         waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
         self._report()
         decoded = self._decoded(embedder)
@@ -141,17 +141,17 @@ class _Job:
                 if isinstance(result, ImageError):
                     problems.append(str(result))
                     continue
-                pixels, tensor = result
+                pixels, features = result
                 same = (pixels, request.box)
                 if same in self.known:
                     self._keep(request, pixels, self.known[same])
                 elif same in waiting:
                     waiting[same].append(request)
                 else:
-                    if batch and batch[0][2].shape != tensor.shape:
+                    if batch and kind(embedder, batch[0][2]) != kind(embedder, features):
                         self._embed(embedder, batch, waiting)
                     waiting[same] = []
-                    batch.append((request, pixels, tensor))
+                    batch.append((request, pixels, features))
                     if len(batch) == self._batch_size:
                         self._embed(embedder, batch, waiting)
             self._embed(embedder, batch, waiting)
@@ -168,10 +168,10 @@ class _Job:
 
     def _decoded(
         self, embedder: Embedder
-    ) -> Generator[tuple[ImageRequest, tuple[bytes, torch.Tensor] | ImageError]]:
+    ) -> Generator[tuple[ImageRequest, tuple[bytes, Features] | ImageError]]:
         """Decode and preprocess ahead of the forward pass, in order."""
 
-        def work(request: ImageRequest) -> tuple[bytes, torch.Tensor] | ImageError:
+        def work(request: ImageRequest) -> tuple[bytes, Features] | ImageError:
             try:
                 image = decode(
                     request.read(), where=request.name, max_pixels=self._settings.max_pixels
@@ -190,7 +190,7 @@ class _Job:
                     next_step=error.next_step,
                 )
 
-        pending: deque[tuple[ImageRequest, Future[tuple[bytes, torch.Tensor] | ImageError]]]
+        pending: deque[tuple[ImageRequest, Future[tuple[bytes, Features] | ImageError]]]
         pending = deque()
         remaining = iter(self._missing)
         workers = 2 if self._model.device == "cpu" else 8
@@ -210,12 +210,12 @@ class _Job:
     def _embed(
         self,
         embedder: Embedder,
-        batch: list[tuple[ImageRequest, bytes, torch.Tensor]],
+        batch: list[tuple[ImageRequest, bytes, Features]],
         waiting: dict[tuple[bytes, Box | None], list[ImageRequest]],
     ) -> None:
         if not batch:
             return
-        vectors = self._forward(embedder, [tensor for _, _, tensor in batch])
+        vectors = self._forward(embedder, [features for _, _, features in batch])
         wanted = (len(batch), embedder.identity.dimension)
         if vectors.shape != wanted:
             raise EmbeddingError(
@@ -235,25 +235,25 @@ class _Job:
         if len(self._unwritten) >= BLOCK_IMAGES or late:
             self._write()
 
-    def _forward(self, embedder: Embedder, tensors: list[torch.Tensor]) -> NDArray[np.float32]:
+    def _forward(self, embedder: Embedder, features: list[Features]) -> NDArray[np.float32]:
         """Run one batch, always of the full size: the arithmetic must not depend on who is last."""
         import torch
 
         size = self._batch_size
         parts = []
-        for start in range(0, len(tensors), size):
-            part = tensors[start : start + size]
+        for start in range(0, len(features), size):
+            part = features[start : start + size]
             padded = part + [part[-1]] * (size - len(part))
             try:
                 with torch.inference_mode(), autocast(self._model.device, self._model.precision):
-                    images = to_device(torch.stack(padded), self._model.device)
+                    images = batch_of(embedder, padded, self._model.device)
                     parts.append(embedder.embed(images)[: len(part)].float().cpu())
             except torch.cuda.OutOfMemoryError:
                 if size == 1:
                     raise
                 torch.cuda.empty_cache()
                 self._batch_size = size // 2
-                return self._forward(embedder, tensors)
+                return self._forward(embedder, features)
         vectors: NDArray[np.float32] = torch.cat(parts).numpy()
         return vectors
 

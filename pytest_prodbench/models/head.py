@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-    from pytest_prodbench.models.protocol import Embedder
+    from pytest_prodbench.models.protocol import Embedder, Features
     from pytest_prodbench.settings.types import Head, ModelSpec
 
 NAMES = ("weight", "bias", "mean")
@@ -32,6 +32,9 @@ class HeadedEmbedder:
 
         assert spec.head is not None  # noqa: S101 - made for models that have one
         self._embedder, self._normalise = embedder, spec.head.normalise
+        for optional in ("kind", "collate"):
+            if hasattr(embedder, optional):
+                setattr(self, optional, getattr(embedder, optional))
         before = embedder.identity
         tensors, digest = _read(spec, spec.head)
         weight = tensors["weight"]
@@ -54,12 +57,12 @@ class HeadedEmbedder:
             dimension=out,
         )
 
-    def preprocess(self, image: Image) -> torch.Tensor:
+    def preprocess(self, image: Image) -> Features:
         """As the model without the head."""
         return self._embedder.preprocess(image)
 
-    def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        """Map (b, 3, h, w) to vectors (b, d), in float32 whatever the model before ran in."""
+    def embed(self, batch: Features) -> torch.Tensor:
+        """Map a batch of b images to vectors (b, d), in float32 whatever the model before ran in."""
         import torch
 
         # Autocast would round the head's product to the precision of the model before it.

@@ -7,15 +7,19 @@ are imported inside ``load``, so that a run whose embeddings are all cached neve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
     from pytest_prodbench.settings.types import ModelSpec
+
+Features: TypeAlias = "torch.Tensor | Mapping[str, torch.Tensor]"
+"""What a model takes in: a tensor, or several of them by name; of one image, or of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,25 @@ class ModelIdentity:
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A loaded model. Its parameters are in eval mode and need no gradient."""
+    """A loaded model. Its parameters are in eval mode and need no gradient.
+
+    Images whose features are of one kind go through the model together. Unless the embedder says otherwise,
+    they are of one kind if their shapes are equal, and a batch is their stack: (b, …) in front of each. An
+    embedder whose features differ in size from image to image has two methods more:
+
+    - ``kind(features) -> Hashable``: equal for images that can go in one batch;
+    - ``collate(features: Sequence[Features]) -> Features``: the batch of images of one kind.
+
+    What comes of an image must not depend on the others of its batch, but for the order of float sums.
+    """
 
     identity: ModelIdentity
 
-    def preprocess(self, image: Image) -> torch.Tensor:
-        """Turn one upright RGB image (mode ``RGB``) into a float32 CPU tensor (3, h, w).
+    def preprocess(self, image: Image) -> Features:
+        """Turn one upright RGB image (mode ``RGB``) into what the model takes, on the CPU.
+
+        For most models a float32 tensor (3, h, w). A model with another input gives its tensors by name:
+        patches with their mask, tokens of a prompt …
 
         Called from threads; must be free of shared state.
 
@@ -57,8 +74,8 @@ class Embedder(Protocol):
         """
         ...
 
-    def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        """Map a float32 batch (b, 3, h, w) on the model's device to vectors (b, dimension).
+    def embed(self, batch: Features) -> torch.Tensor:
+        """Map a batch of b images, such as float32 (b, 3, h, w), on the model's device to (b, dimension).
 
         Returned in the dtype of the forward pass; not normalised. The caller holds
         ``torch.inference_mode`` and autocast.

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pytest_prodbench.embedding.batches import batch_of
 from pytest_prodbench.models import Embedder, library_for
 from pytest_prodbench.settings.types import ModelSpec
 
@@ -90,7 +91,7 @@ def images() -> dict[str, Image.Image]:
 def embed() -> Callable[[Embedder, list[Image.Image]], torch.Tensor]:
     def run(model: Embedder, chosen: list[Image.Image]) -> torch.Tensor:
         with torch.inference_mode():
-            return model.embed(torch.stack([model.preprocess(image) for image in chosen]))
+            return model.embed(batch_of(model, [model.preprocess(one) for one in chosen], "cpu"))
 
     return run
 
