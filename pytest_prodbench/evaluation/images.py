@@ -149,6 +149,7 @@ def model_record(handle: ModelHandle) -> ModelRecord:
         dimension=identity.dimension,
         versions=dict(identity.versions),
         overrides=overrides(spec),
+        remote_code=spec.trust_remote_code,
         price_per_1000=spec.price_per_1000,
     )
 

@@ -44,6 +44,9 @@ class ModelRecord(Record):
         default_factory=list,
         description="what the configuration replaced of the model's own, a line a key",
     )
+    remote_code: bool = Field(
+        default=False, description="whether it ran code that came with its weights"
+    )
     price_per_1000: float | None = Field(
         default=None, description="of 1,000 images, as configured, in the currency of the policy"
     )

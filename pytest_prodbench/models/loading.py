@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from pytest_prodbench import registry
-from pytest_prodbench.settings.model_options import check_options
+from pytest_prodbench.settings.model_options import check_options, check_remote_code
 
 if TYPE_CHECKING:
     from pytest_prodbench.models.protocol import ModelLibrary
@@ -20,4 +20,6 @@ def library_for(spec: ModelSpec) -> ModelLibrary:
     """
     library = registry.load("prodbench.models", spec.library, where=spec.where)
     check_options(spec.library, spec.options, spec.where, f"models.{spec.name}")
+    if spec.trust_remote_code:
+        check_remote_code(spec.library, spec.where, f"models.{spec.name}")
     return cast("ModelLibrary", library())

@@ -19,6 +19,8 @@ def overrides(spec: ModelSpec) -> list[str]:
         found["head"] = spec.head.weights.name
         if spec.head.normalise:
             found["head.normalise"] = True
+    if spec.trust_remote_code:
+        found["trust_remote_code"] = True
     found |= spec.options
     return [f"{key} = {_toml(value)}" for key, value in found.items()]
 

@@ -10,7 +10,8 @@ an absolute folder     none        that folder, as ``save_pretrained`` writes it
 any                    folder      that folder
 =====================  ==========  ================================================================
 
-Safetensors before pickles, which are read as tensors only; code in a repository is never run.
+Safetensors before pickles, which are read as tensors only; code in a repository is run only if the model's
+entry says ``trust_remote_code = true``.
 
 Images go through the model's own image processor, always its PIL backend (the *slow* processor of
 older versions) where it has one: the torchvision backend resizes tensors and gives other pixels
@@ -18,87 +19,115 @@ older versions) where it has one: the torchvision backend resizes tensors and gi
 preprocessing description.
 
 SigLIP 2 at a fixed resolution (``google/siglip2-base-patch16-224``) has SigLIP's architecture
-(``SiglipModel``) and loads as such. Its NaFlex variants (``Siglip2Model``) take a sequence of patches whose
-length depends on the image, not a (3, h, w) tensor: they are refused. Perception Encoder is not in
-transformers; load it through open_clip.
+(``SiglipModel``) and loads as such. Its NaFlex variants (``Siglip2Model``) keep the aspect ratio: their input
+is a sequence of at most ``max_num_patches`` patches with a mask and the shape of the grid. ViT-MAE masks
+nothing here. Perception Encoder is not in transformers; load it through open_clip or timm.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pytest_prodbench.models.checkpoints import (
-    RANDOM,
-    checkpoint_path,
-    model_error,
-    weights_missing,
-)
-from pytest_prodbench.models.hub import Snapshot, cached_snapshot, fetched, repository_folder
+from pydantic import Field
+
+from pytest_prodbench.models.hub import fetched
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.protocol import ModelIdentity
+from pytest_prodbench.models.remote_code import CODE, code_files, code_refs, repositories_named
 from pytest_prodbench.models.slivers import refuse_sliver
+from pytest_prodbench.models.transformers_files import (
+    CONFIG,
+    IMAGE_CONFIGS,
+    INDEX,
+    WEIGHTS,
+    files_in,
+    is_remote,
+    snapshot_of,
+)
+from pytest_prodbench.settings.frozen import Frozen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from PIL.Image import Image
 
+    from pytest_prodbench.models.protocol import Features
     from pytest_prodbench.models.transformers_pooling import Pool
     from pytest_prodbench.settings.types import ModelSpec
 
-# One of the last two holds the image processor's settings.
-_CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-INDEX = ".index.json"
+
+class TransformersOptions(Frozen):
+    """Keys of ``[models.NAME]`` that only a transformers model has.
+
+    Attributes:
+        max_num_patches: of a NaFlex model; None: as its image processor has it.
+    """
+
+    max_num_patches: Annotated[int, Field(ge=1, le=65536)] | None = None
 
 
 class TransformersEmbedder:
     """A loaded vision model with its image processor."""
 
-    def __init__(self, processor: Any, pool: Pool, identity: ModelIdentity) -> None:
+    def __init__(
+        self, processor: Any, inputs: tuple[str, ...], pool: Pool, identity: ModelIdentity
+    ) -> None:
         self.identity = identity
         self._processor = processor
+        self._inputs = inputs
         self._pool = pool
 
-    def preprocess(self, image: Image) -> torch.Tensor:
-        """Run the model's own image processor over one image: float32 (3, h, w)."""
-        refuse_sliver(image)
-        pixels: torch.Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"]
-        return pixels[0].float()
+    def preprocess(self, image: Image) -> Features:
+        """Run the model's own image processor over one image: float32 (3, h, w).
 
-    def embed(self, batch: torch.Tensor) -> torch.Tensor:
-        """Map (b, 3, h, w) to pooled or projected features (b, dimension)."""
+        Of a NaFlex model ``pixel_values`` (n, d), ``pixel_attention_mask`` (n,) and ``spatial_shapes`` (2,).
+        """
+        refuse_sliver(image)
+        found = self._processor(images=image, return_tensors="pt")
+        pixels: torch.Tensor = found["pixel_values"][0].float()
+        if len(self._inputs) == 1:
+            return pixels
+        return {name: found[name][0] for name in self._inputs} | {"pixel_values": pixels}
+
+    def embed(self, batch: Features) -> torch.Tensor:
+        """Map b images to pooled or projected features (b, dimension)."""
         return self._pool(batch)
 
 
 class TransformersLibrary:
     """Finds, loads and downloads transformers models."""
 
+    options = TransformersOptions
+    remote_code = True
+
     def files(self, spec: ModelSpec) -> list[Path] | None:
-        """Return weights, configs and, for a hub model, the ref that its revision is.
+        """Return weights, configs, code that may run and, for a hub model, the ref that its revision is.
 
         Raises:
             ModelError: some of them are not on this machine.
         """
-        snapshot = _snapshot(spec)
-        return snapshot.decides(*files_in(spec, snapshot.folder))
+        snapshot = snapshot_of(spec)
+        folder = snapshot.folder
+        code = [*code_files(spec, folder), *code_refs(spec, folder)]
+        return snapshot.decides(*files_in(spec, folder), *code)
 
     def load(self, spec: ModelSpec, device: torch.device) -> TransformersEmbedder:
         """Load model and image processor from a folder on this machine; put the model on a device.
 
         Raises:
-            ModelError: files missing or damaged; parameters without weights; an architecture that does
-                not take a (3, h, w) image; a pooling that it cannot do.
+            ModelError: files missing or damaged; parameters without weights; an architecture that takes
+                no image; a pooling that it cannot do; code of its own that is not allowed.
         """
         from pytest_prodbench.models import transformers_network
 
-        folder = _snapshot(spec).folder
-        files = files_in(spec, folder)
+        folder = snapshot_of(spec).folder
+        files = [*files_in(spec, folder), *code_files(spec, folder)]
         processor, model = transformers_network.read(spec, folder, files[0])
         transformers_network.replace(spec, processor)
         model.to(device).eval().requires_grad_(requires_grad=False)
-        pool, dimension = transformers_network.pool_for(spec, model, processor, device)
+        inputs = transformers_network.inputs_of(model)
+        pool, dimension = transformers_network.pool_for(spec, model, processor, inputs, device)
         identity = ModelIdentity(
             weights_digest=weights_digest("transformers", files),
             preprocessing=transformers_network.describe(processor),
@@ -106,91 +135,30 @@ class TransformersLibrary:
             dimension=dimension,
             versions=library_versions("transformers", "torch", "torchvision", "pillow", "numpy"),
         )
-        return TransformersEmbedder(processor, pool, identity)
+        return TransformersEmbedder(processor, inputs, pool, identity)
 
     def download(self, spec: ModelSpec) -> list[Path]:
         """Fetch a hub repository's configs and weights into the hub cache; a folder is only checked.
 
+        Code is fetched where the entry lets it run.
+
         Raises:
             ModelError: it could not be fetched.
         """
-        if spec.checkpoint is None and not Path(spec.identifier).is_absolute():
+        if is_remote(spec):
             from huggingface_hub import list_repo_files, snapshot_download
 
             with fetched(spec, spec.identifier):
                 there = list_repo_files(spec.identifier, revision=spec.revision)
                 # Safetensors where there are any: the same weights as pickles would only fill the disk.
-                safe = any(name in there for name in (_WEIGHTS[0], _WEIGHTS[0] + INDEX))
+                safe = any(name in there for name in (WEIGHTS[0], WEIGHTS[0] + INDEX))
                 weights = "model*.safetensors*" if safe else "pytorch_model*.bin*"
+                code = [CODE] if spec.trust_remote_code else []
                 snapshot_download(
                     spec.identifier,
                     revision=spec.revision,
-                    allow_patterns=[*_CONFIGS, weights],
+                    allow_patterns=[CONFIG, *IMAGE_CONFIGS, weights, *code],
                 )
+                for repository in repositories_named(snapshot_of(spec).folder) if code else ():
+                    snapshot_download(repository, allow_patterns=[CODE])
         return self.files(spec) or []
-
-
-def files_in(spec: ModelSpec, folder: Path) -> list[Path]:
-    """Return the deciding files of a folder: the weight file (or the index of its shards) first.
-
-    Raises:
-        ModelError: weights, config, image processor settings or a shard are missing.
-    """
-    names = [name for weights in _WEIGHTS for name in (weights, weights + INDEX)]
-    weights = next((folder / name for name in names if (folder / name).is_file()), None)
-    if weights is None:
-        raise weights_missing(spec, " or ".join(names), folder)
-    configs = [folder / name for name in _CONFIGS if (folder / name).is_file()]
-    if folder / _CONFIGS[0] not in configs or len(configs) < 2:
-        raise weights_missing(spec, f"{_CONFIGS[0]} and {_CONFIGS[1]}", folder)
-    if (folder / "adapter_config.json").is_file():
-        raise model_error(
-            spec,
-            found=f"{folder} holds an adapter (adapter_config.json)",
-            expected="a complete model",
-            next_step="merge the adapter into its base model and save the result",
-        )
-    return [weights, *_shards(spec, weights), *configs]
-
-
-def _shards(spec: ModelSpec, weights: Path) -> list[Path]:
-    if not weights.name.endswith(INDEX):
-        return []
-    try:
-        names = sorted(set(json.loads(weights.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise model_error(
-            spec, found=f"{weights} cannot be understood", expected="a weight_map: tensor → file"
-        ) from error
-    shards = [weights.parent / str(name) for name in names]
-    if missing := [shard.name for shard in shards if not shard.is_file()]:
-        raise weights_missing(spec, ", ".join(missing), weights.parent)
-    return shards
-
-
-def _snapshot(spec: ModelSpec) -> Snapshot:
-    """Return the folder that holds the model: a checkpoint, a local folder or a cached repository."""
-    if spec.checkpoint is not None and spec.checkpoint.startswith(RANDOM):
-        raise model_error(
-            spec,
-            found=f"checkpoint {spec.checkpoint!r}",
-            expected="a folder; only timm models can be random floors",
-            next_step="write source = 'timm:ARCHITECTURE' with this checkpoint",
-        )
-    path = checkpoint_path(spec)
-    if path is None and Path(spec.identifier).is_absolute():
-        path = checkpoint_path(spec.model_copy(update={"checkpoint": spec.identifier}))
-    if path is not None:
-        if not path.is_dir():
-            raise model_error(
-                spec,
-                found=f"checkpoint {path} is a file",
-                expected="a folder with config.json, image processor settings and weights",
-                next_step="save the model with save_pretrained and name that folder",
-            )
-        return Snapshot(path, None)
-    snapshot = cached_snapshot(spec.identifier, spec.revision)
-    if snapshot is None:
-        wanted = f"{spec.identifier} at revision {spec.revision or 'main'}"
-        raise weights_missing(spec, wanted, repository_folder(spec.identifier))
-    return snapshot

@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from pytest_prodbench.models.checkpoints import first_line, model_error
 from pytest_prodbench.models.hub import offline
 from pytest_prodbench.models.pipeline import refuse_preprocess, size_refused
-from pytest_prodbench.models.transformers_pooling import Pool
+from pytest_prodbench.models.remote_code import code_refused
+from pytest_prodbench.models.transformers_pooling import VIT_MAE, Pool
 
 if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec
@@ -34,12 +35,9 @@ _UNREADABLE = (
     ImportError,
 )
 
-# Architectures whose vectors would not be what they look like, by model_type.
-_REFUSED = {
-    "siglip2": "it is a NaFlex model, whose input is a sequence of patches; load a SigLIP 2 checkpoint of "
-    "fixed resolution, such as google/siglip2-base-patch16-224",
-    "vit_mae": "it masks random patches in every forward pass; load its encoder through timm",
-}
+# The tensors that a NaFlex model takes, by model_type; all others take pixel_values (b, 3, h, w).
+_NAFLEX = {"siglip2", "siglip2_vision_model"}
+_NAFLEX_INPUTS = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
 
 
 def read(spec: ModelSpec, folder: Path, weights: Path) -> tuple[Any, torch.nn.Module]:
@@ -55,15 +53,12 @@ def read(spec: ModelSpec, folder: Path, weights: Path) -> tuple[Any, torch.nn.Mo
     """
     from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
-    local = {"local_files_only": True, "trust_remote_code": False}
-    with _quiet(), offline(), _readable(spec, folder):
+    local = {"local_files_only": True, "trust_remote_code": spec.trust_remote_code}
+    with quiet(), offline(), readable(spec, folder):
         config = AutoConfig.from_pretrained(str(folder), **local)
-        if why := _REFUSED.get(config.model_type):
-            raise model_error(
-                spec,
-                found=f"an architecture ({config.model_type}) that cannot be measured: {why}",
-                expected="a model of fixed (3, h, w) input and deterministic output",
-            )
+        if config.model_type == VIT_MAE:
+            # Masking is how it was trained; an encoder sees the whole image (He et al. 2021, section 3).
+            config.mask_ratio = 0.0
         processor = AutoImageProcessor.from_pretrained(str(folder), backend="pil", **local)
         model, report = AutoModel.from_pretrained(
             str(folder),
@@ -75,31 +70,48 @@ def read(spec: ModelSpec, folder: Path, weights: Path) -> tuple[Any, torch.nn.Mo
             ignore_mismatched_sizes=True,
             **local,
         )
-    _refuse_random(spec, weights, model, report)
+    missing = report.get("missing_keys", ())
+    if not Pool(spec, model).uses_pooler:
+        # Checkpoints of ViT classifiers have no pooler, and need none where it is not used.
+        missing = [name for name in missing if "pooler" not in name.split(".")]
+    refuse_random(spec, weights, model, {**report, "missing_keys": missing})
     for unused in ("text_model", "text_projection"):
         if hasattr(model, unused):
             setattr(model, unused, None)
     return processor, model
 
 
-def pool_for(spec: ModelSpec, model: Any, processor: Any, device: torch.device) -> tuple[Pool, int]:
+def inputs_of(model: Any) -> tuple[str, ...]:
+    """Return the names of the tensors that a model takes."""
+    return _NAFLEX_INPUTS if model.config.model_type in _NAFLEX else _NAFLEX_INPUTS[:1]
+
+
+def pool_for(
+    spec: ModelSpec, model: Any, processor: Any, inputs: tuple[str, ...], device: torch.device
+) -> tuple[Pool, int]:
     """Return the pooling in force and the length of its vectors, found by one forward pass.
 
     Raises:
         ModelError: the image processor or the architecture does not fit the pooling.
     """
     pool = Pool(spec, model)
-    with _readable(spec, Path(model.name_or_path)):
-        pixels = processor(images=Image.new("RGB", (64, 48)), return_tensors="pt")["pixel_values"]
-    if not isinstance(pixels, torch.Tensor) or pixels.ndim != 4 or pixels.shape[:2] != (1, 3):
+    with readable(spec, Path(model.name_or_path)):
+        found = processor(images=Image.new("RGB", (64, 48)), return_tensors="pt")
+        pixels = found["pixel_values"]
+    whole = len(inputs) == 1
+    fits = isinstance(pixels, torch.Tensor) and (
+        pixels.ndim == 4 and pixels.shape[:2] == (1, 3) if whole else pixels.ndim == 3
+    )
+    if not fits:
         raise model_error(
             spec,
             found=f"{type(processor).__name__} gives pixel_values of shape {tuple(pixels.shape)}",
-            expected="(1, 3, height, width) for one image",
+            expected=f"(1, {'3, height, width' if whole else 'patches, values'}) for one image",
         )
+    batch = {name: found[name].to(device) for name in inputs}
     try:
         with torch.inference_mode():
-            vectors = pool(pixels.float().to(device))
+            vectors = pool(batch["pixel_values"].float() if whole else batch)
     except (ValueError, RuntimeError) as error:
         if spec.preprocess.size is None:
             raise
@@ -113,6 +125,19 @@ def replace(spec: ModelSpec, processor: Any) -> None:
     Raises:
         ModelError: something that image processors do not have.
     """
+    patches = spec.options.get("max_num_patches")
+    naflex = hasattr(processor, "max_num_patches")
+    if naflex:
+        geometry_of_naflex = ("size", "resize", "crop")
+        refuse_preprocess(spec, "max_num_patches, beside source", keys=geometry_of_naflex)
+        processor.max_num_patches = patches or processor.max_num_patches
+    elif patches is not None:
+        raise model_error(
+            spec,
+            found=f"max_num_patches = {patches} for {type(processor).__name__}",
+            expected="a NaFlex model, such as google/siglip2-base-patch16-naflex",
+            next_step=f"take it out of [models.{spec.name}]",
+        )
     stated = spec.preprocess.stated()
     if not stated:
         return
@@ -175,17 +200,24 @@ def describe(processor: Any) -> str:
     return f"transformers {type(processor).__name__}, backend {backend}: {written}"
 
 
-def _refuse_random(
+def refuse_random(
     spec: ModelSpec, weights: Path, model: torch.nn.Module, report: dict[str, Any]
 ) -> None:
     """Refuse parameters that got no weights: transformers draws them at random and only warns.
 
-    A missing pooler is let pass where it is not used: checkpoints of ViT classifiers have none.
+    Args:
+        spec: the model.
+        weights: the file that was read.
+        model: what came of it.
+        report: what ``from_pretrained`` says of it with ``output_loading_info``.
+
+    Raises:
+        ModelError: names them.
     """
-    missing = sorted(report.get("missing_keys", ()))
-    if not Pool(spec, model).uses_pooler:
-        missing = [name for name in missing if "pooler" not in name.split(".")]
-    wrong = [*missing, *(str(entry) for entry in report.get("mismatched_keys", ()))]
+    wrong = [
+        *sorted(report.get("missing_keys", ())),
+        *(str(entry) for entry in report.get("mismatched_keys", ())),
+    ]
     wrong += [str(message) for message in report.get("error_msgs", ())]
     if wrong:
         raise model_error(
@@ -198,20 +230,23 @@ def _refuse_random(
 
 
 @contextmanager
-def _readable(spec: ModelSpec, folder: Path) -> Iterator[None]:
+def readable(spec: ModelSpec, folder: Path) -> Iterator[None]:
+    """Turn what transformers raises for an unreadable folder into an error that names it."""
     try:
         yield
     except _UNREADABLE as error:
         text = " ".join(str(error).split()) or first_line(error)
+        if "trust_remote_code" in text and not spec.trust_remote_code:
+            raise code_refused(spec, folder) from error
         raise model_error(
             spec,
             found=f"{folder} cannot be loaded: {type(error).__name__}: {text[:1000]}",
-            expected="a vision model as save_pretrained writes it, that needs no code of its own",
+            expected="a model that takes images, as save_pretrained writes it",
         ) from error
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep progress bars and advice of transformers off the terminal; errors are raised anyway."""
     from transformers.utils import logging
 

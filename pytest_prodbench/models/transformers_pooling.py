@@ -3,8 +3,8 @@
 =========================================  ==================================================
 architecture                               ``default``
 =========================================  ==================================================
-CLIP, SigLIP, SigLIP 2 (two towers)        the image projection, ``get_image_features``
-DINOv2, DINOv3, ViT, DeiT, … (class token) ``last_hidden_state[:, 0]``, after the last norm
+CLIP, SigLIP, SigLIP 2, AIMv2 (two towers) the image projection, ``get_image_features``
+DINOv2, DINOv3, ViT, ViT-MAE, … (token)    the class token after the last norm, ``last_hidden_state[:, 0]``
 others (ConvNeXt, Swin, BEiT, …)           ``pooler_output``
 =========================================  ==================================================
 
@@ -14,6 +14,7 @@ further dense layer that most checkpoints do not have, so the token is taken in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,10 +23,13 @@ from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.pooling import gem_pool, map_to_tokens, mean_pool, pooling_name
 
 if TYPE_CHECKING:
+    from pytest_prodbench.models.protocol import Features
     from pytest_prodbench.settings.types import ModelSpec
 
 # model_type → tokens before the patches, without registers; the first of them is the class token.
 _SPECIAL_TOKENS = {
+    "aimv2": 0,
+    "aimv2_vision_model": 0,
     "beit": 1,
     "clip": 1,
     "clip_vision_model": 1,
@@ -36,12 +40,16 @@ _SPECIAL_TOKENS = {
     "dinov3_vit": 1,
     "ijepa": 0,
     "siglip": 0,
+    "siglip2": 0,
+    "siglip2_vision_model": 0,
     "siglip_vision_model": 0,
     "swin": 0,
     "swinv2": 0,
     "vit": 1,
+    "vit_mae": 1,
     "vit_msn": 1,
 }
+VIT_MAE = "vit_mae"
 _CLIP = {"clip", "clip_vision_model"}
 # They have a class token, but their own pooled output is (by config) the mean of the patches.
 _OWN_POOLER = {"beit", "data2vec-vision"}
@@ -66,22 +74,33 @@ class Pool:
         """Whether the vectors pass through a module named ``pooler``."""
         return self.name == "pooler"
 
-    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """Map float32 (b, 3, h, w) to (b, dimension)."""
+    def __call__(self, batch: Features) -> torch.Tensor:
+        """Map b images, float32 (b, 3, h, w) or tensors by name, to (b, dimension)."""
+        inputs = dict(batch) if isinstance(batch, Mapping) else {"pixel_values": batch}
         if self.name == "projection":
-            output = self._model.get_image_features(pixel_values=batch)
+            output = self._model.get_image_features(**inputs)
             # transformers 5 wraps the projection, transformers 4 returned the tensor.
             return self._vectors(getattr(output, "pooler_output", output))
         # A two-tower model needs text in its own forward pass; its image tower does not.
         tower = getattr(self._model, "vision_model", self._model)
-        output = tower(pixel_values=batch)
+        if self._type == VIT_MAE:
+            inputs["noise"] = self._in_order(inputs["pixel_values"])
+        output = tower(**inputs)
         if self.name == "pooler":
             return self._vectors(getattr(output, "pooler_output", None))
         if self.name == "cls":
             return self._vectors(self._normed(output.last_hidden_state[:, 0]))
-        tokens = self._patches(output.last_hidden_state)
         gem = self._spec.pooling == "gem"
-        return gem_pool(tokens, self._spec.gem_power) if gem else mean_pool(tokens)
+        tokens = self._patches(output.last_hidden_state)
+        masks = inputs.get("pixel_attention_mask")
+        # Behind the mask there is no image: each is pooled over as many patches as it has.
+        parts = (
+            [tokens]
+            if masks is None
+            else [t[m.bool()][None] for t, m in zip(tokens, masks, strict=True)]
+        )
+        power = self._spec.gem_power
+        return torch.cat([gem_pool(part, power) if gem else mean_pool(part) for part in parts])
 
     def _resolved(self) -> str:
         asked = self._spec.pooling
@@ -104,6 +123,13 @@ class Pool:
             raise self._refusal("how many of its tokens are not patches is not known")
         registers = int(getattr(self._model.config, "num_register_tokens", 0) or 0)
         return self._normed(hidden[:, self._special + registers :])
+
+    def _in_order(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Noise (b, n) by which ViT-MAE sorts its patches: with it they stay as they are."""
+        count = self._model.embeddings.patch_embeddings.num_patches
+        return torch.arange(count, device=pixels.device, dtype=torch.float32).expand(
+            len(pixels), -1
+        )
 
     def _normed(self, tokens: torch.Tensor) -> torch.Tensor:
         # CLIP alone hands out its tokens before the last norm, which its own pooling does apply.

@@ -23,6 +23,7 @@ from pytest_prodbench.report.wording import (
     DROP_SEEN,
     DROP_SEEN_MEANS,
     NOTHING,
+    RUNS_CODE,
     count,
     figure,
     interval,
@@ -105,6 +106,11 @@ def _standing(record: RunRecord) -> list[str]:
     lines += [
         f"- candidate {escape(model)}: {MARKS[verdict]}"
         for model, verdict in sorted(record.candidates.items())
+    ]
+    lines += [
+        f"- ⚠️ {escape(name)} {RUNS_CODE}"
+        for name, model in sorted(record.models.items())
+        if model.remote_code
     ]
     return [*lines, ""]
 

@@ -24,6 +24,9 @@ DROP_SEEN_MEANS = (
     "same photos shows smaller ones."
 )
 
+RUNS_CODE = "runs code that came with the weights"
+"""Said of a model whose entry has ``trust_remote_code = true``."""
+
 # Control characters (an escape sequence would repaint a terminal), lone surrogates and the two
 # non-characters: none can be written in XML, none can be seen.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_prodbench.errors import SettingsError, did_you_mean
 from pytest_prodbench.settings.demands import rules_of, waivers_of
 from pytest_prodbench.settings.lines import Located, key_lines
-from pytest_prodbench.settings.model_options import check_options
+from pytest_prodbench.settings.model_options import check_options, check_remote_code
 from pytest_prodbench.settings.places import MODELS_FILE, SECTOR_FILE, find_sector_files, nearest
 from pytest_prodbench.settings.sources import parse_source
 from pytest_prodbench.settings.tables import (
@@ -173,6 +173,8 @@ def model_spec(name: str, table: ModelTable, where: str, folder: Path) -> ModelS
         stated["size"] = [stated["size"]] * 2
     options: Mapping[str, Any] = table.model_extra or {}
     check_options(library, options, where, f"models.{name}")
+    if table.trust_remote_code:
+        check_remote_code(library, where, f"models.{name}")
     head = None
     if table.head is not None:
         weights = _placed(table.head.weights, folder, f"{where}, head.weights")

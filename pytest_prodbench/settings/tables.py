@@ -88,6 +88,7 @@ class ModelTable(Frozen):
     preprocess: PreprocessTable = PreprocessTable()
     head: Annotated[HeadTable, BeforeValidator(_head_table)] | None = None
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    trust_remote_code: bool = False
     price_per_1000: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     family: Family = "open"
 

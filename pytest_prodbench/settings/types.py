@@ -73,6 +73,7 @@ class ModelSpec(Frozen):
         preprocess: what replaces the model's own preprocessing.
         head: a linear map after the model; None: none.
         weights_sha256: digest that the weight file must have; None: any.
+        trust_remote_code: run code that came with the weights, where the library can.
         options: keys that belong to the library, checked by it.
         price_per_1000: what a provider asks for 1,000 images, in the currency of the policy; None: unknown.
         family: open foundation model, commercial API or domain-specific model; for the report.
@@ -90,6 +91,7 @@ class ModelSpec(Frozen):
     preprocess: Preprocess = Preprocess()
     head: Head | None = None
     weights_sha256: str | None = None
+    trust_remote_code: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
     price_per_1000: float | None = Field(default=None, ge=0)
     family: Family = "open"

@@ -62,7 +62,50 @@ def _convnext() -> tuple[Any, Any]:
     return hf.ConvNextModel(config), processor
 
 
+def _naflex() -> tuple[Any, Any]:
+    vision = {**SMALL, "patch_size": 8, "num_patches": 16}
+    config = hf.Siglip2Config(
+        text_config={**TEXT, "max_position_embeddings": 8, "projection_size": 32},
+        vision_config=vision,
+    )
+    return hf.Siglip2Model(config), hf.Siglip2ImageProcessor(patch_size=8, max_num_patches=24)
+
+
+def _naflex_tower() -> tuple[Any, Any]:
+    config = hf.Siglip2VisionConfig(**SMALL, patch_size=8, num_patches=16)
+    return hf.Siglip2VisionModel(config), _naflex()[1]
+
+
+def _mae() -> tuple[Any, Any]:
+    config = hf.ViTMAEConfig(
+        **VISION,
+        decoder_hidden_size=16,
+        decoder_num_hidden_layers=1,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=16,
+    )
+    return hf.ViTMAEForPreTraining(config), hf.ViTImageProcessor(size=SIDE)
+
+
+def _aimv2() -> tuple[Any, Any]:
+    config = hf.Aimv2Config(
+        text_config={**SMALL, "vocab_size": 99, "max_position_embeddings": 8, "eos_token_id": 1},
+        vision_config=VISION,
+        projection_dim=16,
+    )
+    return hf.Aimv2Model(config), hf.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=SIDE)
+
+
+def _aimv2_tower() -> tuple[Any, Any]:
+    return hf.Aimv2VisionModel(hf.Aimv2VisionConfig(**VISION)), _aimv2()[1]
+
+
 MAKERS = {
+    "aimv2": _aimv2,
+    "aimv2 tower": _aimv2_tower,
+    "naflex": _naflex,
+    "naflex tower": _naflex_tower,
+    "vit_mae": _mae,
     "clip": _clip,
     "siglip": _siglip,
     "dinov2": _dinov2,
@@ -71,4 +114,12 @@ MAKERS = {
     "vit": _vit,
     "convnext": _convnext,
 }
-PREFIX = {"clip": 1, "siglip": 0, "dinov2": 1, "dinov2_with_registers": 5, "dinov3": 5, "vit": 1}
+PREFIX = {
+    "aimv2": 0,
+    "clip": 1,
+    "siglip": 0,
+    "dinov2": 1,
+    "dinov2_with_registers": 5,
+    "dinov3": 5,
+    "vit": 1,
+}

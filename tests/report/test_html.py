@@ -235,3 +235,12 @@ def test_known_attacks_end_up_as_text(tmp_path, text):
     seen = Seen(page(plain_report(tmp_path, text)))
     assert seen.tags <= Seen(page(plain_report(tmp_path, "plain"))).tags
     assert wording.line(text) in seen.text
+
+
+def test_it_says_whose_code_ran(tmp_path):
+    models = [b.model("lite0"), b.model("theirs", remote_code=True)]
+    pairs = [b.pair(one.name, "parts", "diy") for one in models]
+    record = b.run(pairs, models, [b.dataset("parts", "diy")])
+    text = Seen(page(ReportInput(record, {}, tmp_path, tmp_path))).text
+    assert text.count(wording.RUNS_CODE) == 1
+    assert re.search(rf"timm:theirs\s*{wording.RUNS_CODE}", text)

@@ -128,3 +128,13 @@ def test_a_renderer_sees_plain_text(text):
 def test_same_input_same_bytes(tmp_path):
     report = four_sectors(tmp_path)
     assert summary(report) == summary(report)
+
+
+def test_it_says_whose_code_ran(tmp_path):
+    models = [b.model("lite0"), b.model("theirs", remote_code=True)]
+    pairs = [b.pair(one.name, "parts", "diy") for one in models]
+    record = b.run(pairs, models, [b.dataset("parts", "diy")])
+    text = summary(ReportInput(record, {}, tmp_path, tmp_path))
+    assert [line for line in text.splitlines() if wording.RUNS_CODE in line] == [
+        "- ⚠️ theirs runs code that came with the weights"
+    ]

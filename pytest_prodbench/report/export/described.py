@@ -49,7 +49,7 @@ MODELS = Form(
         *(("model", "text"), ("verdict", "text"), ("source", "text"), ("family", "text")),
         *(("weights_digest", "text"), ("preprocessing", "text"), ("preprocessing_digest", "text")),
         *(("pooling", "text"), ("dimension", "whole"), ("overrides", "texts")),
-        ("price_per_1000", "real"),
+        *(("remote_code", "truth"), ("price_per_1000", "real")),
     ),
     ("model",),
 )
