@@ -162,6 +162,7 @@ def _installed() -> dict[str, str]:
         "timm",
         "open_clip_torch",
         "transformers",
+        "sentence-transformers",
         "pillow",
         "numpy",
     ):

@@ -185,6 +185,31 @@ def _fit(
     processor.size = type(processor.size)(**wanted)
 
 
+def limit_pixels(spec: ModelSpec, processor: Any, least: int | None, most: int | None) -> None:
+    """Set how many pixels a resized image has, for image processors that keep its aspect ratio.
+
+    Args:
+        spec: the model.
+        processor: its image processor; its ``size`` holds numbers of pixels, whatever the keys are called.
+        least, most: None leaves it as it is.
+
+    Raises:
+        ModelError: an image processor of another kind.
+    """
+    if least is None and most is None:
+        return
+    edges = {key: processor.size.get(key) for key in ("shortest_edge", "longest_edge")}
+    if not all(edges.values()) or not hasattr(processor, "merge_size"):
+        raise model_error(
+            spec,
+            found=f"min_pixels or max_pixels for {type(processor).__name__}",
+            expected="a model that keeps the aspect ratio, such as those of the Qwen-VL families",
+            next_step=f"take them out of [models.{spec.name}]",
+        )
+    shortest, longest = least or edges["shortest_edge"], most or edges["longest_edge"]
+    processor.size = type(processor.size)(shortest_edge=shortest, longest_edge=longest)
+
+
 def describe(processor: Any) -> str:
     """Write down an image processor with its class, its backend and all its settings."""
     settings = {
@@ -243,6 +268,44 @@ def readable(spec: ModelSpec, folder: Path) -> Iterator[None]:
             found=f"{folder} cannot be loaded: {type(error).__name__}: {text[:1000]}",
             expected="a model that takes images, as save_pretrained writes it",
         ) from error
+
+
+@contextmanager
+def whole(spec: ModelSpec, folder: Path) -> Iterator[None]:
+    """Refuse what a library loads by ``from_pretrained`` in places of its own: as ``read`` does.
+
+    Offline, quiet, and with an error for parameters that got no weights, of which transformers tells in its
+    log alone.
+
+    Raises:
+        ModelError: unreadable, code of its own that is not allowed, parameters without weights.
+    """
+    from transformers.utils import logging
+
+    logger = logging.get_logger("transformers.modeling_utils")
+    reports: list[str] = []
+
+    def keep(record: Any) -> bool:
+        reports.append(record.getMessage())
+        return False
+
+    level = logger.level
+    with quiet(), offline(), readable(spec, folder):
+        logger.setLevel(logging.WARNING)
+        logger.addFilter(keep)
+        try:
+            yield
+        finally:
+            logger.removeFilter(keep)
+            logger.setLevel(level)
+    missing = [line for text in reports for line in text.splitlines() if "MISSING" in line]
+    if named := [line.partition("|")[0].strip() for line in missing if "|" in line]:
+        raise model_error(
+            spec,
+            found=f"{folder} has no weights for {', '.join(named[:5])}",
+            expected="weights for every parameter",
+            next_step="save the model anew, from the class it was trained as",
+        )
 
 
 @contextmanager

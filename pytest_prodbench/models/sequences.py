@@ -1,0 +1,61 @@
+"""Features of models that read an image as a sequence of tokens: which go together, and how they are padded.
+
+The convention is that of transformers' processors: each tensor has the images of the batch in front, but
+patches of all images lie behind one another (``pixel_values`` of Qwen2-VL: (patches, values)); tensors of
+the shape of ``input_ids`` are padded to the longest sequence and masked by ``attention_mask``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+TOKENS = "input_ids"
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """How the sequences of a batch become equally long.
+
+    Attributes:
+        token: id that fills ``input_ids``; everything else is filled with 0.
+        left: in front of the sequence instead of behind it.
+    """
+
+    token: int = 0
+    left: bool = False
+
+    def collate(self, features: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """Put n images together, each with 1 in front of its sequences."""
+        import torch
+
+        first = features[0]
+        longest = max(one[TOKENS].shape[1] for one in features) if TOKENS in first else 0
+        batch = {}
+        for name in first:
+            parts = [one[name] for one in features]
+            if _is_sequence(first, name):
+                value = self.token if name == TOKENS else 0
+                missing = [longest - part.shape[1] for part in parts]
+                parts = [
+                    torch.nn.functional.pad(part, (n, 0) if self.left else (0, n), value=value)
+                    for part, n in zip(parts, missing, strict=True)
+                ]
+            batch[name] = torch.cat(parts)
+        return batch
+
+
+def kind(features: Mapping[str, torch.Tensor]) -> Hashable:
+    """Return what images of one batch have in common: all but the lengths of sequences and of patches."""
+    return tuple(
+        (name, "sequence" if _is_sequence(features, name) else tuple(features[name].shape[1:]))
+        for name in sorted(features)
+    )
+
+
+def _is_sequence(features: Mapping[str, torch.Tensor], name: str) -> bool:
+    return TOKENS in features and features[name].shape == features[TOKENS].shape
