@@ -81,6 +81,44 @@ def read(spec: ModelSpec, folder: Path, weights: Path) -> tuple[Any, torch.nn.Mo
     return processor, model
 
 
+def read_with_text(
+    spec: ModelSpec, folder: Path, weights: Path, dtype: torch.dtype
+) -> tuple[Any, torch.nn.Module]:
+    """Return the processor of images and text, and the model without its language head, on the CPU.
+
+    Args:
+        spec: the model.
+        folder: where ``save_pretrained`` wrote it.
+        weights: the weight file or index that was chosen in it.
+        dtype: of the weights.
+
+    Raises:
+        ModelError: unreadable, without a processor of both, or with parameters without weights.
+    """
+    from transformers import AutoModel, AutoProcessor
+
+    local = {"local_files_only": True, "trust_remote_code": spec.trust_remote_code}
+    with quiet(), offline(), readable(spec, folder):
+        processor = AutoProcessor.from_pretrained(str(folder), **local)
+        model, report = AutoModel.from_pretrained(
+            str(folder),
+            dtype=dtype,
+            use_safetensors=".safetensors" in weights.name,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **local,
+        )
+    if not all(hasattr(processor, part) for part in ("image_processor", "tokenizer")):
+        raise model_error(
+            spec,
+            found=f"{type(processor).__name__} in {folder}",
+            expected="a processor of images and text",
+            next_step="load it through transformers",
+        )
+    refuse_random(spec, weights, model, report)
+    return processor, model
+
+
 def inputs_of(model: Any) -> tuple[str, ...]:
     """Return the names of the tensors that a model takes."""
     return _NAFLEX_INPUTS if model.config.model_type in _NAFLEX else _NAFLEX_INPUTS[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
+from pytest_prodbench.datasets.decoding import decode
 from pytest_prodbench.embedding.batches import batch_of
 from pytest_prodbench.models import Embedder, library_for
 from pytest_prodbench.settings.types import ModelSpec
+
+ORIENTATION = 0x0112
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -68,7 +72,7 @@ def load(spec: Callable[..., ModelSpec]) -> Callable[..., Embedder]:
 
 @pytest.fixture(scope="session")
 def images() -> dict[str, Image.Image]:
-    """Photos in spirit: smooth colour with noise; square, wide, tall and tiny."""
+    """Photos in spirit: smooth colour with noise; square, wide, tall and tiny, and as odd files hold them."""
     generator = np.random.default_rng(5)
 
     def photo(width: int, height: int) -> Image.Image:
@@ -84,7 +88,28 @@ def images() -> dict[str, Image.Image]:
         "tiny": photo(3, 2),
         "pixel": photo(1, 1),
         "three rows": photo(40, 3),
+        **_from_files(photo(120, 70)),
     }
+
+
+def _from_files(photo: Image.Image) -> dict[str, Image.Image]:
+    """What the project's decoder makes of files with four inks, with transparency, and turned by EXIF."""
+    see_through = photo.copy()
+    see_through.putalpha(Image.linear_gradient("L").resize(photo.size))
+    turned = Image.Exif()
+    turned[ORIENTATION] = 6
+    files = {
+        "cmyk": (photo.convert("CMYK"), "JPEG", {}),
+        "alpha": (see_through, "PNG", {}),
+        "rotated": (photo, "JPEG", {"exif": turned}),
+    }
+    found = {}
+    for name, (image, form, options) in files.items():
+        file = io.BytesIO()
+        image.save(file, form, **options)
+        found[name] = decode(file.getvalue(), where=name, max_pixels=100_000)
+    assert found["rotated"].size == (70, 120)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pytest_prodbench.errors import ModelError
-from pytest_prodbench.models import Embedder
-from pytest_prodbench.settings.sources import parse_source
+from pytest_prodbench.models import library_for
+from pytest_prodbench.settings.files import model_spec
+from pytest_prodbench.settings.tables import ModelTable
 
 FILE = Path(__file__).parents[2] / "suites" / "models-full.toml"
 MODELS: dict[str, dict[str, Any]] = tomllib.loads(FILE.read_text(encoding="utf-8"))["models"]
@@ -19,12 +20,11 @@ MODELS: dict[str, dict[str, Any]] = tomllib.loads(FILE.read_text(encoding="utf-8
 
 @pytest.mark.usefixtures("no_network", "empty_hub")
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_only_the_weights_are_missing(name: str, load: Callable[..., Embedder]) -> None:
+def test_only_the_weights_are_missing(name: str) -> None:
     """A wrong architecture or tag would fail otherwise than with a hint to download it."""
-    library, identifier = parse_source(MODELS[name]["source"], where=f"{FILE.name} {name}")
-    fields = {key: value for key, value in MODELS[name].items() if key != "source"}
-    with pytest.raises(ModelError, match="prodbench download tried"):
-        load(f"{library}:{identifier}", **fields)
+    spec = model_spec(name, ModelTable(**MODELS[name]), f"{FILE.name} {name}", FILE.parent)
+    with pytest.raises(ModelError, match=f"prodbench download {name}"):
+        library_for(spec).load(spec, torch.device("cpu"))
 
 
 def test_every_family_that_the_project_promises_is_there() -> None:
@@ -37,5 +37,8 @@ def test_every_family_that_the_project_promises_is_there() -> None:
         "dinov2",
         "dinov3",
         "pe-core",
+        "naflex",
+        "qwen3-vl-embedding",
+        "gme-qwen2-vl",
     ):
         assert family in sources

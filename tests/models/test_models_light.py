@@ -40,7 +40,8 @@ assert find("open_clip", "ViT-B-32/openai") is None
 assert len(find("open_clip", "hf-hub:team/open")) == 3
 assert len(find("transformers", "team/plain")) == 4
 assert len(find("timm", "hf-hub:team/plain")) == 3
-assert "prodbench download x" in find("transformers", "no/where")
+for library in ("transformers", "sentence_transformers", "vision_language"):
+    assert "prodbench download x" in find(library, "no/where")
 assert [path.name for path in find("timm", "resnet50", checkpoint=folder + "/a.pth")] == ["a.pth"]
 heavy = sorted(name for name in sys.argv[2:] if name in sys.modules)
 assert not heavy, heavy
@@ -99,7 +100,8 @@ def test_a_source_is_split_at_its_first_colon(text: str, expected: tuple[str, st
         ("timm resnet50", "did you mean 'timm:resnet50'"),
         (
             "resnet50",
-            "libraries: baseline, module, onnx, open_clip, timm, torchscript, transformers",
+            "libraries: baseline, module, onnx, open_clip, sentence_transformers, timm, torchscript, "
+            "transformers, vision_language",
         ),
         ("facebook/dinov2-base", "put a library and a colon before it"),
         ("timm:", "whose identifier is empty"),

@@ -95,7 +95,7 @@ def test_a_local_folder_embeds_as_open_clip_does(
     network, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     network.eval()
     model = load(f"open_clip:{name}", checkpoint=str(folder))
-    for kind in ("square", "wide", "tiny"):
+    for kind in ("square", "wide", "tiny", "cmyk", "alpha", "rotated"):
         with torch.no_grad():
             expected = network.encode_image(transform(images[kind]).unsqueeze(0))
         alone = embed(model, [images[kind]])

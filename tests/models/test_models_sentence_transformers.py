@@ -23,7 +23,7 @@ st = pytest.importorskip("sentence_transformers")
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
-KINDS = ("square", "wide", "tall", "tiny", "pixel", "three rows")
+KINDS = ("square", "wide", "tall", "tiny", "pixel", "three rows", "cmyk", "alpha", "rotated")
 
 
 def _plain(name: str, folder: Path, randomised: Any) -> None:

@@ -59,7 +59,7 @@ def test_a_local_checkpoint_embeds_as_timm_does(
     else:
         torch.save({"state_dict": network.state_dict(), "epoch": 3}, target)
     model = load(f"timm:{architecture}", checkpoint=str(target))
-    for kind in ("square", "wide", "tiny"):
+    for kind in ("square", "wide", "tiny", "cmyk", "alpha", "rotated"):
         expected = documented(network, images[kind])
         assert cosine(embed(model, [images[kind]]), expected) >= 0.99999
         assert cosine(embed(model, [images["tall"], images[kind]])[1:], expected) >= 0.99999

@@ -44,10 +44,10 @@ def test_a_local_folder_embeds_as_transformers_does(
     embed: Any,
 ) -> None:
     model = load(f"transformers:{name}", checkpoint=str(saved_transformers(name)))
-    for kind in ("square", "wide", "tall", "tiny", "pixel", "three rows"):
-        expected = documented(name, saved_transformers(name), images[kind])
-        alone = embed(model, [images[kind]])
-        batch = embed(model, [images["tall"], images[kind]])[1:]
+    for kind, image in images.items():
+        expected = documented(name, saved_transformers(name), image)
+        alone = embed(model, [image])
+        batch = embed(model, [images["tall"], image])[1:]
         assert torch.cosine_similarity(alone, expected).min() >= 0.99999, kind
         assert torch.cosine_similarity(batch, expected).min() >= 0.99999, kind
     assert model.identity.dimension == expected.shape[1]
