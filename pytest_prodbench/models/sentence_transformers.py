@@ -201,8 +201,9 @@ class SentenceTransformersLibrary:
                 next_step='pip install "pytest-prodbench[sentence-transformers]"',
             ) from error
         from pytest_prodbench.models import transformers_network
+        from pytest_prodbench.models.transformers_reading import whole
 
-        with transformers_network.whole(spec, folder):
+        with whole(spec, folder):
             model = SentenceTransformer(
                 str(folder),
                 device=str(device),

@@ -1,0 +1,131 @@
+"""What goes wrong when transformers reads a folder, as errors that name it; imported with a model."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+
+from pytest_prodbench.models.checkpoints import first_line, model_error
+from pytest_prodbench.models.hub import offline
+from pytest_prodbench.models.remote_code import code_refused
+
+if TYPE_CHECKING:
+    from pytest_prodbench.settings.types import ModelSpec
+
+_UNREADABLE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ImportError,
+)
+
+
+def refuse_random(
+    spec: ModelSpec, weights: Path, model: torch.nn.Module, report: dict[str, Any]
+) -> None:
+    """Refuse parameters that got no weights: transformers draws them at random and only warns.
+
+    Args:
+        spec: the model.
+        weights: the file that was read.
+        model: what came of it.
+        report: what ``from_pretrained`` says of it with ``output_loading_info``.
+
+    Raises:
+        ModelError: names them.
+    """
+    wrong = [
+        *sorted(report.get("missing_keys", ())),
+        *(str(entry) for entry in report.get("mismatched_keys", ())),
+    ]
+    wrong += [str(message) for message in report.get("error_msgs", ())]
+    if wrong:
+        raise model_error(
+            spec,
+            found=f"{weights} has no fitting weights for {', '.join(wrong[:5])}"
+            + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""),
+            expected=f"weights for every parameter of {type(model).__name__}",
+            next_step="save the model anew with save_pretrained, from the class it was trained as",
+        )
+
+
+@contextmanager
+def readable(spec: ModelSpec, folder: Path) -> Iterator[None]:
+    """Turn what transformers raises for an unreadable folder into an error that names it."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        text = " ".join(str(error).split()) or first_line(error)
+        if "trust_remote_code" in text and not spec.trust_remote_code:
+            raise code_refused(spec, folder) from error
+        raise model_error(
+            spec,
+            found=f"{folder} cannot be loaded: {type(error).__name__}: {text[:1000]}",
+            expected="a model that takes images, as save_pretrained writes it",
+        ) from error
+
+
+@contextmanager
+def whole(spec: ModelSpec, folder: Path) -> Iterator[None]:
+    """Refuse what a library loads by ``from_pretrained`` in places of its own: as ``read`` does.
+
+    Offline, quiet, and with an error for parameters that got no weights, of which transformers tells in its
+    log alone.
+
+    Raises:
+        ModelError: unreadable, code of its own that is not allowed, parameters without weights.
+    """
+    from transformers.utils import logging
+
+    logger = logging.get_logger("transformers.modeling_utils")
+    reports: list[str] = []
+
+    def keep(record: Any) -> bool:
+        reports.append(record.getMessage())
+        return False
+
+    level = logger.level
+    with quiet(), offline(), readable(spec, folder):
+        logger.setLevel(logging.WARNING)
+        logger.addFilter(keep)
+        try:
+            yield
+        finally:
+            logger.removeFilter(keep)
+            logger.setLevel(level)
+    missing = [line for text in reports for line in text.splitlines() if "MISSING" in line]
+    if named := [line.partition("|")[0].strip() for line in missing if "|" in line]:
+        raise model_error(
+            spec,
+            found=f"{folder} has no weights for {', '.join(named[:5])}",
+            expected="weights for every parameter",
+            next_step="save the model anew, from the class it was trained as",
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep progress bars and advice of transformers off the terminal; errors are raised anyway."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
