@@ -26,7 +26,38 @@ one = { source = "timm:test_efficientnet", checkpoint = "random:1" }
 two = { source = "timm:test_efficientnet", checkpoint = "random:2" }
 """
 
+# A whole network, whose vectors depend on batch and threads as those of any other do. It is cheap because
+# torch alone is loaded: with timm every process takes twice as long to start.
+NETWORK = """
+import torch
+
+class Network(torch.nn.Sequential):
+    def __init__(self, seed):
+        torch.manual_seed(seed)
+        super().__init__(
+            torch.nn.Conv2d(3, 16, 7, stride=4), torch.nn.BatchNorm2d(16), torch.nn.SiLU(),
+            torch.nn.Conv2d(16, 64, 3, stride=2), torch.nn.BatchNorm2d(64), torch.nn.SiLU(),
+            torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten(),
+        )
+
+def one():
+    return Network(1)
+
+def two():
+    return Network(2)
+
+def zed():
+    return Network(3)
+"""
+PREPROCESS = "{ size = 96, mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25] }"
+NETWORKS = f"""
+[models]
+one = {{ source = "module:small_network:one", preprocess = {PREPROCESS} }}
+two = {{ source = "module:small_network:two", preprocess = {PREPROCESS} }}
+"""
+
 OTHER_PLUGINS = (
+    "anyio",
     "hypothesispytest",
     "html",
     "html_fixtures",
@@ -62,7 +93,9 @@ class Repository:
         self.catalogs, self.cache = catalogs, cache
         self.write("suites/models.toml", MODELS)
         without = " ".join(f"-p no:{name}" for name in OTHER_PLUGINS)
-        self.write("pytest.ini", f"[pytest]\naddopts = --strict-markers {without}\n")
+        self.write(
+            "pytest.ini", f"[pytest]\npythonpath = .\naddopts = --strict-markers {without}\n"
+        )
         for sector, dataset in (("diy", "bolts"), ("retail", "boxes")):
             self.sector(sector, dataset)
 
@@ -140,12 +173,21 @@ def warm_cache(catalogs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def repository(pytester: pytest.Pytester, catalogs: Path, warm_cache: Path) -> Repository:
-    """A repository whose embeddings are all in the cache."""
+def measuring_repository(pytester: pytest.Pytester, catalogs: Path, warm_cache: Path) -> Repository:
+    """A repository whose embeddings are all in the cache; each run measures."""
     return Repository(pytester, catalogs, warm_cache)
 
 
 @pytest.fixture
+def repository(measuring_repository: Repository) -> Repository:
+    """The same; tests of the plugin measure a pair once for all of them."""
+    return measuring_repository
+
+
+@pytest.fixture
 def cold_repository(pytester: pytest.Pytester, catalogs: Path, tmp_path: Path) -> Repository:
-    """A repository with an empty cache."""
-    return Repository(pytester, catalogs, tmp_path / "cold-cache")
+    """A repository with an empty cache; every run embeds, with networks of its own that load torch alone."""
+    found = Repository(pytester, catalogs, tmp_path / "cold-cache")
+    found.write("small_network.py", NETWORK)
+    found.write("suites/models.toml", NETWORKS)
+    return found

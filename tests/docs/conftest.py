@@ -89,6 +89,16 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def with_a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another, in which the suite has been run as ``first``: pages that read a run get a copy of it."""
+    root = tmp_path_factory.mktemp("with-a-run")
+    fill(root)
+    made = start(root, "-m", "pytest", "suites", "-q", "--prodbench-run=first")
+    assert made.returncode == 0, made.stdout
+    return root
+
+
 @pytest.fixture
 def python() -> Command:
     """Run python in a repository: ``python(root, "-m", "pytest")``."""

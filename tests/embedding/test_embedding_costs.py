@@ -77,7 +77,8 @@ def test_memory_that_the_forward_pass_needs_is_seen(tmp_path):
 
     class Large(Slow):
         def embed(self, batch):
-            torch.ones(300, 2**20, dtype=torch.uint8).sum()
+            # Every page of it is written; to read it again would take seconds a batch.
+            torch.ones(300, 2**20, dtype=torch.uint8)
             return real.embed(batch)
 
     model._embedder = Large(real, None)

@@ -183,20 +183,20 @@ def test_without_workers_the_thread_method_ends_the_run_and_the_journal_says_so(
 
 
 @pytest.mark.parametrize("way", WAYS, ids=" ".join)
-def test_the_order_of_tests_changes_nothing_in_the_evidence(repository, way):
+def test_the_order_of_tests_changes_nothing_in_the_evidence(measuring_repository, way):
     found, orders = [], set()
     for seed in (1, 2, 3):
         name = f"run-{seed}"
-        result = repository.run(
+        result = measuring_repository.run(
             *way, "-p", "randomly", f"--randomly-seed={seed}", "-v", "-rA", name=name
         )
         assert result.ret == 0, result.stdout.str()
         said = re.findall(r"^(suites\S+\]) PASSED", result.stdout.str(), re.MULTILINE)
         orders.add(tuple(said))
-        found.append(stable(repository.evidence(name)))
-    plain = repository.run(*way, name="plain")
+        found.append(stable(measuring_repository.evidence(name)))
+    plain = measuring_repository.run(*way, name="plain")
     assert plain.ret == 0
-    assert all(one == stable(repository.evidence("plain")) for one in found)
+    assert all(one == stable(measuring_repository.evidence("plain")) for one in found)
     if way == WAYS[0]:
         assert len(orders) > 1, "three seeds, one order: nothing was tested"
 
@@ -257,27 +257,29 @@ def test_a_dead_worker_is_a_failure_in_the_html_report(repository, options):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=" ".join)
-def test_measuring_coverage_changes_no_verdict(repository, way):
-    repository.sector("retail", "boxes", minimum=1.0)
-    covered = repository.run(
+def test_measuring_coverage_changes_no_verdict(measuring_repository, way):
+    measuring_repository.sector("retail", "boxes", minimum=1.0)
+    covered = measuring_repository.run(
         *way, "-p", "pytest_cov", "--cov=suites", "--cov-report=term", name="covered"
     )
     covered.stdout.fnmatch_lines(["*coverage:*", "suites/diy/test_diy.py*100%"])
-    plain = repository.run(*way, name="plain")
+    plain = measuring_repository.run(*way, name="plain")
     assert covered.ret == plain.ret == pytest.ExitCode.TESTS_FAILED
-    assert stable(repository.evidence("covered")) == stable(repository.evidence("plain"))
-    assert repository.evidence("covered")["verdict"] == "reject"
+    assert stable(measuring_repository.evidence("covered")) == stable(
+        measuring_repository.evidence("plain")
+    )
+    assert measuring_repository.evidence("covered")["verdict"] == "reject"
 
 
 # All of them at once, as in a repository where all are installed
 
 
 @pytest.mark.parametrize("way", WAYS, ids=" ".join)
-def test_all_of_them_together(repository, way):
-    result = repository.run(
+def test_all_of_them_together(measuring_repository, way):
+    result = measuring_repository.run(
         *way, *RERUN, *HTML, "-p", "timeout", "--timeout=120", "-p", "randomly",
         "-p", "pytest_cov", "--cov=suites", "--junitxml=own.xml",
     )  # fmt: skip
     assert result.ret == 0, result.stdout.str()
-    assert red(repository) == set()
-    assert repository.evidence()["verdict"] == "accept"
+    assert red(measuring_repository) == set()
+    assert measuring_repository.evidence()["verdict"] == "accept"

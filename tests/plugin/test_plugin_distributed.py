@@ -9,6 +9,9 @@ import pytest
 
 from pytest_prodbench.evidence.types import stable
 
+PREPROCESS = {"size": 96, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+"""As of the other two models of a cold repository."""
+
 WAYS = [["-p", "no:xdist"], ["-n0"], ["-n1"], ["-n2"], ["-n3"]]
 
 KILLER = """
@@ -16,9 +19,9 @@ import os, signal
 from pathlib import Path
 
 def pytest_prodbench_register(catalog):
-    from pytest_prodbench.models.timm import TimmLibrary
+    from pytest_prodbench.models.module import ModuleLibrary
 
-    class Deadly(TimmLibrary):
+    class Deadly(ModuleLibrary):
         '''The real library, whose process is killed in the middle of the first embedding, once.'''
 
         def load(self, spec, device):
@@ -36,7 +39,7 @@ def pytest_prodbench_register(catalog):
             return embedder
 
     catalog.add_library("deadly", Deadly)
-    catalog.add_model("zed", "deadly:test_efficientnet", checkpoint="random:3")
+    catalog.add_model("zed", "deadly:small_network:zed", preprocess={preprocess})
 """
 
 
@@ -56,7 +59,9 @@ def test_the_same_evidence_from_every_way_to_run(cold_repository, tmp_path):
 def mortal(repository, tmp_path, condition="not Path({marker!r}).exists()"):
     marker = str(tmp_path / "killed")
     condition = condition.format(marker=marker)
-    repository.write("conftest.py", KILLER.format(condition=condition, marker=marker))
+    repository.write(
+        "conftest.py", KILLER.format(condition=condition, marker=marker, preprocess=PREPROCESS)
+    )
     return Path(marker)
 
 

@@ -18,15 +18,15 @@ def test_one_item_a_pair_with_the_same_ids_everywhere(repository):
     assert not (repository.path / "reports").exists()
 
 
-def test_a_green_run_leaves_every_report_and_a_table_a_sector(repository):
-    result = repository.run("-p", "no:xdist", "--junitxml=own.xml")
+def test_a_green_run_leaves_every_report_and_a_table_a_sector(measuring_repository):
+    result = measuring_repository.run("-p", "no:xdist", "--junitxml=own.xml")
     result.assert_outcomes(passed=8)  # four pairs, two sectors, two candidates
     assert result.ret == 0
     result.stdout.fnmatch_lines(["diy: ACCEPT*", "retail: ACCEPT*", "ACCEPT: 4 pairs planned*"])
-    folder = repository.path / "reports" / "run"
+    folder = measuring_repository.path / "reports" / "run"
     for name in ("index.html", "junit.xml", "summary.md", "evidence.json", "journal.jsonl"):
         assert (folder / name).stat().st_size > 0, name
-    evidence = repository.evidence()
+    evidence = measuring_repository.evidence()
     assert evidence["verdict"] == "accept"
     assert evidence["partial"] is False
     assert evidence["planned"] == evidence["selected"] == evidence["evaluated"] == PAIRS
@@ -34,9 +34,9 @@ def test_a_green_run_leaves_every_report_and_a_table_a_sector(repository):
         f"{pair.replace(':', '@')}.parquet" for pair in PAIRS
     ]
     # Nothing of the payload stays in pytest's own file.
-    own = ET.parse(repository.path / "own.xml").getroot()
+    own = ET.parse(measuring_repository.path / "own.xml").getroot()
     assert own[0].attrib["tests"] == "8"
-    assert (repository.path / "own.xml").stat().st_size < 5000
+    assert (measuring_repository.path / "own.xml").stat().st_size < 5000
 
 
 def test_kinds_of_report_are_chosen_and_copied(repository):
@@ -58,11 +58,13 @@ def test_a_kind_of_report_that_is_not_there_is_found_before_anything_is_opened(r
     assert not (repository.path / "reports").exists()
 
 
-def test_a_red_run_says_first_what_by_how_much_and_against_which_rule(repository):
-    repository.sector("diy", "bolts", minimum=1.0)
-    result = repository.run("-p", "no:xdist", "--junitxml=own.xml")
+def test_a_red_run_says_first_what_by_how_much_and_against_which_rule(measuring_repository):
+    measuring_repository.sector("diy", "bolts", minimum=1.0)
+    result = measuring_repository.run("-p", "no:xdist", "--junitxml=own.xml")
     assert result.ret == 1
-    failed = [name for name, pair in repository.pairs().items() if pair["verdict"] == "reject"]
+    failed = [
+        name for name, pair in measuring_repository.pairs().items() if pair["verdict"] == "reject"
+    ]
     assert failed
     assert all(name.endswith(":bolts") for name in failed)
     pattern = (
@@ -71,7 +73,8 @@ def test_a_red_run_says_first_what_by_how_much_and_against_which_rule(repository
     )
     assert re.search(pattern, result.stdout.str().replace("\n", " "))
     cases = {
-        case.attrib["name"]: case for case in ET.parse(repository.path / "own.xml").iter("testcase")
+        case.attrib["name"]: case
+        for case in ET.parse(measuring_repository.path / "own.xml").iter("testcase")
     }
     messages = {name: case.find("failure").text for name, case in cases.items() if len(case)}
     assert messages.pop("sector[diy]").startswith("diy: reject\n")
@@ -81,7 +84,7 @@ def test_a_red_run_says_first_what_by_how_much_and_against_which_rule(repository
         assert said.splitlines() == [f"{model}: reject", f"{name}: reject"]
     assert len(messages) == len(failed)
     assert all(re.match(pattern, message) for message in messages.values())
-    assert repository.evidence()["sectors"] == {"diy": "reject", "retail": "accept"}
+    assert measuring_repository.evidence()["sectors"] == {"diy": "reject", "retail": "accept"}
 
 
 @pytest.mark.parametrize(
