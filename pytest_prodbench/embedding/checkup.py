@@ -9,7 +9,7 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.embedding.device import autocast, to_device
+from pytest_prodbench.embedding.device import to_device
 from pytest_prodbench.errors import ImageError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def checkup(model: ModelHandle, images: Sequence[Image], *, seconds: float = 2.0
 def _embedded(model: ModelHandle, tensors: Sequence[torch.Tensor]) -> NDArray[np.float32]:
     import torch
 
-    with torch.inference_mode(), autocast(model.device, model.precision):
+    with torch.inference_mode(), model.autocast():
         vectors = model.load().embed(to_device(torch.stack(list(tensors)), model.device))
     found: NDArray[np.float32] = vectors.float().cpu().numpy()
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode
-from pytest_prodbench.embedding.device import autocast, choose_batch_size, to_device
+from pytest_prodbench.embedding.device import choose_batch_size, to_device
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ def measure_costs(
         return embedder.preprocess(crop(image, request.box, where=request.name))
 
     def embed(tensors: Sequence[torch.Tensor]) -> None:
-        with torch.inference_mode(), autocast(model.device, model.precision):
+        with torch.inference_mode(), model.autocast():
             # To the CPU: a GPU has only then done what it was asked.
             embedder.embed(to_device(torch.stack(tuple(tensors)), model.device)).float().cpu()
 

@@ -5,6 +5,6 @@ where a model is loaded.
 """
 
 from pytest_prodbench.models.loading import library_for
-from pytest_prodbench.models.protocol import Embedder, ModelIdentity, ModelLibrary
+from pytest_prodbench.models.protocol import Embedder, Engine, ModelIdentity, ModelLibrary
 
-__all__ = ["Embedder", "ModelIdentity", "ModelLibrary", "library_for"]
+__all__ = ["Embedder", "Engine", "ModelIdentity", "ModelLibrary", "library_for"]

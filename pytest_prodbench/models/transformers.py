@@ -58,6 +58,7 @@ class TransformersEmbedder:
 
     def __init__(self, processor: Any, pool: Pool, identity: ModelIdentity) -> None:
         self.identity = identity
+        self.network: torch.nn.Module = pool.model
         self._processor = processor
         self._pool = pool
 

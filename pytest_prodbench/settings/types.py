@@ -15,6 +15,8 @@ from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 
 Pooling = Literal["default", "cls", "mean", "gem", "projection"]
 Family = Literal["open", "api", "domain"]
+EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
+EnginePrecision = Literal["float32", "bfloat16"]
 Resize = Literal["shortest", "squash", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Three = tuple[float, float, float]
@@ -73,6 +75,10 @@ class ModelSpec(Frozen):
         preprocess: what replaces the model's own preprocessing.
         head: a linear map after the model; None: none.
         weights_sha256: digest that the weight file must have; None: any.
+        engine: what runs the network; ``auto``: on a CPU in float32 ONNX Runtime, where it is installed and
+            has been proven to give torch's vectors, else torch.
+        engine_precision: ``float32`` leaves the precision to ``--prodbench-precision``; another one is
+            another model, with numbers of its own.
         options: keys that belong to the library, checked by it.
         price_per_1000: what a provider asks for 1,000 images, in the currency of the policy; None: unknown.
         family: open foundation model, commercial API or domain-specific model; for the report.
@@ -90,6 +96,8 @@ class ModelSpec(Frozen):
     preprocess: Preprocess = Preprocess()
     head: Head | None = None
     weights_sha256: str | None = None
+    engine: EngineName = "auto"
+    engine_precision: EnginePrecision = "float32"
     options: dict[str, Any] = Field(default_factory=dict)
     price_per_1000: float | None = Field(default=None, ge=0)
     family: Family = "open"
