@@ -50,8 +50,8 @@ MODELS = Form(
         *(("weights_digest", "text"), ("preprocessing", "text"), ("preprocessing_digest", "text")),
         *(("pooling", "text"), ("dimension", "whole"), ("overrides", "texts")),
         *(("price_per_1000", "real"), ("engine", "text"), ("engine_version", "text")),
-        *(("engine_precision", "text"), ("engine_worst_cosine", "real")),
-        *(("engine_changed_ranks", "whole"), ("engine_reason", "text")),
+        *(("engine_precision", "text"), ("engine_reason", "text")),
+        *(("engine_worst_cosine", "real"), ("engine_changed_ranks", "whole")),
     ),
     ("model",),
 )
