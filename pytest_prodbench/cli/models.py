@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ from pytest_prodbench.cli.suite import Opened, open_suite, without_suite
 from pytest_prodbench.datasets.folder import EXTENSIONS
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.evidence.types import EngineRecord
 from pytest_prodbench.models import library_for
 from pytest_prodbench.models.overrides import overrides
+from pytest_prodbench.report.wording import engine
 from pytest_prodbench.settings.files import shown_path, unknown_name
 from pytest_prodbench.settings.sources import parse_source
 from pytest_prodbench.settings.types import ModelSpec
@@ -40,7 +43,8 @@ def show(given: argparse.Namespace) -> int:
         ("preprocessing", identity.preprocessing),
         ("pooling", identity.pooling),
         ("dimension", f"{identity.dimension} ({4 * identity.dimension} bytes in float32)"),
-        ("device", f"{handle.device}, {handle.precision}"),
+        ("device", handle.device),
+        ("engine", _engine(handle)),
         ("overridden", "nothing"),
         ("libraries", ", ".join(f"{name} {text}" for name, text in identity.versions.items())),
     ]
@@ -64,6 +68,7 @@ def doctor(given: argparse.Namespace) -> int:
     images = drawn_images() if given.images is None else _images(Path(given.images), limit)
     findings = checkup(handle, images)
     print(f"{handle.spec.name} ({handle.spec.source})")
+    print(f"  {'–':6} engine: {_engine(handle)}")
     for one in findings:
         mark = {True: "ok", False: "FAILS", None: "–"}[one.passed]
         print(f"  {mark:6} {one.name}: {one.found}")
@@ -84,6 +89,10 @@ def _handle(given: argparse.Namespace, where: str) -> tuple[ModelHandle, Opened]
     if name not in opened.suite.models:
         raise unknown_name("model", name, list(opened.suite.models), where)
     return ModelHandle(opened.suite.models[name], opened.settings), opened
+
+
+def _engine(handle: ModelHandle) -> str:
+    return engine(EngineRecord(**asdict(handle.engine)))
 
 
 def _input(handle: ModelHandle) -> str:

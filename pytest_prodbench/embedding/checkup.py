@@ -10,7 +10,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.embedding.batches import batch_of, kind
-from pytest_prodbench.embedding.device import autocast
 from pytest_prodbench.errors import ImageError
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def _embedded(model: ModelHandle, features: Sequence[Features]) -> NDArray[np.fl
     import torch
 
     embedder = model.load()
-    with torch.inference_mode(), autocast(model.device, model.precision):
+    with torch.inference_mode(), model.autocast():
         vectors = embedder.embed(batch_of(embedder, features, model.device))
     found: NDArray[np.float32] = vectors.float().cpu().numpy()
     return found

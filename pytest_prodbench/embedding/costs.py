@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode
 from pytest_prodbench.embedding.batches import batch_of, kind
-from pytest_prodbench.embedding.device import autocast, choose_batch_size
+from pytest_prodbench.embedding.device import choose_batch_size
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding.model import ModelHandle
@@ -55,7 +55,7 @@ def measure_costs(
         return embedder.preprocess(crop(image, request.box, where=request.name))
 
     def embed(images: Sequence[Features]) -> None:
-        with torch.inference_mode(), autocast(model.device, model.precision):
+        with torch.inference_mode(), model.autocast():
             # To the CPU: a GPU has only then done what it was asked.
             embedder.embed(batch_of(embedder, images, model.device)).float().cpu()
 

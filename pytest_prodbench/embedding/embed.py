@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.datasets.decoding import crop, decode, pixel_digest
 from pytest_prodbench.embedding.batches import batch_of, kind
 from pytest_prodbench.embedding.cache import VectorCache
-from pytest_prodbench.embedding.device import autocast, choose_batch_size
+from pytest_prodbench.embedding.device import choose_batch_size
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
 from pytest_prodbench.embedding.request import ImageRequest
 from pytest_prodbench.errors import EmbeddingError, ImageError, ProblemList
@@ -245,7 +245,7 @@ class _Job:
             part = features[start : start + size]
             padded = part + [part[-1]] * (size - len(part))
             try:
-                with torch.inference_mode(), autocast(self._model.device, self._model.precision):
+                with torch.inference_mode(), self._model.autocast():
                     images = batch_of(embedder, padded, self._model.device)
                     parts.append(embedder.embed(images)[: len(part)].float().cpu())
             except torch.cuda.OutOfMemoryError:

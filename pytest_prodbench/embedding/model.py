@@ -1,8 +1,8 @@
 """A model under test that is loaded only when an image really has to be embedded.
 
-What a model *is* (its identity: weights digest, preprocessing, versions) is needed to look into the
-cache, and is known for certain only after loading it. So it is remembered: beside the identity stand the
-files that decided it with their size and times; while those are unchanged, it holds.
+What a model *is* (its identity: weights digest, preprocessing, versions; and the engine that runs it) is
+needed to look into the cache, and is known for certain only after loading it. So it is remembered: beside
+the identity stand the files that decided it with their size and times; while those are unchanged, it holds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -17,16 +18,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.atomic import atomic_write_text
-from pytest_prodbench.embedding.device import choose_device, choose_precision, prepare_process
+from pytest_prodbench.embedding.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    prepare_process,
+)
+from pytest_prodbench.embedding.engines import choose_engine
 from pytest_prodbench.errors import ModelError
-from pytest_prodbench.models import Embedder, ModelIdentity, library_for
+from pytest_prodbench.models import Embedder, Engine, ModelIdentity, library_for
 from pytest_prodbench.models.head import HeadedEmbedder
 from pytest_prodbench.models.identity import verify_weights
 
 if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec, RunSettings
 
-MEMO_VERSION = 1
+MEMO_VERSION = 2
 PROJECT_DISTRIBUTION = "pytest-prodbench"
 
 
@@ -36,7 +43,6 @@ class ModelHandle:
     Attributes:
         spec: what it was configured as.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: of the forward pass.
     """
 
     def __init__(self, spec: ModelSpec, settings: RunSettings) -> None:
@@ -44,23 +50,52 @@ class ModelHandle:
         self._settings = settings
         self._library = library_for(spec)
         self.device = choose_device(settings.device)
-        self.precision = choose_precision(settings.precision, self.device)
+        self._precision = choose_precision(settings.precision, self.device)
         self._embedder: Embedder | None = None
+        self._found: tuple[ModelIdentity, Engine] | None = None
 
     @property
     def loaded(self) -> bool:
         """Whether the weights are in memory."""
         return self._embedder is not None
 
-    @cached_property
+    @property
     def identity(self) -> ModelIdentity:
         """What decides the model's numbers; loads the model only if that is not remembered.
 
         Raises:
             ModelError: the weights are not on this machine.
         """
+        return self._known[0]
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the model; as ``identity``.
+
+        Raises:
+            ModelError: the weights are not on this machine, or the engine that was asked for cannot run it.
+        """
+        return self._known[1]
+
+    @property
+    def precision(self) -> str:
+        """Of the forward pass; as ``identity``."""
+        return self.engine.precision
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Context in which the forward pass runs: other engines than torch have a precision of their own."""
+        if self.engine.name != "torch":
+            return nullcontext()
+        return autocast(self.device, self.engine.precision)
+
+    @cached_property
+    def _known(self) -> tuple[ModelIdentity, Engine]:
         remembered = self._remembered()
-        return remembered if remembered is not None else self.load().identity
+        if remembered is None:
+            self.load()
+            assert self._found is not None  # noqa: S101 - set by load
+            remembered = self._found
+        return remembered
 
     def load(self) -> Embedder:
         """Return the loaded model; loads it at the first call.
@@ -76,21 +111,35 @@ class ModelHandle:
             stamps = self._stamps()
             device = torch.device(self.device)
             verify_weights(self.spec, self._library)
-            embedder: Embedder = self._library.load(self.spec, device)
-            if self.spec.head is not None:
-                embedder = HeadedEmbedder(embedder, self.spec, device)
-            known = self.__dict__.get("identity")
-            if known is not None and known != embedder.identity:
+
+            def whole(embedder: Embedder) -> Embedder:
+                return (
+                    embedder
+                    if self.spec.head is None
+                    else HeadedEmbedder(embedder, self.spec, device)
+                )
+
+            embedder, engine = choose_engine(
+                self.spec,
+                self._library.load(self.spec, device),
+                whole,
+                device=self.device,
+                precision=self._precision,
+                cache_dir=self._settings.cache_dir,
+            )
+            known = self.__dict__.get("_known")
+            if known is not None and _deciding(*known) != _deciding(embedder.identity, engine):
                 # Its vectors would be kept under the key of the model that it was.
+                self._memo.unlink(missing_ok=True)
                 raise ModelError(
                     f"model {self.spec.name!r}",
-                    found="other weights or preprocessing than a moment ago",
+                    found="other weights, preprocessing or engine than a moment ago",
                     expected="a model that stays as it is throughout a run",
                     next_step="run again",
                 )
-            self._embedder = embedder
-            if stamps is not None:
-                self._remember(embedder.identity, stamps)
+            self._embedder, self._found = embedder, (embedder.identity, engine)
+            if stamps is not None and known is None:
+                self._remember(embedder.identity, engine, stamps)
         return self._embedder
 
     def cache_key(self) -> dict[str, Any]:
@@ -104,7 +153,8 @@ class ModelHandle:
             "pooling": identity.pooling,
             "dimension": identity.dimension,
             "versions": identity.versions,
-            "precision": self.precision,
+            "precision": self.engine.precision,
+            "engine": [self.engine.name, self.engine.version],
             "device": self.device.partition(":")[0],
         }
 
@@ -113,7 +163,8 @@ class ModelHandle:
         spec = self.spec.model_dump(
             mode="json", exclude={"name", "family", "by_default", "where", "price_per_1000"}
         )
-        known = json.dumps([MEMO_VERSION, spec, _installed()], sort_keys=True)
+        run = [self.device.partition(":")[0], self._precision]
+        known = json.dumps([MEMO_VERSION, spec, run, _installed()], sort_keys=True)
         name = hashlib.sha256(known.encode()).hexdigest()[:32]
         return self._settings.cache_dir / "models" / f"{name}.json"
 
@@ -137,23 +188,28 @@ class ModelHandle:
             stamps.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])
         return stamps
 
-    def _remembered(self) -> ModelIdentity | None:
+    def _remembered(self) -> tuple[ModelIdentity, Engine] | None:
         stamps = self._stamps()
         try:
             memo = json.loads(self._memo.read_text(encoding="utf-8"))
             if stamps is not None and memo["files"] == stamps:
-                return ModelIdentity(**memo["identity"])
+                return ModelIdentity(**memo["identity"]), Engine(**memo["engine"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not there, or damaged: it is only a shortcut, the model itself is asked
         return None
 
-    def _remember(self, identity: ModelIdentity, stamps: list[list[Any]]) -> None:
-        memo = {"files": stamps, "identity": asdict(identity)}
+    def _remember(self, identity: ModelIdentity, engine: Engine, stamps: list[list[Any]]) -> None:
+        memo = {"files": stamps, "identity": asdict(identity), "engine": asdict(engine)}
         atomic_write_text(self._memo, json.dumps(memo, sort_keys=True, indent=1))
 
 
+def _deciding(identity: ModelIdentity, engine: Engine) -> tuple[object, ...]:
+    """Return what decides vectors; of a proof made twice the last digits may differ."""
+    return identity, engine.name, engine.version, engine.precision
+
+
 def _installed() -> dict[str, str]:
-    """Versions that may change an identity, read without importing anything."""
+    """Versions that may change an identity or an engine, read without importing anything."""
     found = {}
     for name in (
         PROJECT_DISTRIBUTION,
@@ -165,6 +221,11 @@ def _installed() -> dict[str, str]:
         "sentence-transformers",
         "pillow",
         "numpy",
+        "onnxruntime",
+        "onnxruntime-gpu",
+        "openvino",
+        "onnx",
+        "onnxscript",
     ):
         try:
             found[name] = version(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.measure import measure
 from pytest_prodbench.evaluation.result import Evaluation
 from pytest_prodbench.evidence.queries import query_table
-from pytest_prodbench.evidence.types import DatasetRecord, ModelRecord
+from pytest_prodbench.evidence.types import DatasetRecord, EngineRecord, ModelRecord
 from pytest_prodbench.models.overrides import overrides
 from pytest_prodbench.protocol import Dataset, ImageTable
 from pytest_prodbench.retrieval import normalise
@@ -151,6 +152,7 @@ def model_record(handle: ModelHandle) -> ModelRecord:
         overrides=overrides(spec),
         remote_code=spec.trust_remote_code,
         price_per_1000=spec.price_per_1000,
+        engine=EngineRecord(**asdict(handle.engine)),
     )
 
 

@@ -28,6 +28,24 @@ from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 SCHEMA_VERSION: Literal[4] = 4
 
 
+class EngineRecord(Record):
+    """What ran a model's network, and how it was shown to give the vectors of torch."""
+
+    name: str = Field(description="torch, onnxruntime, openvino")
+    version: str
+    precision: str = Field(description="of the forward pass; of an ONNX file that of its input")
+    worst_cosine: float | None = Field(
+        default=None,
+        description="smallest cosine of a sample image's vector to torch in float32, to seven decimals; "
+        "null: nothing was compared",
+    )
+    changed_ranks: int | None = Field(
+        default=None,
+        description="sample images whose first hit, or rank of best positive, is not torch's",
+    )
+    reason: str = Field(default="", description="why it is torch where another one was to be had")
+
+
 class ModelRecord(Record):
     """What a model was."""
 
@@ -49,6 +67,9 @@ class ModelRecord(Record):
     )
     price_per_1000: float | None = Field(
         default=None, description="of 1,000 images, as configured, in the currency of the policy"
+    )
+    engine: EngineRecord | None = Field(
+        default=None, description="null: of a release that had torch only"
     )
 
 

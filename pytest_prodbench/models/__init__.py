@@ -5,6 +5,12 @@ where a model is loaded.
 """
 
 from pytest_prodbench.models.loading import library_for
-from pytest_prodbench.models.protocol import Embedder, Features, ModelIdentity, ModelLibrary
+from pytest_prodbench.models.protocol import (
+    Embedder,
+    Engine,
+    Features,
+    ModelIdentity,
+    ModelLibrary,
+)
 
-__all__ = ["Embedder", "Features", "ModelIdentity", "ModelLibrary", "library_for"]
+__all__ = ["Embedder", "Engine", "Features", "ModelIdentity", "ModelLibrary", "library_for"]

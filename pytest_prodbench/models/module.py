@@ -77,6 +77,7 @@ class ModuleEmbedder:
         from PIL import Image as Images
 
         self._spec, self._network, self._preprocess = spec, network, preprocess
+        self.network = network if isinstance(network, torch.nn.Module) else None
         self._output = ModuleOptions.model_validate(spec.options).output
         try:
             tensor = preprocess(Images.new("RGB", (97, 64), "grey"))

@@ -27,7 +27,7 @@ from pytest_prodbench.models.hub import cached_snapshot, fetch, repository_folde
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import Pipeline, pipeline_of
 from pytest_prodbench.models.pooling import pooling_name
-from pytest_prodbench.models.protocol import ModelIdentity
+from pytest_prodbench.models.protocol import Engine, ModelIdentity
 from pytest_prodbench.settings.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ class OnnxEmbedder:
         self._outputs = [output.name for output in session.get_outputs()]
         with torch.inference_mode():
             dimension = int(self.embed(torch.zeros(1, 3, *pipeline.size)).shape[1])
+        # Of what goes in, which is what a file of one precision is made for; what it casts to inside only
+        # its owner knows.
+        self.engine = Engine("onnxruntime", _runtime(spec).__version__, self._dtype)
         self.identity = ModelIdentity(
             weights_digest=weights_digest("onnx", files),
             preprocessing=f"{pipeline.description}; layout={self._options.layout}",
@@ -168,14 +171,11 @@ class OnnxLibrary:
         runtime = _runtime(spec)
         files = self.files(spec)
         pipeline = pipeline_of(spec, why="an ONNX file says nothing of its preprocessing")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        options.use_deterministic_compute = True
-        options.log_severity_level = 3
         try:
             session = runtime.InferenceSession(
-                str(files[0]), options, providers=_providers(spec, runtime, device)
+                str(files[0]),
+                session_options(runtime, torch.get_num_threads()),
+                providers=_providers(spec, runtime, device),
             )
         except Exception as error:  # ONNX Runtime raises classes of its own for each kind of damage
             raise model_error(
@@ -196,6 +196,16 @@ class OnnxLibrary:
             beside = [f"{name}.data", f"{name}_data"]
             fetch(spec, spec.identifier, spec.revision, weights=[name], also=beside)
         return self.files(spec)
+
+
+def session_options(runtime: Any, threads: int) -> Any:
+    """Return options of a session of ONNX Runtime that computes alike in every run, and prints nothing."""
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3
+    return options
 
 
 def _runtime(spec: ModelSpec) -> Any:

@@ -70,7 +70,7 @@ class OpenClipEmbedder:
 
     def __init__(self, tower: torch.nn.Module, transform: Any, identity: ModelIdentity) -> None:
         self.identity = identity
-        self._tower = tower
+        self.network = tower
         self._transform = transform
 
     def preprocess(self, image: Image) -> torch.Tensor:
@@ -81,7 +81,7 @@ class OpenClipEmbedder:
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """Map (b, 3, h, w) to projected features (b, dimension)."""
-        return project(self._tower, batch)
+        return project(self.network, batch)
 
 
 class OpenClipLibrary:

@@ -44,6 +44,28 @@ class ModelIdentity:
     versions: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs a model's network, and what is known of its being torch's equal.
+
+    Attributes:
+        name: ``torch``, ``onnxruntime`` or ``openvino``.
+        version: of that library.
+        precision: of the forward pass.
+        worst_cosine: smallest cosine of a sample image's vector to the one of torch in float32, to seven
+            decimals; None where nothing was compared, as torch in float32 is what others are compared with.
+        changed_ranks: sample images whose first hit, or rank of best positive, is not torch's.
+        reason: why it is torch although another one was to be had; empty where that is not so.
+    """
+
+    name: str
+    version: str
+    precision: str
+    worst_cosine: float | None = None
+    changed_ranks: int | None = None
+    reason: str = ""
+
+
 @runtime_checkable
 class Embedder(Protocol):
     """A loaded model. Its parameters are in eval mode and need no gradient.
@@ -81,6 +103,25 @@ class Embedder(Protocol):
         ``torch.inference_mode`` and autocast.
         """
         ...
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """What an embedder has beside the rest if another engine than torch may run it.
+
+    Attributes:
+        network: holds every parameter that ``embed`` computes with, and ``embed`` calls nothing but it and
+            functions of torch; None: it cannot be exported.
+    """
+
+    network: torch.nn.Module | None
+
+
+@runtime_checkable
+class SelfRun(Protocol):
+    """What an embedder has beside the rest if torch does not run it."""
+
+    engine: Engine
 
 
 class ModelLibrary(Protocol):

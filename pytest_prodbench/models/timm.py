@@ -55,6 +55,7 @@ class TimmEmbedder:
 
     def __init__(self, network: Network, identity: ModelIdentity) -> None:
         self.identity = identity
+        self.network = network.model
         self._network = network
 
     def preprocess(self, image: Image) -> torch.Tensor:

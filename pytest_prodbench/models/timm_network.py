@@ -18,6 +18,7 @@ class Network:
     """A network in eval mode on its device.
 
     Attributes:
+        model: timm's own.
         architecture: timm's name of it, without a pretrained tag.
         transform: image → float32 (3, h, w).
         preprocessing: readable and complete description of the transform.
@@ -33,10 +34,10 @@ class Network:
         import timm
 
         self._spec = spec
-        self._model = model
+        self.model = model
         config = timm.data.resolve_model_data_config(model, args=_asked(spec, packaged))
         self._size = tuple(int(number) for number in config["input_size"])
-        self.architecture: str = self._model.pretrained_cfg["architecture"]
+        self.architecture: str = self.model.pretrained_cfg["architecture"]
         self.transform: Any = timm.data.create_transform(**config, is_training=False)
         self.preprocessing = _description(config, self.transform)
         self.pooling = pooling_name(spec)
@@ -44,10 +45,10 @@ class Network:
 
     def features(self, batch: torch.Tensor) -> torch.Tensor:
         """Map (b, 3, h, w) to pooled features (b, c)."""
-        features = self._model.forward_features(batch)
+        features = self.model.forward_features(batch)
         if self._spec.pooling == "default":
             # The documented way to a model's own embedding: everything but the classifier.
-            pooled: torch.Tensor = self._model.forward_head(features, pre_logits=True)
+            pooled: torch.Tensor = self.model.forward_head(features, pre_logits=True)
             return pooled
         vectors: torch.Tensor = self._pool(features)
         return vectors
@@ -91,19 +92,19 @@ class Network:
     def _tokens(self, features: Any) -> torch.Tensor:
         """Return patch tokens (b, n, c) of a token sequence or a feature map."""
         if isinstance(features, torch.Tensor) and features.ndim == 4:
-            last = getattr(self._model, "output_fmt", "NCHW") == "NHWC"
-            if features.shape[3 if last else 1] != self._model.num_features:
+            last = getattr(self.model, "output_fmt", "NCHW") == "NHWC"
+            if features.shape[3 if last else 1] != self.model.num_features:
                 raise self._no_pooling(f"which axis of {tuple(features.shape)} holds the channels?")
             return map_to_tokens(features, channels_last=last)
         if isinstance(features, torch.Tensor) and features.ndim == 3:
-            prefix = getattr(self._model, "num_prefix_tokens", None)
+            prefix = getattr(self.model, "num_prefix_tokens", None)
             if prefix is not None:
                 return features[:, int(prefix) :]
         raise self._no_pooling("which of its features are image patches is not known")
 
     def _cls(self, features: Any) -> torch.Tensor:
         tokens = isinstance(features, torch.Tensor) and features.ndim == 3
-        if not tokens or getattr(self._model, "cls_token", None) is None:
+        if not tokens or getattr(self.model, "cls_token", None) is None:
             raise self._no_pooling("it has no class token")
         first: torch.Tensor = features[:, 0]
         return first

@@ -74,6 +74,7 @@ class TransformersEmbedder:
         self, processor: Any, inputs: tuple[str, ...], pool: Pool, identity: ModelIdentity
     ) -> None:
         self.identity = identity
+        self.network: torch.nn.Module = pool.model
         self._processor = processor
         self._inputs = inputs
         self._pool = pool

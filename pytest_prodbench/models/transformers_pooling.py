@@ -59,12 +59,13 @@ class Pool:
     """Image batch → vectors, by the pooling that a spec asks for.
 
     Attributes:
+        model: the network.
         name: the pooling in force: ``projection``, ``cls``, ``pooler``, ``mean`` or ``gem(p)``.
     """
 
     def __init__(self, spec: ModelSpec, model: Any) -> None:
         self._spec = spec
-        self._model = model
+        self.model = model
         self._type: str = model.config.model_type
         self._special = _SPECIAL_TOKENS.get(self._type)
         self.name = self._resolved()
@@ -78,11 +79,11 @@ class Pool:
         """Map b images, float32 (b, 3, h, w) or tensors by name, to (b, dimension)."""
         inputs = dict(batch) if isinstance(batch, Mapping) else {"pixel_values": batch}
         if self.name == "projection":
-            output = self._model.get_image_features(**inputs)
+            output = self.model.get_image_features(**inputs)
             # transformers 5 wraps the projection, transformers 4 returned the tensor.
             return self._vectors(getattr(output, "pooler_output", output))
         # A two-tower model needs text in its own forward pass; its image tower does not.
-        tower = getattr(self._model, "vision_model", self._model)
+        tower = getattr(self.model, "vision_model", self.model)
         if self._type == VIT_MAE:
             inputs["noise"] = self._in_order(inputs["pixel_values"])
         output = tower(**inputs)
@@ -104,7 +105,7 @@ class Pool:
 
     def _resolved(self) -> str:
         asked = self._spec.pooling
-        projects = hasattr(self._model, "get_image_features")
+        projects = hasattr(self.model, "get_image_features")
         if asked == "default":
             if projects:
                 return "projection"
@@ -121,12 +122,12 @@ class Pool:
             return map_to_tokens(hidden, channels_last=False)
         if self._special is None:
             raise self._refusal("how many of its tokens are not patches is not known")
-        registers = int(getattr(self._model.config, "num_register_tokens", 0) or 0)
+        registers = int(getattr(self.model.config, "num_register_tokens", 0) or 0)
         return self._normed(hidden[:, self._special + registers :])
 
     def _in_order(self, pixels: torch.Tensor) -> torch.Tensor:
         """Noise (b, n) by which ViT-MAE sorts its patches: with it they stay as they are."""
-        count = self._model.embeddings.patch_embeddings.num_patches
+        count = self.model.embeddings.patch_embeddings.num_patches
         return torch.arange(count, device=pixels.device, dtype=torch.float32).expand(
             len(pixels), -1
         )
@@ -135,7 +136,7 @@ class Pool:
         # CLIP alone hands out its tokens before the last norm, which its own pooling does apply.
         if self._type not in _CLIP:
             return tokens
-        tower = getattr(self._model, "vision_model", self._model)
+        tower = getattr(self.model, "vision_model", self.model)
         normed: torch.Tensor = tower.post_layernorm(tokens)
         return normed
 

@@ -203,6 +203,7 @@ def environment() -> Environment:
         known=wording.known,
         count=wording.count,
         duration=wording.duration,
+        engine=wording.engine,
         short=wording.short,
         script_json=script_json,
     )

@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_prodbench.evidence.types import EngineRecord
     from pytest_prodbench.evidence.values import MetricValue
 
 TEXT_LIMIT = 300
@@ -105,6 +106,15 @@ def duration(seconds: float) -> str:
 def short(digest: str) -> str:
     """Return enough of a digest to compare it by eye."""
     return line(digest.removeprefix("sha256:")[:12])
+
+
+def engine(found: EngineRecord) -> str:
+    """Return what ran a model, and what is known of its being torch's equal."""
+    words = f"{found.name} {found.version}, {found.precision}"
+    if found.worst_cosine is not None:
+        ranks = count(found.changed_ranks or 0, "changed rank")
+        words += f"; on sample images cosine to torch float32 ≥ {found.worst_cosine:.7f}, {ranks}"
+    return f"{words}; {found.reason}" if found.reason else words
 
 
 def cells(text: str) -> int:

@@ -28,7 +28,14 @@ from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.policy import (
     GateMode,
 )
-from pytest_prodbench.settings.types import Family, Interpolation, Pooling, Resize
+from pytest_prodbench.settings.types import (
+    EngineName,
+    EnginePrecision,
+    Family,
+    Interpolation,
+    Pooling,
+    Resize,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names become test ids (``model:dataset``) and file names; so no colon, space or slash."""
@@ -89,6 +96,8 @@ class ModelTable(Frozen):
     head: Annotated[HeadTable, BeforeValidator(_head_table)] | None = None
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     trust_remote_code: bool = False
+    engine: EngineName = "auto"
+    engine_precision: EnginePrecision = "float32"
     price_per_1000: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     family: Family = "open"
 

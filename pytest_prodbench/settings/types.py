@@ -15,6 +15,8 @@ from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 
 Pooling = Literal["default", "cls", "mean", "gem", "projection"]
 Family = Literal["open", "api", "domain"]
+EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
+EnginePrecision = Literal["float32", "bfloat16"]
 Resize = Literal["shortest", "squash", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Three = tuple[float, float, float]
@@ -74,6 +76,10 @@ class ModelSpec(Frozen):
         head: a linear map after the model; None: none.
         weights_sha256: digest that the weight file must have; None: any.
         trust_remote_code: run code that came with the weights, where the library can.
+        engine: what runs the network; ``auto``: on a CPU in float32 ONNX Runtime, where it is installed and
+            has been proven to give torch's vectors, else torch.
+        engine_precision: ``float32`` leaves the precision to ``--prodbench-precision``; another one is
+            another model, with numbers of its own.
         options: keys that belong to the library, checked by it.
         price_per_1000: what a provider asks for 1,000 images, in the currency of the policy; None: unknown.
         family: open foundation model, commercial API or domain-specific model; for the report.
@@ -92,6 +98,8 @@ class ModelSpec(Frozen):
     head: Head | None = None
     weights_sha256: str | None = None
     trust_remote_code: bool = False
+    engine: EngineName = "auto"
+    engine_precision: EnginePrecision = "float32"
     options: dict[str, Any] = Field(default_factory=dict)
     price_per_1000: float | None = Field(default=None, ge=0)
     family: Family = "open"
@@ -174,8 +182,8 @@ class RunSettings(Frozen):
         reports: kinds of report to write, each ``KIND`` or ``KIND:DEST``, the file that a copy goes to;
             empty for every registered kind.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: of the forward pass: ``auto`` (float32 on every device), ``float32``, and on a GPU autocast in
-            ``bfloat16`` or ``float16``.
+        precision: of the forward pass: ``auto`` (float32 on every device), ``float32``, and on a GPU autocast
+            in ``bfloat16`` or ``float16``.
         batch_size: images a forward pass; 0 chooses one that fits.
         threads: torch threads of each process; 0 is one (work is spread over processes).
         backend: ``auto``, ``torch`` or ``faiss``: same ranks, other speed.

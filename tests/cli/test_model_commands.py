@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,15 @@ def test_a_model_by_its_source_needs_no_suite(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "input          224 x 224" in said
     assert "overridden     nothing" in said
+    # By the doctor and by show.
+    proven = "float32; on sample images cosine to torch float32 ≥ 1.0000000, 0 changed ranks"
+    assert said.count(f"onnxruntime {version('onnxruntime')}, {proven}") == 2
+
+
+def test_why_it_is_torch_is_shown(capsys):
+    assert main(["models", "show", "baseline:pixels"]) == 0
+    said = capsys.readouterr().out
+    assert "float32; onnxruntime: baseline has no network that could be exported" in said
 
 
 def test_overrides_are_shown(project, capsys):

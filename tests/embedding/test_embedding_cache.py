@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -112,9 +113,12 @@ def test_what_decides_a_vector_decides_the_key(tmp_path):
         folders.add(VectorCache(tmp_path, {**key, name: "changed"}).folder)
     assert len(folders) == len(key) + 1
     assert {"weights", "preprocessing", "precision", "device", "versions", "pooling"} <= set(key)
-    model.device, model.precision = "cuda:3", "bfloat16"
+    assert key["engine"] == ["onnxruntime", version("onnxruntime")]
+    model.device = "cuda:3"
     assert model.cache_key()["device"] == "cuda"
-    assert model.cache_key()["precision"] == "bfloat16"
+    reduced = handle(tmp_path, engine="torch", engine_precision="bfloat16").cache_key()
+    assert reduced["precision"] == "bfloat16"
+    assert reduced["engine"] == ["torch", version("torch")]
 
 
 def test_the_name_of_a_model_is_no_part_of_the_key(tmp_path):

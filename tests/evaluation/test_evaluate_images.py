@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,11 @@ def test_what_model_and_dataset_were(made):
     found = evaluate(TINY, manifest(folder, rows), settings=settings, project=folder.parent)
     assert (found.model.source, found.model.dimension) == ("timm:test_convnext", 64)
     assert len(found.model.weights_digest) == len(found.model.preprocessing_digest) == 64
+    engine = found.model.engine
+    assert (engine.name, engine.version) == ("onnxruntime", version("onnxruntime"))
+    assert (engine.precision, engine.worst_cosine, engine.changed_ranks) == ("float32", 1.0, 0)
+    assert engine.reason == ""
+    assert found.measurement.precision == "float32"
     dataset = found.dataset
     assert (dataset.queries, dataset.gallery, dataset.products) == (6, 12, 6)
     assert (dataset.absent, dataset.distractors) == (0, 0)

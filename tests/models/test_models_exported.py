@@ -60,7 +60,7 @@ def lite0(load: Callable[..., Embedder]) -> Embedder:
 def exported(lite0: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The packaged Lite0, with its real weights, in both formats."""
     folder = tmp_path_factory.mktemp("exported")
-    network = Pooled(lite0._network._model)
+    network = Pooled(lite0.network)
     return {
         "onnx": export("onnx", network, folder / "lite0.onnx", 224),
         "torchscript": export("torchscript", network, folder / "lite0.pt", 224),

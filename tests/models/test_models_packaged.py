@@ -156,7 +156,7 @@ def test_identity_says_every_number_and_is_the_same_each_time(
 
 
 def test_parameters_are_frozen_and_in_eval_mode(lite: tuple[str, Embedder]) -> None:
-    network = lite[1]._network._model  # type: ignore[attr-defined]
+    network = lite[1].network  # type: ignore[attr-defined]
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
 

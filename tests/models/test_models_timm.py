@@ -179,7 +179,7 @@ def test_poolings_are_those_of_their_formulas(
 ) -> None:
     seed = {"checkpoint": "random:1"}
     for name in (CNN, VIT, NHWC):
-        network = load(f"timm:{name}", **seed)._network._model  # type: ignore[attr-defined]
+        network = load(f"timm:{name}", **seed).network  # type: ignore[attr-defined]
         image = images["wide"]
         batch = load(f"timm:{name}", **seed).preprocess(image)[None]
         with torch.inference_mode():

@@ -49,7 +49,10 @@ MODELS = Form(
         *(("model", "text"), ("verdict", "text"), ("source", "text"), ("family", "text")),
         *(("weights_digest", "text"), ("preprocessing", "text"), ("preprocessing_digest", "text")),
         *(("pooling", "text"), ("dimension", "whole"), ("overrides", "texts")),
-        *(("remote_code", "truth"), ("price_per_1000", "real")),
+        *(("remote_code", "truth"),),
+        *(("price_per_1000", "real"), ("engine", "text"), ("engine_version", "text")),
+        *(("engine_precision", "text"), ("engine_reason", "text")),
+        *(("engine_worst_cosine", "real"), ("engine_changed_ranks", "whole")),
     ),
     ("model",),
 )
@@ -162,10 +165,18 @@ def _sectors(record: RunRecord) -> Iterator[Row]:
 
 def _models(record: RunRecord, pairs: list[PairRecord]) -> Iterator[Row]:
     """Give those too that were planned and of which nothing is known."""
-    own = names_of(MODELS.columns[2:])
+    proof = ("version", "precision", "worst_cosine", "changed_ranks", "reason")
+    own = [name for name in names_of(MODELS.columns[2:]) if not name.startswith("engine")]
     for name in {*record.models, *record.candidates, *(pair.model for pair in pairs)}:
         known = record.models.get(name)
-        yield {"model": name, "verdict": record.candidates.get(name), **fields(known, own)}
+        engine = known.engine if known else None
+        yield {
+            "model": name,
+            "verdict": record.candidates.get(name),
+            **fields(known, own),
+            "engine": engine.name if engine else None,
+            **fields(engine, proof, "engine_"),
+        }
 
 
 def _libraries(record: RunRecord) -> Iterator[Row]:

@@ -1,0 +1,209 @@
+"""Which engine runs a model: the one that its entry names, or the fastest that has proven itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.embedding.device import autocast, to_device
+from pytest_prodbench.embedding.engines.keeping import NETWORK, kept
+from pytest_prodbench.embedding.engines.proof import (
+    BOUND,
+    BOUND_REDUCED,
+    Proof,
+    prove,
+    sample_shape,
+    sample_tensors,
+    samples_digest,
+)
+from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+from pytest_prodbench.embedding.engines.running import EngineEmbedder, engine_version, session
+from pytest_prodbench.models.checkpoints import model_error
+from pytest_prodbench.models.identity import library_versions
+from pytest_prodbench.models.protocol import Engine, Exportable, SelfRun
+
+if TYPE_CHECKING:
+    import torch
+
+    from pytest_prodbench.models import Embedder
+    from pytest_prodbench.settings.types import ModelSpec
+
+    Whole = Callable[[Embedder], Embedder]
+
+FASTEST = "onnxruntime"
+"""What ``auto`` tries on a CPU in float32 (docs/benchmarks.md)."""
+
+EXPORTERS = ("pytest-prodbench", "torch", "onnx", "onnxscript", "onnx-ir")
+"""Distributions that decide how an export is written, beside those of the model's identity."""
+
+
+def choose_engine(
+    spec: ModelSpec,
+    embedder: Embedder,
+    whole: Whole,
+    *,
+    device: str,
+    precision: str,
+    cache_dir: Path,
+) -> tuple[Embedder, Engine]:
+    """Return the model as it will run, and what runs it.
+
+    Args:
+        spec: the model; ``engine`` and ``engine_precision`` say what is asked for.
+        embedder: as its library loaded it.
+        whole: puts on what comes after the network (a head); the proof is of the vectors behind it.
+        device: of the run.
+        precision: of the run, for torch.
+        cache_dir: where exports are kept.
+
+    Raises:
+        ModelError: an engine that was asked for by name does not run this model; says why.
+    """
+    if isinstance(embedder, SelfRun):
+        if spec.engine not in {"auto", embedder.engine.name} or spec.engine_precision != "float32":
+            raise model_error(
+                spec,
+                found=f"engine {spec.engine} in {spec.engine_precision}: {spec.library} has its own",
+                expected=f"engine = 'auto': {embedder.engine.name}, in the precision of the file",
+            )
+        return whole(embedder), embedder.engine
+    reduced = spec.engine_precision != "float32"
+    torch_itself = Engine(
+        "torch",
+        library_versions("torch")["torch"],
+        spec.engine_precision if reduced else precision,
+    )
+    alike = device == "cpu" and torch_itself.precision == "float32"
+    name = FASTEST if spec.engine == "auto" and alike else spec.engine
+    if name in {"auto", "torch"}:
+        if not reduced:
+            return whole(embedder), torch_itself
+        proof = _compared(spec, embedder, whole, torch_itself, cache_dir, device)
+        return whole(embedder), _proven(torch_itself, proof)
+    try:
+        _require_cpu(name, device)
+        engine = Engine(name, engine_version(name), spec.engine_precision)
+        return _other(spec, embedder, whole, engine, cache_dir)
+    except EngineRefusedError as error:
+        if spec.engine == "auto":
+            return whole(embedder), replace(torch_itself, reason=f"{name}: {error}")
+        details = f" ({error.details})" if error.details else ""
+        raise model_error(
+            spec,
+            found=f"engine {name}: {error}{details}",
+            expected="an engine that runs this model as torch does",
+            next_step=error.next_step or 'write engine = "torch", or take the key out',
+        ) from error
+
+
+def _require_cpu(name: str, device: str) -> None:
+    if device != "cpu":
+        raise EngineRefusedError(
+            f"{name} runs on a CPU here, and this run is on {device}",
+            next_step="run with --prodbench-device cpu",
+        )
+
+
+def _other(
+    spec: ModelSpec, embedder: Embedder, whole: Whole, engine: Engine, cache_dir: Path
+) -> tuple[Embedder, Engine]:
+    """Return the model run by another engine, from a proven export."""
+    import torch
+
+    network = embedder.network if isinstance(embedder, Exportable) else None
+    if network is None:
+        raise EngineRefusedError(f"{spec.library} has no network that could be exported")
+    threads = torch.get_num_threads()
+    shape = sample_shape(embedder)
+
+    def running(folder: Path) -> Embedder:
+        run = session(engine.name, folder / NETWORK, engine.precision, threads)
+        return EngineEmbedder(embedder, run, shape)
+
+    def make(folder: Path) -> Proof:
+        # Imports torch's exporters, which take a second.
+        from pytest_prodbench.embedding.engines.exporting import export
+
+        tensors = sample_tensors(embedder)
+        try:
+            export(network, embedder.embed, tensors[:2], folder / NETWORK)
+            tried = whole(running(folder))
+        except EngineRefusedError as error:
+            if error.next_step:
+                raise  # something is missing on this machine: that can change
+            return Proof(None, None, str(error))
+        return prove(
+            tensors,
+            _embed(whole(embedder), "cpu"),
+            _embed(tried, "cpu"),
+            reduced=engine.precision != "float32",
+        )
+
+    key = _key(spec, whole(embedder), engine, "cpu")
+    folder, proof = kept(cache_dir / "engines", key, make)
+    if proof.refused:
+        raise EngineRefusedError(proof.refused, details=_numbers(proof))
+    return whole(running(folder)), _proven(engine, proof)
+
+
+def _compared(
+    spec: ModelSpec, embedder: Embedder, whole: Whole, engine: Engine, cache_dir: Path, device: str
+) -> Proof:
+    """Compare torch in a reduced precision with torch in float32; nothing is exported."""
+    tried = whole(embedder)
+
+    def make(_: Path) -> Proof:
+        return prove(
+            sample_tensors(embedder),
+            _embed(tried, device),
+            _embed(tried, device, engine.precision),
+            reduced=True,
+        )
+
+    try:
+        _, proof = kept(
+            cache_dir / "engines", _key(spec, tried, engine, device.partition(":")[0]), make
+        )
+    except EngineRefusedError:
+        return Proof(None, None)  # no fixed input size: samples of several shapes are not compared
+    if proof.refused:
+        raise model_error(
+            spec,
+            found=f"torch in {engine.precision}: {proof.refused} ({_numbers(proof)})",
+            expected=f"1 − cosine to float32 of {BOUND_REDUCED:g} at most",
+            next_step="take engine_precision out",
+        )
+    return proof
+
+
+def _embed(
+    embedder: Embedder, device: str, precision: str = "float32"
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    import torch
+
+    def embed(batch: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), autocast(device, precision):
+            return embedder.embed(to_device(batch, device)).float().cpu()
+
+    return embed
+
+
+def _key(spec: ModelSpec, embedder: Embedder, engine: Engine, device: str) -> dict[str, object]:
+    return {
+        "model": [spec.library, spec.identifier, asdict(embedder.identity)],
+        "engine": [engine.name, engine.version, engine.precision, device],
+        "exporters": library_versions(*EXPORTERS),
+        "proof": [samples_digest(), BOUND, BOUND_REDUCED],
+    }
+
+
+def _proven(engine: Engine, proof: Proof) -> Engine:
+    return replace(engine, worst_cosine=proof.worst_cosine, changed_ranks=proof.changed_ranks)
+
+
+def _numbers(proof: Proof) -> str:
+    if proof.worst_cosine is None:
+        return ""
+    return f"worst cosine {proof.worst_cosine:.7f}, {proof.changed_ranks} changed ranks"

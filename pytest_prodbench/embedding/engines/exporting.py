@@ -1,0 +1,158 @@
+"""A torch network as an ONNX file, by torch's two exporters.
+
+Tracing is ten times as fast, but writes down what one batch went through: a network that looks at its
+values, to choose a way by them, would be cut down to the way of that batch. Whether it looks is seen in one
+forward pass; such a network goes to ``torch.export``, which follows its code, or refuses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+
+IMAGES, VECTORS = "images", "vectors"
+OPSET = 18
+
+
+class Forward(torch.nn.Module):
+    """``embed`` of an embedder as a module that owns the parameters it computes with."""
+
+    def __init__(
+        self, network: torch.nn.Module, embed: Callable[[torch.Tensor], torch.Tensor]
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._embed = embed
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (b, 3, h, w) to vectors (b, d)."""
+        return self._embed(images)
+
+
+class _Reading(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees a number leave a tensor: ``if x.mean() > 0``, ``x.item()``, ``x.nonzero()``.
+
+    Attributes:
+        seen: whether one did.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen = False
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.seen |= torch.Tag.data_dependent_output in function.tags
+        self.seen |= torch.Tag.dynamic_output_shape in function.tags
+        return function(*args, **(kwargs or {}))
+
+
+def export(
+    network: torch.nn.Module,
+    embed: Callable[[torch.Tensor], torch.Tensor],
+    images: torch.Tensor,
+    path: Path,
+) -> None:
+    """Write a network to an ONNX file (and beside it, where its tensors are too large for one).
+
+    Args:
+        network: in eval mode, on the CPU.
+        embed: float32 (b, 3, h, w) → (b, d), computing with the network's parameters.
+        images: two or more, float32; the size of the file is theirs, the batch is free.
+        path: of the file.
+
+    Raises:
+        EngineRefusedError: neither exporter can.
+    """
+    forward = Forward(network, embed).eval()
+    failures: list[Exception] = []
+    with torch.no_grad(), _quiet():
+        ways = [_captured] if _reads_values(forward, images) else [_traced, _captured]
+        for way in ways:
+            try:
+                way(forward, images, path)
+            except Exception as error:  # exporters raise whatever their parts do
+                failures.append(error)
+            else:
+                return
+    missing = next((error.name for error in failures if isinstance(error, ImportError)), None)
+    if missing is not None:
+        raise EngineRefusedError(
+            f"exporting it needs {missing}, which is not installed",
+            next_step='pip install "pytest-prodbench[onnx]"',
+        )
+    kinds = dict.fromkeys(type(error).__name__ for error in failures)
+    raise EngineRefusedError(
+        f"it cannot be exported to ONNX ({', '.join(kinds)})",
+        details="; ".join(" ".join(str(error).split())[:300] for error in failures),
+    )
+
+
+def _reads_values(forward: Forward, images: torch.Tensor) -> bool:
+    reading = _Reading()
+    with reading:
+        forward(images)
+    return reading.seen
+
+
+def _traced(forward: Forward, images: torch.Tensor, path: Path) -> None:
+    torch.onnx.export(
+        forward,
+        (images,),
+        str(path),
+        dynamo=False,
+        input_names=[IMAGES],
+        output_names=[VECTORS],
+        dynamic_axes={IMAGES: {0: "batch"}, VECTORS: {0: "batch"}},
+        opset_version=OPSET,
+    )
+
+
+def _captured(forward: Forward, images: torch.Tensor, path: Path) -> None:
+    import onnxscript  # noqa: F401 - torch would say in many words that it is not there
+
+    torch.onnx.export(
+        forward,
+        (images,),
+        str(path),
+        dynamo=True,
+        verbose=False,
+        input_names=[IMAGES],
+        output_names=[VECTORS],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        opset_version=OPSET,
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what exporters print off the terminal, and torch's fused attention out of what they see.
+
+    The fused layer is one operation that ONNX does not have; without it the same sums are written out.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+        torch.backends.mha.set_fastpath_enabled(fused)

@@ -1,0 +1,61 @@
+"""Small networks of a user's own, each of another nature: ``module:engine_networks:NAME``."""
+
+from __future__ import annotations
+
+import torch
+
+
+class Plain(torch.nn.Module):
+    """A convolution and a pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.convolution = torch.nn.Conv2d(3, 12, 5, stride=2)
+        with torch.no_grad():
+            weight = torch.randn(self.convolution.weight.shape, generator=generator)
+            self.convolution.weight.copy_(weight)
+            self.convolution.bias.zero_()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.convolution(images).relu().mean((2, 3))
+
+
+class Noisy(Plain):
+    """Adds noise of its own to every vector."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        vectors = super().forward(images)
+        return vectors + torch.randn_like(vectors)
+
+
+class Choosing(Plain):
+    """Takes another way for a dark batch: a trace would hold one of the two."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if images.mean() < 0:
+            images = images.flip(3)
+        return super().forward(images)
+
+
+class InPython(Plain):
+    """Sorts in Python."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([sorted(vector.tolist()) for vector in super().forward(images)])
+
+
+class Shapeless(Plain):
+    """Takes an image as large as it is."""
+
+    preprocessing = "pixels / 255"
+
+    def preprocess(self, image):
+        from torchvision.transforms.functional import to_tensor
+
+        return to_tensor(image)
+
+
+def plain_callable(images: torch.Tensor) -> torch.Tensor:
+    """No module, so nothing to export."""
+    return images.flatten(2).mean(2)
