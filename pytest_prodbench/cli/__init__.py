@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     add_places(listing)
     listing.set_defaults(command=_list)
 
+    plan = commands.add_parser(
+        "plan", help="print images, time, memory and price of a run before it starts"
+    )
+    add_places(plan)
+    plan.set_defaults(command=_plan)
+
     explain = commands.add_parser(
         "explain", help="print the rules that hold for one pair, with file and line"
     )
@@ -145,6 +151,12 @@ def _init(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.init import init
 
     return init(given.folder, given.sector)
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.plan import plan
+
+    return plan(given)
 
 
 def _list(given: argparse.Namespace) -> int:

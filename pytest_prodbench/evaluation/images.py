@@ -88,10 +88,7 @@ def evaluate_opened(
 ) -> Evaluation:
     """Evaluate a model on a dataset whose files have been read; ``evaluate`` and the suite both do this."""
     started = time.perf_counter()
-    requests = [
-        *_requests(dataset, dataset.queries, digests.query_digests),
-        *_requests(dataset, dataset.gallery, digests.gallery_digests),
-    ]
+    requests = all_requests(dataset, digests)
     embedded = embed_images(
         requests, handle, settings, dataset=digests.digest[:16], on_progress=on_progress
     )
@@ -233,6 +230,14 @@ def _dataset(
             name=path.stem, layout=kind, path=path, open_set=open_set, options=options
         )
     return open_dataset(dataset, max_pixels=settings.max_pixels)
+
+
+def all_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageRequest]:
+    """Return all images of a dataset to embed: the queries, then the gallery."""
+    return [
+        *query_requests(dataset, digests),
+        *_requests(dataset, dataset.gallery, digests.gallery_digests),
+    ]
 
 
 def query_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageRequest]:

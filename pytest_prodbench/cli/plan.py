@@ -1,0 +1,79 @@
+"""``prodbench plan``: what a run would take, before anything starts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pytest_prodbench.cli.suite import open_suite
+from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.evaluation.estimate import ModelEstimate, estimate
+from pytest_prodbench.evaluation.planning import check_hardware, is_selected, plan_pairs
+
+COLUMNS = ("model", "pairs", "images", "to embed", "images/s", "time", "memory", "vectors", "price")
+
+
+def plan(given: argparse.Namespace) -> int:
+    """Print images, time, memory and price of each model; 1 if one of them cannot run."""
+    opened = open_suite(given)
+    check_hardware(opened.settings)
+    plans = plan_pairs(opened.suite, opened.settings, prefix="--")
+    chosen = [one for one in plans if is_selected(one, opened.settings)]
+    if not chosen:
+        raise SettingsError(
+            "prodbench plan",
+            found=f"no pair to evaluate ({len(plans)} are planned)",
+            expected="at least one model and one dataset",
+            next_step="'prodbench list' shows what is defined",
+        )
+    estimates = list(estimate(chosen, opened.settings, on_model=_looking_at))
+    rows = [COLUMNS, *(_row(one) for one in estimates)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    for row in rows:
+        name, *rest = (
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join((name, *rest)).rstrip())
+    runnable = [one for one in estimates if not one.problem]
+    seconds = sum(one.seconds or 0.0 for one in runnable)
+    print(
+        f"\n{len(chosen)} pairs; {sum(one.missing or 0 for one in runnable):,} images to embed, "
+        f"{_duration(seconds)} in one process"
+    )
+    priced = [one.price for one in runnable if one.price is not None]
+    if priced:
+        print(f"price of what is to be embedded: {sum(priced):,.2f}")
+    for one in estimates:
+        if one.problem:
+            print(f"{one.model} cannot run: {one.problem}")
+    return int(len(runnable) < len(estimates))
+
+
+def _row(one: ModelEstimate) -> tuple[str, ...]:
+    if one.problem:
+        return (one.model, str(one.pairs), *("–" for _ in COLUMNS[2:]))
+    return (
+        one.model,
+        str(one.pairs),
+        f"{one.images:,}",
+        f"{one.missing:,}",
+        "–" if one.images_per_s is None else f"{one.images_per_s:,.1f}",
+        _duration(one.seconds or 0.0),
+        "–" if one.peak_memory_mib is None else f"{one.peak_memory_mib:,.0f} MiB",
+        f"{one.vector_mib:,.0f} MiB",
+        "–" if one.price is None else f"{one.price:,.2f}",
+    )
+
+
+def _duration(seconds: float) -> str:
+    """As hours, minutes and seconds, the two largest that are not zero."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _looking_at(model: str) -> None:
+    print(f"looking at {model} …", file=sys.stderr)

@@ -1,0 +1,122 @@
+"""What a run will take before it starts: images, time, memory, money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.datasets.content import content
+from pytest_prodbench.datasets.opening import open_dataset
+from pytest_prodbench.embedding import ModelHandle
+from pytest_prodbench.embedding.cache import VectorCache
+from pytest_prodbench.embedding.costs import measure_costs
+from pytest_prodbench.errors import ProdbenchError
+from pytest_prodbench.evaluation.images import all_requests
+
+if TYPE_CHECKING:
+    from pytest_prodbench.embedding import ImageRequest
+    from pytest_prodbench.evaluation.bench import PairPlan
+    from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings
+
+FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEstimate:
+    """What one model will take, in one process.
+
+    Attributes:
+        model: its name.
+        pairs: how many of it will run.
+        images: distinct images (bytes and box) of its datasets.
+        missing: those of them that the cache does not have; None where that cannot be told.
+        images_per_s: measured on some of the missing images; None if none is missing.
+        seconds: to embed what is missing.
+        peak_memory_mib: measured meanwhile: of the GPU's allocator, or of this process on the CPU.
+        vector_mib: all vectors of its largest dataset, in float32.
+        price: of what is missing, in the currency of the policy; None if the model's entry has no price.
+        problem: why it cannot run, or one of its datasets cannot; empty: it can.
+    """
+
+    model: str
+    pairs: int
+    images: int = 0
+    missing: int | None = None
+    images_per_s: float | None = None
+    seconds: float | None = None
+    peak_memory_mib: float | None = None
+    vector_mib: float | None = None
+    price: float | None = None
+    problem: str = ""
+
+
+def estimate(
+    plans: Sequence[PairPlan],
+    settings: RunSettings,
+    *,
+    on_model: Callable[[str], None] = lambda _: None,
+) -> Iterator[ModelEstimate]:
+    """Estimate each model of some pairs in turn; loads those of which the cache lacks something.
+
+    Nothing is kept of what is embedded to measure the rate.
+
+    Args:
+        plans: the pairs that will run.
+        settings: how to run.
+        on_model: told the name of each model before it is looked at.
+    """
+    datasets = _Datasets(settings)
+    by_model: dict[str, list[PairPlan]] = {}
+    for plan in plans:
+        by_model.setdefault(plan.model.name, []).append(plan)
+    for name, its in by_model.items():
+        on_model(name)
+        try:
+            yield _of_model(its, datasets, settings)
+        except ProdbenchError as error:
+            yield ModelEstimate(name, len(its), problem=str(error))
+
+
+class _Datasets:
+    """Opens each dataset once."""
+
+    def __init__(self, settings: RunSettings) -> None:
+        self._settings = settings
+        self._opened: dict[str, list[ImageRequest]] = {}
+
+    def requests(self, spec: DatasetSpec) -> list[ImageRequest]:
+        if spec.name not in self._opened:
+            dataset = open_dataset(spec, max_pixels=self._settings.max_pixels)
+            self._opened[spec.name] = all_requests(dataset, content(dataset))
+        return self._opened[spec.name]
+
+
+def _of_model(
+    plans: Sequence[PairPlan], datasets: _Datasets, settings: RunSettings
+) -> ModelEstimate:
+    spec = plans[0].model
+    of_datasets = [datasets.requests(plan.dataset) for plan in plans]
+    distinct = {request.key: request for requests in of_datasets for request in requests}
+    handle = ModelHandle(spec, settings)
+    found = VectorCache(settings.cache_dir, handle.cache_key()).find(list(distinct))
+    missing = [request for key, request in distinct.items() if key not in found]
+    costs = measure_costs(missing, handle, settings) if missing else {}
+    rate = costs.get("images_per_s")
+    longest = max(map(len, of_datasets))
+    return ModelEstimate(
+        model=spec.name,
+        pairs=len(plans),
+        images=len(distinct),
+        missing=len(missing),
+        images_per_s=rate,
+        seconds=len(missing) / rate if rate else 0.0,
+        peak_memory_mib=costs.get("peak_memory_mib"),
+        vector_mib=longest * handle.identity.dimension * FLOAT32_BYTES / 2**20,
+        price=price_of(spec, len(missing)),
+    )
+
+
+def price_of(spec: ModelSpec, images: int) -> float | None:
+    """Return what a provider asks for so many images; None if the model's entry has no price."""
+    return None if spec.price_per_1000 is None else spec.price_per_1000 * images / 1000

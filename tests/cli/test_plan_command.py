@@ -1,0 +1,107 @@
+"""``prodbench plan``: what a run would take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_prodbench.cli import main
+from pytest_prodbench.evaluation.estimate import estimate
+from pytest_prodbench.evaluation.planning import plan_pairs
+from pytest_prodbench.settings.files import load_suite
+from pytest_prodbench.settings.types import RunSettings
+
+
+@pytest.fixture
+def here(repository: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(repository.path)
+    monkeypatch.setenv("PRODBENCH_CACHE_DIR", str(repository.cache))
+    return repository
+
+
+def rows(said: str) -> dict[str, list[str]]:
+    """Cells of each model; two spaces or more stand between them."""
+    table = said.split("\n\n", 1)[0].splitlines()
+    return {cells[0]: cells[1:] for cells in (re.split(r"  +", line.strip()) for line in table)}
+
+
+def distinct_images(repository: Any) -> int:
+    """Counted from the files themselves, without the code under test."""
+    found = set()
+    for dataset in ("bolts", "boxes"):
+        for path in (repository.catalogs / dataset).rglob("*"):
+            if path.suffix.lower() in {".jpg", ".jpeg", ".png"}:
+                found.add(path.read_bytes())
+    return len(found)
+
+
+def test_what_the_cache_has_takes_nothing(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan"]) == 0
+    said = capsys.readouterr().out
+    images = str(distinct_images(here))
+    for name in ("one", "two"):
+        assert rows(said)[name][:5] == ["2", images, "0", "–", "0 s"]
+    assert "4 pairs; 0 images to embed, 0 s in one process" in said
+
+
+def test_an_empty_cache_a_price_and_a_model_that_is_not_there(
+    here: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = tmp_path / "empty"
+    monkeypatch.setenv("PRODBENCH_CACHE_DIR", str(empty))
+    here.write(
+        "suites/models.toml",
+        """
+[models.one]
+source = "timm:test_efficientnet"
+checkpoint = "random:1"
+price_per_1000 = 250.0
+[models.gone]
+source = "timm:test_efficientnet"
+checkpoint = "nowhere.safetensors"
+""",
+    )
+    assert main(["plan"]) == 1
+    captured = capsys.readouterr()
+    images = distinct_images(here)
+    cells = rows(captured.out)["one"]
+    assert cells[:3] == ["2", str(images), str(images)]
+    assert float(cells[3]) > 0
+    assert re.fullmatch(r"\d+ (min \d+ )?s", cells[4])
+    assert re.fullmatch(r"[\d,]+ MiB", cells[5])
+    assert cells[-1] == f"{images / 4:,.2f}"
+    assert f"price of what is to be embedded: {images / 4:,.2f}" in captured.out
+    assert "gone cannot run: model 'gone'" in captured.out
+    assert "nowhere.safetensors" in captured.out
+    assert "looking at one" in captured.err
+    assert not list(empty.rglob("*.safetensors"))
+    # What the rate was measured on is embedded again when the run starts.
+    assert main(["plan", "--model", "one"]) == 0
+    assert rows(capsys.readouterr().out)["one"][2] == str(images)
+
+
+def test_nothing_selected(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--model", "one", "--sector", "diy", "--dataset", "boxes"]) == 4
+    assert "no pair to evaluate" in capsys.readouterr().err
+
+
+def test_an_image_of_two_datasets_is_counted_once(here: Any) -> None:
+    manifest = here.catalogs / "bolts" / "manifest.csv"
+    here.write(
+        "suites/retail/sector.toml",
+        f'[datasets.again]\npath = "{manifest}"\n[thresholds]\n"recall@1" = 0.01\n',
+    )
+    settings = RunSettings(cache_dir=here.cache)
+    suite = load_suite([here.path / "suites"], here.path)
+    plans = [plan for plan in plan_pairs(suite, settings) if plan.model.name == "one"]
+    assert [plan.dataset.name for plan in plans] == ["bolts", "again"]
+    (twice,) = estimate(plans, settings)
+    (once,) = estimate(plans[:1], settings)
+    assert once.images == twice.images > 0
+    assert once.vector_mib == twice.vector_mib
