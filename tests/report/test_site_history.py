@@ -116,6 +116,22 @@ def test_new_weights_under_a_name_are_a_row_of_their_own():
     ]
 
 
+def test_another_precision_under_a_name_is_a_row_of_its_own():
+    old = record("old", {("m", "d"): 0.9}, day=1)
+    new = record("new", {("m", "d"): 0.5}, day=2)
+    reduced = [
+        pair.model_copy(
+            update={"measurement": pair.measurement.model_copy(update={"precision": "bfloat16"})}
+        )
+        for pair in new.pairs
+    ]
+    found = board(old, new.model_copy(update={"pairs": reduced}))
+    assert [(row.model.precision, row.superseded) for row in found.rows] == [
+        ("float32", True),
+        ("bfloat16", False),
+    ]
+
+
 BASELINE = {
     "role": "production",
     "digest": "sha256:00",

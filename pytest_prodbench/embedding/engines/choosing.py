@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -193,10 +194,17 @@ def _embed(
 def _key(spec: ModelSpec, embedder: Embedder, engine: Engine, device: str) -> dict[str, object]:
     return {
         "model": [spec.library, spec.identifier, asdict(embedder.identity)],
-        "engine": [engine.name, engine.version, engine.precision, device],
+        # An engine has other kernels for another processor: a cache that moved there is proven anew.
+        "engine": [engine.name, engine.version, engine.precision, device, _processor()],
         "exporters": library_versions(*EXPORTERS),
         "proof": [samples_digest(), BOUND, BOUND_REDUCED],
     }
+
+
+def _processor() -> str:
+    import torch
+
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _proven(engine: Engine, proof: Proof) -> Engine:

@@ -85,11 +85,15 @@ def slug(name: str, told_apart_by: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A model as it was once: its name, what it weighed, and how it took images."""
+    """A model as it was once: its name, what it weighed, how it took images, and how exactly it computed.
+
+    Engines are no part of it: one that has not proven to give torch's ranks does not run.
+    """
 
     name: str
     weights_digest: str
     preprocessing_digest: str
+    precision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +196,17 @@ def history(runs: Iterable[SiteRun]) -> History:
 def _points(run: SiteRun) -> Iterable[Point]:
     record = run.record
     for pair in record.pairs:
-        headline = pair.measurement.metrics.get(HEADLINE) if pair.measurement else None
+        measured = pair.measurement
+        headline = measured.metrics.get(HEADLINE) if measured else None
         model, dataset = record.models.get(pair.model), record.datasets.get(pair.dataset)
-        if headline is None or model is None or dataset is None:
+        if measured is None or headline is None or model is None or dataset is None:
             continue
         yield Point(
             run,
             pair,
-            ModelVersion(pair.model, model.weights_digest, model.preprocessing_digest),
+            ModelVersion(
+                pair.model, model.weights_digest, model.preprocessing_digest, measured.precision
+            ),
             DatasetVersion(
                 pair.dataset,
                 dataset.content_digest,
