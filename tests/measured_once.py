@@ -3,7 +3,7 @@
 Tests of the plugin are about what becomes of a measurement: who judges it, which row and which exit code it
 gets, who loses it. Hundreds of runs would measure the same four pairs. Here the first one measures, by the
 real way from pixels to intervals; the others read what it found and do all else themselves: they open and
-read the catalog, make a handle of the model, judge, write.
+read the catalog, make a handle of the model, judge, write. What fills in the page of a run is compiled once.
 
 In use where ``PYTEST_PLUGINS`` names it and ``MEASURED_ONCE`` a folder: see ``tests/plugin/conftest.py``.
 Tests of what a number is, or whether two runs give the same one, measure each time.
@@ -74,3 +74,16 @@ def take_up(folder: Path) -> None:
 def pytest_runtestloop() -> None:
     """Before the first pair of a process that measures."""
     take_up(Path(os.environ[FOLDER]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Before a controller writes its page: half of the time for a small page goes into its templates."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.prodbench_report:
+        return
+    from jinja2 import FileSystemBytecodeCache
+
+    from pytest_prodbench.report.html import environment
+
+    environment().bytecode_cache = FileSystemBytecodeCache(os.environ[FOLDER])
