@@ -86,8 +86,8 @@ def test_weights_that_change_between_key_and_load(tmp_path):
     first = handle(tmp_path / "cache", "faulty:one")
     assert first.identity.weights_digest == "weights of one"
     changed = handle(tmp_path / "cache", "faulty:two")
-    changed.__dict__["identity"] = first.identity
-    with pytest.raises(ModelError, match="other weights or preprocessing than a moment ago"):
+    changed.__dict__["_known"] = first.identity, first.engine
+    with pytest.raises(ModelError, match="other weights, preprocessing or engine than a moment"):
         changed.load()
     assert not changed.loaded
 
