@@ -6,9 +6,8 @@ import argparse
 import sys
 
 from pytest_prodbench.cli.suite import open_suite
-from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.estimate import ModelEstimate, estimate
-from pytest_prodbench.evaluation.planning import check_hardware, is_selected, plan_pairs
+from pytest_prodbench.evaluation.planning import check_hardware, selected_pairs
 
 COLUMNS = ("model", "pairs", "images", "to embed", "images/s", "time", "memory", "vectors", "price")
 
@@ -17,15 +16,7 @@ def plan(given: argparse.Namespace) -> int:
     """Print images, time, memory and price of each model; 1 if one of them cannot run."""
     opened = open_suite(given)
     check_hardware(opened.settings)
-    plans = plan_pairs(opened.suite, opened.settings, prefix="--")
-    chosen = [one for one in plans if is_selected(one, opened.settings)]
-    if not chosen:
-        raise SettingsError(
-            "prodbench plan",
-            found=f"no pair to evaluate ({len(plans)} are planned)",
-            expected="at least one model and one dataset",
-            next_step="'prodbench list' shows what is defined",
-        )
+    _, chosen = selected_pairs(opened.suite, opened.settings, "prodbench plan")
     estimates = list(estimate(chosen, opened.settings, on_model=_looking_at))
     rows = [COLUMNS, *(_row(one) for one in estimates)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]

@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.cli.suite import open_suite
-from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.bench import (
     Bench,
     PairOutcome,
@@ -19,7 +18,7 @@ from pytest_prodbench.evaluation.bench import (
     without_folders,
 )
 from pytest_prodbench.evaluation.opponent import opponent_of
-from pytest_prodbench.evaluation.planning import check_hardware, is_selected, plan_pairs
+from pytest_prodbench.evaluation.planning import check_hardware, selected_pairs
 from pytest_prodbench.evaluation.run import Run
 from pytest_prodbench.evidence.store import read_queries
 from pytest_prodbench.report.annotations import in_workflow
@@ -40,15 +39,7 @@ def run_suite(given: argparse.Namespace) -> int:
     opened = open_suite(given)
     check_hardware(opened.settings)
     check_reports(opened.settings.reports, where="--report")
-    plans = plan_pairs(opened.suite, opened.settings, prefix="--")
-    chosen = [plan for plan in plans if is_selected(plan, opened.settings)]
-    if not chosen:
-        raise SettingsError(
-            "prodbench run",
-            found=f"no pair to evaluate ({len(plans)} are planned)",
-            expected="at least one model and one dataset",
-            next_step="'prodbench list' shows what is defined",
-        )
+    plans, chosen = selected_pairs(opened.suite, opened.settings, "prodbench run")
     order = {name: place for place, name in enumerate(opened.suite.models)}
     chosen.sort(key=lambda plan: order[plan.model.name])
     opponent = opponent_of(opened.suite, opened.settings, opened.project)

@@ -17,7 +17,7 @@ from pytest_prodbench.evaluation.images import all_requests
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import ImageRequest
     from pytest_prodbench.evaluation.bench import PairPlan
-    from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings
+    from pytest_prodbench.settings.types import DatasetSpec, RunSettings
 
 FLOAT32_BYTES = 4
 
@@ -113,10 +113,5 @@ def _of_model(
         seconds=len(missing) / rate if rate else 0.0,
         peak_memory_mib=costs.get("peak_memory_mib"),
         vector_mib=longest * handle.identity.dimension * FLOAT32_BYTES / 2**20,
-        price=price_of(spec, len(missing)),
+        price=None if spec.price_per_1000 is None else spec.price_per_1000 * len(missing) / 1000,
     )
-
-
-def price_of(spec: ModelSpec, images: int) -> float | None:
-    """Return what a provider asks for so many images; None if the model's entry has no price."""
-    return None if spec.price_per_1000 is None else spec.price_per_1000 * images / 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from pytest_prodbench.embedding.device import choose_device, choose_precision
+from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.bench import PairPlan
 from pytest_prodbench.gate import check_policy
 from pytest_prodbench.settings.files import unknown_name
@@ -39,6 +40,26 @@ def plan_pairs(
         for model in suite.models.values()
         if model.by_default or model.name in settings.models
     ]
+
+
+def selected_pairs(
+    suite: Suite, settings: RunSettings, command: str
+) -> tuple[list[PairPlan], list[PairPlan]]:
+    """Return all pairs that a suite plans, and those of them that the settings of a command let run.
+
+    Raises:
+        SettingsError: as ``plan_pairs``, or not one pair is to run.
+    """
+    plans = plan_pairs(suite, settings, prefix="--")
+    chosen = [plan for plan in plans if is_selected(plan, settings)]
+    if not chosen:
+        raise SettingsError(
+            command,
+            found=f"no pair to evaluate ({len(plans)} are planned)",
+            expected="at least one model and one dataset",
+            next_step="'prodbench list' shows what is defined",
+        )
+    return plans, chosen
 
 
 def is_selected(plan: PairPlan, settings: RunSettings) -> bool:

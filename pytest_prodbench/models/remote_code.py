@@ -24,7 +24,7 @@ _ELSEWHERE = "--"
 def code_files(spec: ModelSpec, folder: Path) -> list[Path]:
     """Return the files of code that may run with a model, its own and those of repositories it refers to.
 
-    They decide its numbers too. None where the entry does not allow them.
+    They decide its numbers too. Empty where the entry does not allow them.
 
     Raises:
         ModelError: a repository that a config refers to is not on this machine.

@@ -1,14 +1,6 @@
 """Models of sentence-transformers that take images: the extra ``.[sentence-transformers]``.
 
-Where the weights come from, by identifier and checkpoint:
-
-=====================  ==========  ================================================================
-identifier             checkpoint  weights
-=====================  ==========  ================================================================
-``org/name``           none        that hub repository at ``revision``, from the local hub cache
-an absolute folder     none        that folder, as ``SentenceTransformer.save`` writes it
-any                    folder      that folder
-=====================  ==========  ================================================================
+Weights come from a hub repository, or a folder as ``SentenceTransformer.save`` writes it (``whole_folder``).
 
 The vector is what ``SentenceTransformer(folder).encode(image)`` gives (sentence-transformers, *Computing
 Embeddings*, and *Multimodal Embedding & Reranker Models*): processor, prompt, pooling and normalisation are
@@ -20,25 +12,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from pytest_prodbench.errors import ImageError
-from pytest_prodbench.models import whole_folder
-from pytest_prodbench.models.checkpoints import first_line, model_error
+from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import refuse_preprocess
 from pytest_prodbench.models.protocol import ModelIdentity
 from pytest_prodbench.models.remote_code import code_refused
-from pytest_prodbench.models.sequences import TOKENS, Padding, kind
-from pytest_prodbench.models.slivers import refuse_sliver
+from pytest_prodbench.models.sequences import TOKENS, Padding, SequenceEmbedder
 from pytest_prodbench.models.transformers_files import snapshot_of
+from pytest_prodbench.models.whole_folder import WholeFolderLibrary, deciding_files
 from pytest_prodbench.settings.frozen import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     import torch
@@ -68,7 +57,7 @@ class SentenceTransformersOptions(Frozen):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
-class SentenceTransformersEmbedder:
+class SentenceTransformersEmbedder(SequenceEmbedder):
     """A loaded SentenceTransformer."""
 
     def __init__(self, spec: ModelSpec, model: Any, files: list[Path]) -> None:
@@ -82,7 +71,6 @@ class SentenceTransformersEmbedder:
 
         self._options = SentenceTransformersOptions.model_validate(spec.options)
         self._model = model
-        self._lock = Lock()
         self._dimension = self._options.truncate_dim or model.truncate_dim
         self._prompt = self._options.prompt
         if self._prompt is None and model.default_prompt_name is not None:
@@ -92,7 +80,7 @@ class SentenceTransformersEmbedder:
             raise model_error(spec, found=f"a model that takes {told}", expected="one for images")
         tokenizer = getattr(model[0], "tokenizer", None)
         side = getattr(tokenizer, "padding_side", "right")
-        self._padding = Padding(getattr(tokenizer, "pad_token_id", None) or 0, side == "left")
+        super().__init__(Padding(getattr(tokenizer, "pad_token_id", None) or 0, side == "left"))
         grey = self._features(Image.new("RGB", (64, 48), "grey"))
         # What is no tensor says what kind of input it is, the same for every image.
         self._words = {name: each for name, each in grey.items() if not torch.is_tensor(each)}
@@ -126,22 +114,8 @@ class SentenceTransformersEmbedder:
         """
         import torch
 
-        refuse_sliver(image)
-        try:
-            found = self._features(image)
-        except ValueError as error:
-            raise ImageError(
-                f"image of {image.width} x {image.height} pixels", found=first_line(error)
-            ) from error
+        found = self._processed(image)
         return {name: each for name, each in found.items() if torch.is_tensor(each)}
-
-    def kind(self, features: Mapping[str, torch.Tensor]) -> Hashable:
-        """Images whose patches and sequences differ in number only go together."""
-        return kind(features)
-
-    def collate(self, features: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        """Pad the sequences as the model's own tokenizer would."""
-        return self._padding.collate(features)
 
     def embed(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Map b images to (b, dimension) by all modules, as ``encode`` does."""
@@ -149,9 +123,7 @@ class SentenceTransformersEmbedder:
         return vectors[:, : self._dimension]
 
     def _features(self, image: Image) -> dict[str, Any]:
-        # One at a time: a tokenizer of the library in Rust refuses to be used by two threads at once.
-        with self._lock:
-            return dict(self._model.preprocess([image], prompt=self._prompt))
+        return dict(self._model.preprocess([image], prompt=self._prompt))
 
     def _described(self, message: bool) -> str:
         from pytest_prodbench.models.transformers_network import describe
@@ -167,19 +139,10 @@ class SentenceTransformersEmbedder:
         return "sentence-transformers: " + "; ".join(parts)
 
 
-class SentenceTransformersLibrary:
+class SentenceTransformersLibrary(WholeFolderLibrary):
     """Finds, loads and downloads models of sentence-transformers."""
 
     options = SentenceTransformersOptions
-    remote_code = True
-
-    def files(self, spec: ModelSpec) -> list[Path] | None:
-        """Return all files of the folder that decide the numbers and, for a hub model, its ref.
-
-        Raises:
-            ModelError: they are not on this machine.
-        """
-        return whole_folder.files_of(spec)
 
     def load(self, spec: ModelSpec, device: torch.device) -> SentenceTransformersEmbedder:
         """Load all modules from a folder on this machine.
@@ -189,7 +152,7 @@ class SentenceTransformersLibrary:
                 weights; code of its own that is not allowed; a model that takes no images.
         """
         folder = snapshot_of(spec).folder
-        files = whole_folder.deciding_files(spec, folder)
+        files = deciding_files(spec, folder)
         _check(spec, folder)
         options = SentenceTransformersOptions.model_validate(spec.options)
         try:
@@ -215,14 +178,6 @@ class SentenceTransformersLibrary:
             transformers_network.limit_pixels(spec, images, options.min_pixels, options.max_pixels)
             model.eval().requires_grad_(requires_grad=False)
             return SentenceTransformersEmbedder(spec, model, files)
-
-    def download(self, spec: ModelSpec) -> list[Path]:
-        """Fetch a hub repository into the hub cache; a folder is only checked.
-
-        Raises:
-            ModelError: it could not be fetched.
-        """
-        return whole_folder.download(spec)
 
 
 def _check(spec: ModelSpec, folder: Path) -> None:

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pytest_prodbench.errors import ImageError
+from pytest_prodbench.models.checkpoints import first_line
+from pytest_prodbench.models.slivers import refuse_sliver
 
 if TYPE_CHECKING:
     import torch
+    from PIL.Image import Image
 
 TOKENS = "input_ids"
 
@@ -47,6 +53,37 @@ class Padding:
                 ]
             batch[name] = torch.cat(parts)
         return batch
+
+
+class SequenceEmbedder:
+    """What embedders of sequences share; each runs its own processor over an image in ``_features``."""
+
+    def __init__(self, padding: Padding) -> None:
+        self._padding = padding
+        self._lock = Lock()
+
+    def kind(self, features: Mapping[str, torch.Tensor]) -> Hashable:
+        """Images whose patches and sequences differ in number only go together."""
+        return kind(features)
+
+    def collate(self, features: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
+        """Pad the sequences to one length."""
+        return self._padding.collate(features)
+
+    def _processed(self, image: Image) -> dict[str, Any]:
+        """What ``_features`` makes of an image; an error of the processor's is one of this image."""
+        refuse_sliver(image)
+        try:
+            # One at a time: a tokenizer of the library in Rust refuses to be used by two threads at once.
+            with self._lock:
+                return self._features(image)
+        except ValueError as error:
+            raise ImageError(
+                f"image of {image.width} x {image.height} pixels", found=first_line(error)
+            ) from error
+
+    def _features(self, image: Image) -> dict[str, Any]:
+        raise NotImplementedError
 
 
 def kind(features: Mapping[str, torch.Tensor]) -> Hashable:

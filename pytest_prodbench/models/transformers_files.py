@@ -15,6 +15,8 @@ from pytest_prodbench.models.checkpoints import (
 from pytest_prodbench.models.hub import Snapshot, cached_snapshot, repository_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_prodbench.settings.types import ModelSpec
 
 CONFIG = "config.json"
@@ -82,14 +84,23 @@ def files_in(spec: ModelSpec, folder: Path) -> list[Path]:
     configs = [folder / name for name in (CONFIG, *IMAGE_CONFIGS) if (folder / name).is_file()]
     if folder / CONFIG not in configs or len(configs) < 2:
         raise weights_missing(spec, f"{CONFIG} and {IMAGE_CONFIGS[0]}", folder)
-    if (folder / ADAPTER).is_file():
+    refuse_adapter(spec, folder, folder.iterdir())
+    return [*weights, *configs]
+
+
+def refuse_adapter(spec: ModelSpec, folder: Path, files: Iterable[Path]) -> None:
+    """Refuse a folder with an adapter among its files: alone it is no model.
+
+    Raises:
+        ModelError: one of the files is an adapter's settings.
+    """
+    if any(path.name == ADAPTER for path in files):
         raise model_error(
             spec,
             found=f"{folder} holds an adapter ({ADAPTER})",
             expected="a complete model",
             next_step="merge the adapter into its base model and save the result",
         )
-    return [*weights, *configs]
 
 
 def weight_files(spec: ModelSpec, folder: Path) -> list[Path]:

@@ -1,14 +1,6 @@
 """Vision-language models of transformers that embed one image as one vector: Qwen2-VL, Qwen2.5-VL, Qwen3-VL.
 
-Where the weights come from, by identifier and checkpoint:
-
-=====================  ==========  ================================================================
-identifier             checkpoint  weights
-=====================  ==========  ================================================================
-``org/name``           none        that hub repository at ``revision``, from the local hub cache
-an absolute folder     none        that folder, as ``save_pretrained`` writes it
-any                    folder      that folder
-=====================  ==========  ================================================================
+Weights come from a hub repository or a folder as ``save_pretrained`` writes it (``whole_folder``).
 
 Model and processor read a text, ``prompt``, in which the image has its place; the vector is the last hidden
 state of its last token (``pooling = "default"``) or a mean of them (``"mean"``). Which text and which pooling
@@ -26,24 +18,21 @@ is a matter of how the model was trained. Documented ways of embedding an image:
 from __future__ import annotations
 
 import json
-from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from pytest_prodbench.errors import ImageError
-from pytest_prodbench.models import whole_folder
-from pytest_prodbench.models.checkpoints import first_line, model_error
+from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import refuse_preprocess
 from pytest_prodbench.models.protocol import ModelIdentity
-from pytest_prodbench.models.sequences import TOKENS, Padding, kind
-from pytest_prodbench.models.slivers import refuse_sliver
+from pytest_prodbench.models.sequences import TOKENS, Padding, SequenceEmbedder
 from pytest_prodbench.models.transformers_files import snapshot_of, weight_files
+from pytest_prodbench.models.whole_folder import WholeFolderLibrary, deciding_files
 from pytest_prodbench.settings.frozen import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     import torch
@@ -71,7 +60,7 @@ class VisionLanguageOptions(Frozen):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
-class VisionLanguageEmbedder:
+class VisionLanguageEmbedder(SequenceEmbedder):
     """A loaded vision-language model with its processor and the text around the image."""
 
     def __init__(
@@ -89,13 +78,12 @@ class VisionLanguageEmbedder:
 
         self._options = VisionLanguageOptions.model_validate(spec.options)
         self._model, self._processor = model, processor
-        self._lock = Lock()
         self._mean = spec.pooling == "mean"
         self._prompt = _prompt(spec, self._options, processor)
         self._marks = _marks(spec, self._options, model)
         tokenizer = processor.tokenizer
         # Behind the sequence: there it changes nothing of a model that looks back only.
-        self._padding = Padding(tokenizer.pad_token_id or 0, left=False)
+        super().__init__(Padding(tokenizer.pad_token_id or 0, left=False))
         features = self.preprocess(Image.new("RGB", (64, 48), "grey"))
         with torch.inference_mode():
             vectors = self.embed({name: each.to(device) for name, each in features.items()})
@@ -114,25 +102,7 @@ class VisionLanguageEmbedder:
         Raises:
             ImageError: the processor refuses the image.
         """
-        refuse_sliver(image)
-        try:
-            # One at a time: a tokenizer of the library in Rust refuses to be used by two threads at once.
-            with self._lock:
-                return dict(
-                    self._processor(text=[self._prompt], images=[image], return_tensors="pt")
-                )
-        except ValueError as error:
-            raise ImageError(
-                f"image of {image.width} x {image.height} pixels", found=first_line(error)
-            ) from error
-
-    def kind(self, features: Mapping[str, torch.Tensor]) -> Hashable:
-        """Images whose patches and sequences differ in number only go together."""
-        return kind(features)
-
-    def collate(self, features: Sequence[Mapping[str, torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        """Pad the sequences behind their ends."""
-        return self._padding.collate(features)
+        return self._processed(image)
 
     def embed(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Map b images to (b, dimension)."""
@@ -152,20 +122,14 @@ class VisionLanguageEmbedder:
         pooled: torch.Tensor = (hidden * counted).sum(dim=1) / counted.sum(dim=1)
         return pooled
 
+    def _features(self, image: Image) -> dict[str, Any]:
+        return dict(self._processor(text=[self._prompt], images=[image], return_tensors="pt"))
 
-class VisionLanguageLibrary:
+
+class VisionLanguageLibrary(WholeFolderLibrary):
     """Finds, loads and downloads vision-language models of transformers."""
 
     options = VisionLanguageOptions
-    remote_code = True
-
-    def files(self, spec: ModelSpec) -> list[Path] | None:
-        """Return all files of the folder that decide the numbers and, for a hub model, its ref.
-
-        Raises:
-            ModelError: they are not on this machine.
-        """
-        return whole_folder.files_of(spec)
 
     def load(self, spec: ModelSpec, device: torch.device) -> VisionLanguageEmbedder:
         """Load model and processor from a folder on this machine; put the model on a device.
@@ -189,7 +153,7 @@ class VisionLanguageLibrary:
                 expected="default (the last token), or mean with tokens all or image",
             )
         folder = snapshot_of(spec).folder
-        files = whole_folder.deciding_files(spec, folder)
+        files = deciding_files(spec, folder)
         weights = weight_files(spec, folder)[0]
         dtype = getattr(torch, options.dtype)
         processor, model = transformers_network.read_with_text(spec, folder, weights, dtype)
@@ -198,14 +162,6 @@ class VisionLanguageLibrary:
         )
         model.to(device).eval().requires_grad_(requires_grad=False)
         return VisionLanguageEmbedder(spec, model, processor, files, device)
-
-    def download(self, spec: ModelSpec) -> list[Path]:
-        """Fetch a hub repository into the hub cache; a folder is only checked.
-
-        Raises:
-            ModelError: it could not be fetched.
-        """
-        return whole_folder.download(spec)
 
 
 def _prompt(spec: ModelSpec, options: VisionLanguageOptions, processor: Any) -> str:
@@ -224,11 +180,12 @@ def _marks(spec: ModelSpec, options: VisionLanguageOptions, model: Any) -> tuple
     """Ids of the tokens around an image, if the mean is taken of it alone."""
     if options.tokens == "all":
         return None
-    found = [getattr(model.config, f"vision_{edge}_token_id", None) for edge in ("start", "end")]
-    if None in found:
+    start = getattr(model.config, "vision_start_token_id", None)
+    end = getattr(model.config, "vision_end_token_id", None)
+    if start is None or end is None:
         raise model_error(
             spec,
             found=f"tokens = 'image' for {model.config.model_type}, which has no marks around it",
             expected="all",
         )
-    return int(found[0]), int(found[1])  # type: ignore[arg-type]
+    return int(start), int(end)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.models.checkpoints import model_error, weights_missing
+from pytest_prodbench.models.checkpoints import weights_missing
 from pytest_prodbench.models.hub import fetched
 from pytest_prodbench.models.remote_code import CODE, code_files, code_refs, repositories_named
-from pytest_prodbench.models.transformers_files import ADAPTER, is_remote, snapshot_of
+from pytest_prodbench.models.transformers_files import is_remote, refuse_adapter, snapshot_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,50 +38,52 @@ def deciding_files(spec: ModelSpec, folder: Path) -> list[Path]:
     ]
     if not weights:
         raise weights_missing(spec, f"*{SAFE} or *{PICKLED}", folder)
-    if any(path.name == ADAPTER for path in found):
-        raise model_error(
-            spec,
-            found=f"{folder} holds an adapter ({ADAPTER})",
-            expected="a complete model",
-            next_step="merge the adapter into its base model and save the result",
-        )
+    refuse_adapter(spec, folder, found)
     settings = [path for path in found if path.suffix in _SETTINGS]
     return [*weights, *settings, *code_files(spec, folder)]
 
 
-def files_of(spec: ModelSpec) -> list[Path]:
-    """Return the deciding files of a model, and the refs that led to them.
+class WholeFolderLibrary:
+    """Finds and downloads models that are a folder; a library that has this as its base loads them."""
 
-    Raises:
-        ModelError: they are not on this machine.
-    """
+    remote_code = True
+
+    def files(self, spec: ModelSpec) -> list[Path] | None:
+        """Return the deciding files of a model, and the refs that led to them.
+
+        Raises:
+            ModelError: they are not on this machine.
+        """
+        return _files_of(spec)
+
+    def download(self, spec: ModelSpec) -> list[Path]:
+        """Fetch a hub repository into the hub cache; a folder is only checked.
+
+        Raises:
+            ModelError: it could not be fetched.
+        """
+        if is_remote(spec):
+            from huggingface_hub import list_repo_files, snapshot_download
+
+            with fetched(spec, spec.identifier):
+                there = list_repo_files(spec.identifier, revision=spec.revision)
+                weights = SAFE if any(name.endswith(SAFE) for name in there) else PICKLED
+                code = [CODE] if spec.trust_remote_code else []
+                snapshot_download(
+                    spec.identifier,
+                    revision=spec.revision,
+                    allow_patterns=[*(f"*{suffix}" for suffix in (*_SETTINGS, weights)), *code],
+                    ignore_patterns=[f"{engine}/*" for engine in _OTHER_ENGINES],
+                )
+                for repository in repositories_named(snapshot_of(spec).folder) if code else ():
+                    snapshot_download(repository, allow_patterns=[CODE])
+        return _files_of(spec)
+
+
+def _files_of(spec: ModelSpec) -> list[Path]:
     snapshot = snapshot_of(spec)
     folder = snapshot.folder
     return snapshot.decides(*deciding_files(spec, folder), *code_refs(spec, folder))
-
-
-def download(spec: ModelSpec) -> list[Path]:
-    """Fetch a hub repository into the hub cache; a folder is only checked.
-
-    Raises:
-        ModelError: it could not be fetched.
-    """
-    if is_remote(spec):
-        from huggingface_hub import list_repo_files, snapshot_download
-
-        with fetched(spec, spec.identifier):
-            there = list_repo_files(spec.identifier, revision=spec.revision)
-            weights = SAFE if any(name.endswith(SAFE) for name in there) else PICKLED
-            code = [CODE] if spec.trust_remote_code else []
-            snapshot_download(
-                spec.identifier,
-                revision=spec.revision,
-                allow_patterns=[*(f"*{suffix}" for suffix in (*_SETTINGS, weights)), *code],
-                ignore_patterns=[f"{engine}/*" for engine in _OTHER_ENGINES],
-            )
-            for repository in repositories_named(snapshot_of(spec).folder) if code else ():
-                snapshot_download(repository, allow_patterns=[CODE])
-    return files_of(spec)
 
 
 def _counts(path: Path, folder: Path) -> bool:

@@ -39,6 +39,7 @@ class Forward(torch.nn.Module):
         return self._embed(images)
 
 
+# torch writes no types on this class, neither on how it is subclassed nor on how it is made.
 class _Reading(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees a number leave a tensor: ``if x.mean() > 0``, ``x.item()``, ``x.nonzero()``.
 
