@@ -69,8 +69,8 @@ class VectorCache:
 
     def add(
         self, keys: Sequence[bytes], pixels: Sequence[bytes], vectors: NDArray[np.float32]
-    ) -> None:
-        """Write one block of n >= 1 images; returns when it is on disk."""
+    ) -> Path:
+        """Write one block of n >= 1 images; returns its path when it is on disk."""
         import numpy as np
         from safetensors.numpy import save
 
@@ -84,6 +84,7 @@ class VectorCache:
             atomic_write_bytes(described, self._described.encode())
         path = self.folder / f"{_digest(block)}.safetensors"
         atomic_write_bytes(path, save(block))
+        return path
 
     def _read(
         self, path: Path

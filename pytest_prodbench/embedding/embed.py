@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.datasets.decoding import crop, decode, pixel_digest
+from pytest_prodbench.embedding.ahead import decoded_ahead
 from pytest_prodbench.embedding.batches import batch_of, kind
 from pytest_prodbench.embedding.cache import VectorCache
 from pytest_prodbench.embedding.device import choose_batch_size
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
-from pytest_prodbench.embedding.request import ImageRequest
+from pytest_prodbench.embedding.remote.job import LOCK, RemoteJob
+from pytest_prodbench.embedding.remote.ledger import Account
 from pytest_prodbench.errors import EmbeddingError, ImageError, ProblemList
 from pytest_prodbench.protocol.vectors import refuse_unusable
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.embedding.model import ModelHandle
+    from pytest_prodbench.embedding.request import ImageRequest
     from pytest_prodbench.models import Embedder, Features
     from pytest_prodbench.protocol import Box
     from pytest_prodbench.settings.types import RunSettings
@@ -43,12 +43,14 @@ class EmbeddedImages:
         vectors: float32 (n, d), as the model gave them, not normalised.
         pixels: 32-byte digest of the decoded pixels of each whole image, before any crop.
         embedded, cached: how many distinct images were embedded now and found in the cache.
+        paid: what a provider was asked for meanwhile; None for a model on this machine.
     """
 
     vectors: NDArray[np.float32]
     pixels: tuple[bytes, ...]
     embedded: int
     cached: int
+    paid: Account | None = None
 
 
 def embed_images(
@@ -74,7 +76,7 @@ def embed_images(
     Raises:
         ProblemList: images that cannot be decoded, all of them, after every other image was embedded.
         EmbeddingError: the model gave a vector that is not usable; names the image.
-        ModelError: the model cannot be loaded.
+        ModelError: the model cannot be loaded, or its provider cannot be asked.
     """
     import numpy as np
 
@@ -82,15 +84,23 @@ def embed_images(
     distinct = {request.key: request for request in requests}
     found = cache.find(list(distinct))
     embedded = 0
+    paid = None if model.remote is None else Account()
     # A cache that has everything may lie on a read-only disk: no lock, then.
     if len(found) < len(distinct):
-        with cache.lock(dataset):
+        with cache.lock(dataset if model.remote is None else LOCK):
             # Another process may have embedded the rest while this one waited.
             found |= cache.find([key for key in distinct if key not in found])
             missing = [request for key, request in distinct.items() if key not in found]
             if missing:
                 embedded = len(missing)
-                job = _Job(model, settings, cache, missing, len(found), on_progress)
+                job: _Job | RemoteJob
+                if model.remote is None:
+                    job = _Job(model, settings, cache, missing, len(found), on_progress)
+                else:
+                    job = RemoteJob(
+                        model.spec, model.remote, settings, cache, missing, len(found), on_progress
+                    )
+                    paid = job.ledger.here
                 job.known = {(pixels, distinct[k].box): v for k, (pixels, v) in found.items()}
                 found |= job.run()
     cached = len(distinct) - embedded
@@ -105,6 +115,7 @@ def embed_images(
         tuple(found[key][0] for key in keys),
         embedded,
         cached,
+        paid,
     )
 
 
@@ -135,7 +146,13 @@ class _Job:
         batch: list[tuple[ImageRequest, bytes, Features]] = []
         waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
         self._report()
-        decoded = self._decoded(embedder)
+        decoded = decoded_ahead(
+            self._missing,
+            embedder.preprocess,
+            max_pixels=self._settings.max_pixels,
+            workers=2 if self._model.device == "cpu" else 8,
+            ahead=max(AHEAD, 2 * self._batch_size),
+        )
         try:
             for request, result in decoded:
                 if isinstance(result, ImageError):
@@ -165,47 +182,6 @@ class _Job:
                 next_step="mend or remove these images; all others are embedded and kept in the cache",
             )
         return self._done
-
-    def _decoded(
-        self, embedder: Embedder
-    ) -> Generator[tuple[ImageRequest, tuple[bytes, Features] | ImageError]]:
-        """Decode and preprocess ahead of the forward pass, in order."""
-
-        def work(request: ImageRequest) -> tuple[bytes, Features] | ImageError:
-            try:
-                image = decode(
-                    request.read(), where=request.name, max_pixels=self._settings.max_pixels
-                )
-                part = crop(image, request.box, where=request.name)
-            except ImageError as error:
-                return error
-            try:
-                return bytes.fromhex(pixel_digest(image)), embedder.preprocess(part)
-            except ImageError as error:
-                # A model's preprocessing does not know what the image is called.
-                return ImageError(
-                    f"{request.name}: {error.where}",
-                    found=error.found,
-                    expected=error.expected,
-                    next_step=error.next_step,
-                )
-
-        pending: deque[tuple[ImageRequest, Future[tuple[bytes, Features] | ImageError]]]
-        pending = deque()
-        remaining = iter(self._missing)
-        workers = 2 if self._model.device == "cpu" else 8
-        with ThreadPoolExecutor(workers, thread_name_prefix="prodbench-decode") as pool:
-            try:
-                for request in remaining:
-                    pending.append((request, pool.submit(work, request)))
-                    if len(pending) >= max(AHEAD, 2 * self._batch_size):
-                        ready, future = pending.popleft()
-                        yield ready, future.result()
-                while pending:
-                    ready, future = pending.popleft()
-                    yield ready, future.result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
 
     def _embed(
         self,

@@ -29,6 +29,7 @@ from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models import Embedder, Engine, ModelIdentity, library_for
 from pytest_prodbench.models.head import HeadedEmbedder
 from pytest_prodbench.models.identity import verify_weights
+from pytest_prodbench.models.remote import RemoteLibrary
 
 if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec, RunSettings
@@ -42,13 +43,15 @@ class ModelHandle:
 
     Attributes:
         spec: what it was configured as.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; of a remote model that on which its vectors are ranked.
+        remote: the library of a model that a provider runs; None for a model on this machine.
     """
 
     def __init__(self, spec: ModelSpec, settings: RunSettings) -> None:
         self.spec = spec
         self._settings = settings
         self._library = library_for(spec)
+        self.remote = self._library if isinstance(self._library, RemoteLibrary) else None
         self.device = choose_device(settings.device)
         self._precision = choose_precision(settings.precision, self.device)
         self._embedder: Embedder | None = None
@@ -90,6 +93,8 @@ class ModelHandle:
 
     @cached_property
     def _known(self) -> tuple[ModelIdentity, Engine]:
+        if self.remote is not None:
+            return self.remote.identity(self.spec), self.remote.engine()
         remembered = self._remembered()
         if remembered is None:
             self.load()
@@ -145,6 +150,15 @@ class ModelHandle:
     def cache_key(self) -> dict[str, Any]:
         """Return all that decides a vector besides the image."""
         identity = self.identity
+        if self.remote is not None:
+            # No versions: what was paid for is not paid for again because a client was brought up to date.
+            return {
+                "library": self.spec.library,
+                "identifier": self.spec.identifier,
+                "weights": identity.weights_digest,
+                "preprocessing": identity.preprocessing,
+                "dimension": identity.dimension,
+            }
         return {
             "library": self.spec.library,
             "identifier": self.spec.identifier,

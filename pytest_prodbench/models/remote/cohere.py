@@ -5,9 +5,9 @@ Wire format: ``POST /v2/embed`` of ``https://api.cohere.com`` with ``model``, ``
 the images, and ``meta.billed_units``.
 
 Limits, from the SDK's documentation of ``V2Client.embed`` (7.3): PNG, JPEG, WebP or GIF; embed v4 and newer:
-any number of images, 20 MB together; embed v3: one image of 5 MB. From the parameters of Embed v4 in the Amazon
-Bedrock user guide: dimensions 256, 512, 1024 and 1536; 96 images a call, which is kept to here as well; images
-of more than 2,458,624 pixels are scaled down to that.
+any number of images, 20 MB together; embed v3: one image of 5 MB. From the parameters of Embed v4 in the
+Amazon Bedrock user guide: dimensions 256, 512, 1024 and 1536; 96 images a call, which is kept to here too;
+images of more than 2,458,624 pixels are scaled down to that.
 """
 
 from __future__ import annotations

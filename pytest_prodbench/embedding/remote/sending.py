@@ -1,0 +1,174 @@
+"""One request until it is answered for good: pace, money, retries, and halves of what was refused."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger
+from pytest_prodbench.models.remote.protocol import (
+    BrokenReplyError,
+    Payload,
+    RefusedError,
+    RemoteService,
+    Reply,
+    ServiceError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_prodbench.embedding.remote.pace import Pace
+    from pytest_prodbench.models.remote.options import RemoteOptions
+
+LONGEST_WAIT = 300.0
+"""Seconds. A provider that says to wait longer (a quota of the day) is not waited for."""
+
+LONGEST_BACKOFF = 60.0
+
+SPREAD = 0.5
+"""Of the first wait: so far apart are those that were told to wait equally long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a provider did not take an image."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What came of some images.
+
+    Attributes:
+        each: in their order: a vector (d,), a refusal, or None where nothing is known.
+        error: what ended it, where something is not known.
+    """
+
+    each: Sequence[NDArray[np.float32] | Refusal | None]
+    error: ServiceError | BudgetSpentError | None = None
+
+
+class Sender:
+    """Sends requests of one model; called from several threads."""
+
+    def __init__(
+        self, service: RemoteService, pace: Pace, ledger: Ledger, options: RemoteOptions
+    ) -> None:
+        self._service, self._pace, self._ledger, self._options = service, pace, ledger, options
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let nothing more be sent; who waits to send something again gives up at once."""
+        self._stopped.set()
+
+    def send(self, images: Sequence[Payload]) -> Answers:
+        """Return what comes of each image; what was paid for is in it, whatever happens to the rest.
+
+        A request that is refused is halved until it is known which of its images is meant. The reasons of
+        errors have no secrets in them.
+        """
+        try:
+            reply = self._until_answered(images)
+        except RefusedError as error:
+            if len(images) == 1:
+                return Answers([Refusal(error.reason)])
+            middle = len(images) // 2
+            first = self.send(images[:middle])
+            if first.error is not None:
+                return Answers([*first.each, *[None] * (len(images) - middle)], first.error)
+            second = self.send(images[middle:])
+            return Answers([*first.each, *second.each], second.error)
+        except (ServiceError, BudgetSpentError) as error:
+            return Answers([None] * len(images), error)
+        return Answers(list(reply.vectors))
+
+    def _until_answered(self, images: Sequence[Payload]) -> Reply:
+        import tenacity
+
+        backoff = tenacity.wait_random_exponential(
+            multiplier=self._options.backoff_s, max=LONGEST_BACKOFF
+        )
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome is not None else None
+            asked = error.retry_after if isinstance(error, TransientError) else None
+            if asked is None:
+                return float(backoff(state))
+            # All of this provider's requests wait, on this machine; those that waited do not come at once.
+            self._pace.pause(asked)
+            return asked + random.uniform(0, SPREAD * self._options.backoff_s)  # noqa: S311
+
+        def again(error: BaseException) -> bool:
+            return isinstance(error, TransientError) and (error.retry_after or 0.0) <= LONGEST_WAIT
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(again),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self._options.retries + 1),
+                tenacity.stop_when_event_set(self._stopped),
+            ),
+            wait=wait,
+            sleep=tenacity.sleep_using_event(self._stopped),
+            reraise=True,
+        )
+        attempts = 0
+
+        def once() -> Reply:
+            nonlocal attempts
+            attempts += 1
+            return self._once(images)
+
+        try:
+            return retrying(once)
+        except TransientError as error:
+            raise TransientError(
+                f"{error.reason}, after {attempts} {'attempt' if attempts == 1 else 'attempts'}",
+                retry_after=error.retry_after,
+                answered=error.answered,
+            ) from None
+
+    def _once(self, images: Sequence[Payload]) -> Reply:
+        count = len(images)
+        self._pace.wait(self._stopped)
+        if self._stopped.is_set():
+            raise TransientError("not sent, as another request had failed")
+        self._ledger.reserve(count)
+        started = time.perf_counter()
+        try:
+            reply = self._service.embed(images)
+        except TransientError as error:
+            (self._ledger.released if error.answered else self._ledger.unanswered)(count)
+            raise self._clean(error) from None
+        except BrokenReplyError as error:
+            self._ledger.answered(count, time.perf_counter() - started, {}, usable=False)
+            raise self._clean(error) from None
+        except ServiceError as error:
+            self._ledger.released(count)
+            raise self._clean(error) from None
+        except Exception as error:
+            # An SDK's own error may hold the request with its headers.
+            self._ledger.unanswered(count)
+            shown = self._without_secrets(f"{type(error).__name__}: {error}"[:500])
+            raise BrokenReplyError(f"nobody expected {shown}") from None
+        self._ledger.answered(count, time.perf_counter() - started, reply.usage)
+        return reply
+
+    def _clean(self, error: ServiceError) -> ServiceError:
+        reason = self._without_secrets(error.reason)
+        if isinstance(error, TransientError):
+            return TransientError(reason, retry_after=error.retry_after, answered=error.answered)
+        return type(error)(reason)
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._service.secrets:
+            if shown := secret.get_secret_value():
+                text = text.replace(shown, "(key)")
+        return text
