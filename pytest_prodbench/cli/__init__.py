@@ -47,15 +47,14 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--sector", action="append", help="name of a sector (repeatable)")
     init.set_defaults(command=_init)
 
-    listing = commands.add_parser("list", help="show models, datasets, thresholds and pairs")
-    add_places(listing)
-    listing.set_defaults(command=_list)
-
-    plan = commands.add_parser(
-        "plan", help="print images, time, memory and price of a run before it starts"
-    )
-    add_places(plan)
-    plan.set_defaults(command=_plan)
+    for name, command, text in (
+        ("list", _list, "show models, datasets, thresholds and pairs"),
+        ("plan", _plan, "print images, time, memory and price of a run before it starts"),
+        ("cost", _cost, "print what a run will cost in money, before anything is sent"),
+    ):
+        of_places = commands.add_parser(name, help=text)
+        add_places(of_places)
+        of_places.set_defaults(command=command)
 
     explain = commands.add_parser(
         "explain", help="print the rules that hold for one pair, with file and line"
@@ -163,6 +162,12 @@ def _list(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.listing import list_suite
 
     return list_suite(given)
+
+
+def _cost(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.cost import cost
+
+    return cost(given)
 
 
 def _explain(given: argparse.Namespace) -> int:

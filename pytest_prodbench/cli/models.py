@@ -30,8 +30,10 @@ LOOKED_AT = 16
 def show(given: argparse.Namespace) -> int:
     """Load a model and print all that decides its numbers; 0."""
     handle, opened = _handle(given, "prodbench models show")
-    embedder, spec = handle.load(), handle.spec
-    identity = embedder.identity
+    spec = handle.spec
+    if handle.remote is None:
+        handle.load()
+    identity = handle.identity
     files = library_for(spec).files(spec)
     rows = [
         ("source", spec.source),
@@ -39,7 +41,7 @@ def show(given: argparse.Namespace) -> int:
         ("defined in", spec.where),
         ("weights", f"sha256 {identity.weights_digest}"),
         *(("", shown_path(path, opened.project)) for path in files or ()),
-        ("input", f"{_input(handle)} (of a square photo)"),
+        ("input", _input(handle)),
         ("preprocessing", identity.preprocessing),
         ("pooling", identity.pooling),
         ("dimension", f"{identity.dimension} ({4 * identity.dimension} bytes in float32)"),
@@ -99,12 +101,18 @@ def _input(handle: ModelHandle) -> str:
     """Height and width of the tensor, or the shape of each of several."""
     from PIL import Image
 
+    if handle.remote is not None:
+        limits = handle.remote.facts(handle.spec).limits
+        return f"sent to {handle.remote.provider}, {limits.images_per_request} images a request at most"
+
     features = handle.load().preprocess(Image.new("RGB", (512, 512), "grey"))
     if isinstance(features, Mapping):
-        return ", ".join(
+        shapes = ", ".join(
             f"{name} {' x '.join(map(str, tensor.shape))}" for name, tensor in features.items()
         )
-    return " x ".join(map(str, features.shape[-2:]))
+    else:
+        shapes = " x ".join(map(str, features.shape[-2:]))
+    return f"{shapes} (of a square photo)"
 
 
 def _images(folder: Path, max_pixels: int) -> Sequence[Image]:

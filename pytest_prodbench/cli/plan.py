@@ -50,7 +50,7 @@ def _row(one: ModelEstimate) -> tuple[str, ...]:
         f"{one.images:,}",
         f"{one.missing:,}",
         "–" if one.images_per_s is None else f"{one.images_per_s:,.1f}",
-        _duration(one.seconds or 0.0),
+        "–" if one.seconds is None else _duration(one.seconds),
         "–" if one.peak_memory_mib is None else f"{one.peak_memory_mib:,.0f} MiB",
         f"{one.vector_mib:,.0f} MiB",
         "–" if one.price is None else f"{one.price:,.2f}",

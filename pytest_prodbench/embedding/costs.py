@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode
 from pytest_prodbench.embedding.batches import batch_of, kind
+from pytest_prodbench.embedding.cache import VectorCache
 from pytest_prodbench.embedding.device import choose_batch_size
+from pytest_prodbench.embedding.remote.job import open_ledger
+from pytest_prodbench.models.remote import RemoteOptions
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding.model import ModelHandle
+    from pytest_prodbench.embedding.remote import Account
     from pytest_prodbench.embedding.request import ImageRequest
     from pytest_prodbench.models import Features
     from pytest_prodbench.settings.types import RunSettings
@@ -85,6 +89,34 @@ def measure_costs(
         "images_per_s": round(len(whole) / taken, 3),
         "peak_memory_mib": round(peak(), 3),
     }
+
+
+def recorded_costs(model: ModelHandle, settings: RunSettings) -> dict[str, float]:
+    """Return what a remote model's requests took so far, as its account has it; nothing is sent.
+
+    Returns:
+        ``latency_p95_ms``: 95th percentile (nearest rank) over the newest requests, of one image or several.
+        ``images_per_s``: images over the time in which they were asked for. Empty for a model on this
+        machine, and before the first request.
+    """
+    if model.remote is None:
+        return {}
+    account = account_of(model, settings)
+    found = {
+        "latency_p95_ms": account.latency_p95_ms(),
+        "images_per_s": account.images_per_s(),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def account_of(model: ModelHandle, settings: RunSettings) -> Account:
+    """Return what a remote model has cost so far; only looks.
+
+    Raises:
+        ModelError: the account is damaged.
+    """
+    folder = VectorCache(settings.cache_dir, model.cache_key()).folder
+    return open_ledger(model.spec, RemoteOptions(), folder).total
 
 
 def _seconds(work: Callable[[], None]) -> float:

@@ -175,7 +175,8 @@ class ModelHandle:
     @cached_property
     def _memo(self) -> Path:
         spec = self.spec.model_dump(
-            mode="json", exclude={"name", "family", "by_default", "where", "price_per_1000"}
+            mode="json",
+            exclude={"name", "family", "by_default", "where", "price_per_1000", "price_date"},
         )
         run = [self.device.partition(":")[0], self._precision]
         known = json.dumps([MEMO_VERSION, spec, run, _installed()], sort_keys=True)

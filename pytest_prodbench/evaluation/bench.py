@@ -107,7 +107,9 @@ class Bench:
         metrics = [name for name in asked if name not in COSTS]
         try:
             evaluation = self._measure(plan, metrics, on_progress)
-            costs = self._costs(plan) if TIMED & set(asked) else {}
+            costs = dict(evaluation.timing.costs)
+            if not costs and TIMED & set(asked):
+                costs = self._costs(plan)
         except ProdbenchError as error:
             message = without_folders(str(error), self._project)
             return PairOutcome(failed(plan, message, self._worker), None)
@@ -139,6 +141,8 @@ class Bench:
         from pytest_prodbench.embedding.costs import measure_costs
 
         assert self._handle is not None  # noqa: S101 - it has just measured
+        if self._handle.remote is not None:
+            return {}  # recorded while it was asked: it is not paid for again to be timed
         queries = query_requests(*self._datasets[plan.dataset.name])
         return measure_costs(queries, self._handle, self._settings)
 

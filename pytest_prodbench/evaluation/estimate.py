@@ -10,7 +10,7 @@ from pytest_prodbench.datasets.content import content
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.cache import VectorCache
-from pytest_prodbench.embedding.costs import measure_costs
+from pytest_prodbench.embedding.costs import measure_costs, recorded_costs
 from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.evaluation.images import all_requests
 
@@ -31,8 +31,9 @@ class ModelEstimate:
         pairs: how many of it will run.
         images: distinct images (bytes and box) of its datasets.
         missing: those of them that the cache does not have; None where that cannot be told.
-        images_per_s: measured on some of the missing images; None if none is missing.
-        seconds: to embed what is missing.
+        images_per_s: measured on some of the missing images; of a remote model, of which nothing is asked
+            for an estimate, that of its requests so far; None if none is missing, or none was made.
+        seconds: to embed what is missing; None where that cannot be told.
         peak_memory_mib: measured meanwhile: of the GPU's allocator, or of this process on the CPU.
         vector_mib: all vectors of its largest dataset, in float32.
         price: of what is missing, in the currency of the policy; None if the model's entry has no price.
@@ -66,7 +67,7 @@ def estimate(
         settings: how to run.
         on_model: told the name of each model before it is looked at.
     """
-    datasets = _Datasets(settings)
+    datasets = OpenedDatasets(settings)
     by_model: dict[str, list[PairPlan]] = {}
     for plan in plans:
         by_model.setdefault(plan.model.name, []).append(plan)
@@ -78,14 +79,20 @@ def estimate(
             yield ModelEstimate(name, len(its), problem=str(error))
 
 
-class _Datasets:
+class OpenedDatasets:
     """Opens each dataset once."""
 
     def __init__(self, settings: RunSettings) -> None:
+        """``settings``: how many pixels an image may have."""
         self._settings = settings
         self._opened: dict[str, list[ImageRequest]] = {}
 
     def requests(self, spec: DatasetSpec) -> list[ImageRequest]:
+        """Return all images of a dataset to embed.
+
+        Raises:
+            DatasetError: it cannot be opened.
+        """
         if spec.name not in self._opened:
             dataset = open_dataset(spec, max_pixels=self._settings.max_pixels)
             self._opened[spec.name] = all_requests(dataset, content(dataset))
@@ -93,7 +100,7 @@ class _Datasets:
 
 
 def _of_model(
-    plans: Sequence[PairPlan], datasets: _Datasets, settings: RunSettings
+    plans: Sequence[PairPlan], datasets: OpenedDatasets, settings: RunSettings
 ) -> ModelEstimate:
     spec = plans[0].model
     of_datasets = [datasets.requests(plan.dataset) for plan in plans]
@@ -101,7 +108,10 @@ def _of_model(
     handle = ModelHandle(spec, settings)
     found = VectorCache(settings.cache_dir, handle.cache_key()).find(list(distinct))
     missing = [request for key, request in distinct.items() if key not in found]
-    costs = measure_costs(missing, handle, settings) if missing else {}
+    if handle.remote is not None:
+        costs = recorded_costs(handle, settings) if missing else {}
+    else:
+        costs = measure_costs(missing, handle, settings) if missing else {}
     rate = costs.get("images_per_s")
     longest = max(map(len, of_datasets))
     return ModelEstimate(
@@ -110,7 +120,7 @@ def _of_model(
         images=len(distinct),
         missing=len(missing),
         images_per_s=rate,
-        seconds=len(missing) / rate if rate else 0.0,
+        seconds=len(missing) / rate if rate else None if missing else 0.0,
         peak_memory_mib=costs.get("peak_memory_mib"),
         vector_mib=longest * handle.identity.dimension * FLOAT32_BYTES / 2**20,
         price=None if spec.price_per_1000 is None else spec.price_per_1000 * len(missing) / 1000,

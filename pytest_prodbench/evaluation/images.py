@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_prodbench.datasets.content import DatasetContent, content
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ImageRequest, ModelHandle, embed_images
+from pytest_prodbench.embedding.costs import recorded_costs
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.measure import measure
 from pytest_prodbench.evaluation.result import Evaluation
 from pytest_prodbench.evidence.queries import query_table
-from pytest_prodbench.evidence.types import DatasetRecord, EngineRecord, ModelRecord
+from pytest_prodbench.evidence.types import DatasetRecord, EngineRecord, ModelRecord, Paid
 from pytest_prodbench.models.overrides import overrides
 from pytest_prodbench.protocol import Dataset, ImageTable
 from pytest_prodbench.retrieval import normalise
@@ -26,6 +27,7 @@ from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import OnProgress
+    from pytest_prodbench.embedding.remote import Account
 
 
 def evaluate(
@@ -119,6 +121,8 @@ def evaluate_opened(
             "embed_s": embed_s,
             "images_embedded": embedded.embedded,
             "images_cached": embedded.cached,
+            "costs": recorded_costs(handle, settings),
+            "paid": _paid(handle, embedded.paid),
         }
     )
     return Evaluation(
@@ -128,6 +132,18 @@ def evaluate_opened(
         model_record(handle),
         dataset_record(dataset, digests, project),
         timing,
+    )
+
+
+def _paid(handle: ModelHandle, account: Account | None) -> Paid | None:
+    if account is None:
+        return None
+    return Paid(
+        requests=account.requests,
+        images=account.images,
+        usd=None if handle.spec.price_per_1000 is None else round(account.usd, 9),
+        unanswered_usd=round(account.unanswered_usd, 9),
+        usage=account.usage,
     )
 
 
@@ -149,6 +165,7 @@ def model_record(handle: ModelHandle) -> ModelRecord:
         overrides=overrides(spec),
         remote_code=spec.trust_remote_code,
         price_per_1000=spec.price_per_1000,
+        price_date=None if spec.price_date is None else spec.price_date.isoformat(),
         engine=EngineRecord(**asdict(handle.engine)),
     )
 

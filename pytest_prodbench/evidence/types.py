@@ -68,6 +68,9 @@ class ModelRecord(Record):
     price_per_1000: float | None = Field(
         default=None, description="of 1,000 images, as configured, in the currency of the policy"
     )
+    price_date: str | None = Field(
+        default=None, description="day on which the price was looked up, ISO 8601"
+    )
     engine: EngineRecord | None = Field(
         default=None, description="null: of a release that had torch only"
     )
@@ -122,6 +125,20 @@ class Measurement(Record):
     resamples: int
 
 
+class Paid(Record):
+    """What a provider was asked for, for one pair of one run: what the cache lacked."""
+
+    requests: int = Field(description="that brought vectors")
+    images: int = Field(description="whose vectors they brought")
+    usd: float | None = Field(description="at the price of the model's entry; null: it has none")
+    unanswered_usd: float = Field(
+        description="part of usd: requests that were not answered, so that they may have been billed"
+    )
+    usage: dict[str, float] = Field(
+        default_factory=dict, description="what the provider said that it counted, summed"
+    )
+
+
 class Timing(Record):
     """Where the time of one pair went, in seconds; differs from run to run."""
 
@@ -134,8 +151,11 @@ class Timing(Record):
     backend: str = ""
     worker: str = ""
     costs: dict[str, float] = Field(
-        default_factory=dict, description="latency, throughput, memory, where a rule is about them"
+        default_factory=dict,
+        description="latency, throughput, memory, where a rule is about them; of a remote model latency and "
+        "throughput of all its requests so far",
     )
+    paid: Paid | None = Field(default=None, description="null: a model on this machine")
 
 
 class PairRecord(Record):

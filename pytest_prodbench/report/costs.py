@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.report.wording import NOTHING, count, duration
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import ModelRecord, PairRecord, Timing
+    from pytest_prodbench.evidence.types import ModelRecord, Paid, PairRecord, Timing
 
 MEASURED = {
     "latency_p95_ms": ("latency of one image, 95th percentile", "ms"),
@@ -51,13 +51,33 @@ def costs(pair: PairRecord, model: ModelRecord | None) -> tuple[Fact, ...]:
         if name in timing.costs:
             facts.append(Fact(label, f"{timing.costs[name]:,.1f} {unit}"))
     if model is not None and model.price_per_1000 is not None:
-        facts.append(Fact("price of 1,000 images", f"{model.price_per_1000:g}", "as configured"))
+        since = f", looked up on {model.price_date}" if model.price_date else ""
+        facts.append(
+            Fact("price of 1,000 images", f"{model.price_per_1000:g}", f"as configured{since}")
+        )
+    if timing.paid is not None:
+        facts += _paid(timing.paid)
     return tuple(facts)
 
 
 def embedding_ms(timing: Timing) -> float | None:
     """Return the time of embedding an image, in ms, decoding with it; None where none was embedded."""
     return 1000 * timing.embed_s / timing.images_embedded if timing.images_embedded else None
+
+
+def _paid(paid: Paid) -> list[Fact]:
+    asked = f"{count(paid.images)} images in {count(paid.requests)} requests"
+    facts = [
+        Fact("paid in this run", NOTHING if paid.usd is None else f"US$ {paid.usd:,.4f}", asked)
+    ]
+    if paid.unanswered_usd:
+        note = "requests without an answer, which may have been billed"
+        facts.append(Fact("of this", f"US$ {paid.unanswered_usd:,.4f}", note))
+    facts += [
+        Fact(f"{name.replace('_', ' ')}, as the provider counted", f"{value:,.0f}")
+        for name, value in sorted(paid.usage.items())
+    ]
+    return facts
 
 
 def _took(seconds: float) -> str:

@@ -99,6 +99,7 @@ class ModelTable(Frozen):
     engine: EngineName = "auto"
     engine_precision: EnginePrecision = "float32"
     price_per_1000: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    price_date: dt.date | None = None
     family: Family = "open"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -81,7 +82,9 @@ class ModelSpec(Frozen):
         engine_precision: ``float32`` leaves the precision to ``--prodbench-precision``; another one is
             another model, with numbers of its own.
         options: keys that belong to the library, checked by it.
-        price_per_1000: what a provider asks for 1,000 images, in the currency of the policy; None: unknown.
+        price_per_1000: what a provider asks for 1,000 images, in the currency of the policy (US
+            dollars where the model has a ``budget_usd``); None: unknown.
+        price_date: the day on which that was looked up.
         family: open foundation model, commercial API or domain-specific model; for the report.
         by_default: False for a model that runs only where it is asked for by name.
         where: file and key that define it, for messages.
@@ -102,6 +105,7 @@ class ModelSpec(Frozen):
     engine_precision: EnginePrecision = "float32"
     options: dict[str, Any] = Field(default_factory=dict)
     price_per_1000: float | None = Field(default=None, ge=0)
+    price_date: dt.date | None = None
     family: Family = "open"
     by_default: bool = True
     where: str = "<python>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -27,12 +27,22 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture
+def wire_named(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Wire]:
+    """Set the environment that a provider's client reads, and return its wire."""
+
+    def named(name: str) -> Wire:
+        found = WIRES[name]
+        for variable, value in found.environment.items():
+            monkeypatch.setenv(variable, value)
+        return found
+
+    return named
+
+
 @pytest.fixture(params=sorted(WIRES))
-def wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Wire:
-    found = WIRES[request.param]
-    for name, value in found.environment.items():
-        monkeypatch.setenv(name, value)
-    return found
+def wire(request: pytest.FixtureRequest, wire_named: Callable[[str], Wire]) -> Wire:
+    return wire_named(request.param)
 
 
 @pytest.fixture

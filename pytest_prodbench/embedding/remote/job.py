@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.embedding.ahead import decoded_ahead
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
-from pytest_prodbench.embedding.remote.ledger import Ledger
+from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger
 from pytest_prodbench.embedding.remote.pace import Pace
 from pytest_prodbench.embedding.remote.sending import Answers, Refusal, Sender
 from pytest_prodbench.embedding.remote.trouble import named
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.embedding.cache import VectorCache
     from pytest_prodbench.embedding.request import ImageRequest
-    from pytest_prodbench.models.remote import Payload, RemoteLibrary, RemoteOptions
+    from pytest_prodbench.models.remote import (
+        Payload,
+        RemoteLibrary,
+        RemoteOptions,
+        ServiceError,
+    )
     from pytest_prodbench.protocol import Box
     from pytest_prodbench.settings.types import ModelSpec, RunSettings
 
@@ -70,7 +75,7 @@ class RemoteJob:
         self._waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
         self._under_way: dict[Future[Answers], list[Entry]] = {}
         self._problems: list[str] = []
-        self._failure: ProdbenchError | None = None
+        self._failure: tuple[ServiceError | BudgetSpentError | ProdbenchError, str] | None = None
         self._small: list[Path] = []
         self._unmerged: list[bytes] = []
         self._started = time.monotonic()
@@ -124,7 +129,16 @@ class RemoteJob:
                 self._merge()
                 self.ledger.was_open(time.monotonic() - opened)
         if self._failure is not None:
-            raise self._failure
+            # Named now, as it says how much is kept.
+            error, image = self._failure
+            raise named(
+                error,
+                self._spec,
+                self._library.provider,
+                image=image,
+                missing=len(self._missing),
+                kept=len(self._done) + self._cached,
+            )
         if self._problems:
             raise ProblemList(
                 f"model {self._spec.name!r}",
@@ -172,14 +186,7 @@ class RemoteJob:
                 unknown = next(
                     entry for entry, one in zip(batch, answers.each, strict=True) if one is None
                 )
-                self._failure = named(
-                    answers.error,
-                    self._spec,
-                    self._library.provider,
-                    image=unknown[0].name,
-                    missing=len(self._missing),
-                    kept=len(self._done) + self._cached,
-                )
+                self._failure = answers.error, unknown[0].name
         self._report()
 
     def _take(
@@ -199,20 +206,21 @@ class RemoteJob:
             try:
                 self._check(request, answer)
             except EmbeddingError as error:
-                self._failure = self._failure or error
+                self._failure = self._failure or (error, request.name)
                 continue
             self.known[pixels, request.box] = answer
             rows += [(twin, pixels, answer) for twin in twins]
         self._keep(rows)
         none_taken = not self._done and not self._cached
         if none_taken and len(self._problems) >= NONE_TAKEN and self._failure is None:
-            self._failure = model_error(
+            wrong = model_error(
                 self._spec,
                 found=f"{self._library.provider} refused the first {len(self._problems)} images; the last: "
                 f"{self._problems[-1]}",
                 expected="a request that it takes",
                 next_step="check dimension, input_type and encoding of the model",
             )
+            self._failure = wrong, batch[-1][0].name
 
     def _check(self, request: ImageRequest, vector: NDArray[np.float32]) -> None:
         if vector.shape != (self._facts.dimension,):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def named(
-    error: ServiceError | BudgetSpentError,
+    error: ServiceError | BudgetSpentError | ProdbenchError,
     spec: ModelSpec,
     provider: str,
     *,
@@ -25,13 +25,15 @@ def named(
     """Return the error that ends a model's embedding.
 
     Args:
-        error: what happened.
+        error: what happened; one that a user can act on as it is, is returned as it is.
         spec: the model.
         provider: its name.
         image: the first that has no vector for it.
         missing: images that were to be embedded.
         kept: images whose vectors are in the cache now.
     """
+    if isinstance(error, ProdbenchError):
+        return error
     at_hand = f"{kept:,} {'image is' if kept == 1 else 'images are'} in the cache"
     if isinstance(error, BudgetSpentError):
         return model_error(

@@ -222,6 +222,13 @@ class RemoteLibrary(ABC, Generic[Options]):
                     expected=f"none: {self.provider} runs the model, and does what it does",
                     next_step="take it out",
                 )
+        if spec.price_per_1000 is not None and spec.price_date is None:
+            raise model_error(
+                spec,
+                found="price_per_1000 without price_date",
+                expected="the day on which the price was looked up, such as price_date = 2026-11-28",
+                next_step="write it beside the price: a provider changes it without telling the report",
+            )
         if self.given(spec).budget_usd is not None and spec.price_per_1000 is None:
             raise model_error(
                 spec,

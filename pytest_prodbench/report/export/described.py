@@ -50,7 +50,8 @@ MODELS = Form(
         *(("weights_digest", "text"), ("preprocessing", "text"), ("preprocessing_digest", "text")),
         *(("pooling", "text"), ("dimension", "whole"), ("overrides", "texts")),
         *(("remote_code", "truth"),),
-        *(("price_per_1000", "real"), ("engine", "text"), ("engine_version", "text")),
+        *(("price_per_1000", "real"), ("price_date", "text")),
+        *(("engine", "text"), ("engine_version", "text")),
         *(("engine_precision", "text"), ("engine_reason", "text")),
         *(("engine_worst_cosine", "real"), ("engine_changed_ranks", "whole")),
     ),
@@ -97,6 +98,7 @@ PAIRS = Form(
         *(("total_s", "real"), ("embed_s", "real"), ("rank_s", "real"), ("metrics_s", "real")),
         *(("images_embedded", "whole"), ("images_cached", "whole"), ("backend", "text")),
         *(("worker", "text"), ("embed_ms_an_image", "real")),
+        *(("paid_requests", "whole"), ("paid_images", "whole"), ("paid_usd", "real")),
         *((name, "real") for name in COSTS),
         *(("compared_with", "text"), ("compared_weights_digest", "text"), ("refused", "texts")),
         *(("rebased", "texts"), ("compared_queries", "whole"), ("only_before", "whole")),
@@ -113,6 +115,8 @@ _TIMED = (
     *("total_s", "embed_s", "rank_s", "metrics_s"),
     *("images_embedded", "images_cached", "backend", "worker"),
 )
+
+_PAID = {"paid_requests": "requests", "paid_images": "images", "paid_usd": "usd"}
 
 
 def described(
@@ -240,6 +244,7 @@ def _pair(pair: PairRecord, record: RunRecord, table: pa.Table | None) -> Row:
         "absent": None if ranks is None else ranks.null_count,
         **fields(measured, _MEASURED),
         **fields(pair.timing, _TIMED),
+        **{name: getattr(pair.timing.paid, of, None) for name, of in _PAID.items()},
         "embed_ms_an_image": embedding_ms(pair.timing),
         **{name: costs.get(name) for name in COSTS},
         "compared_with": compared.model if compared else None,
