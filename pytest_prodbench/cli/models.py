@@ -102,7 +102,7 @@ def _input(handle: ModelHandle) -> str:
     from PIL import Image
 
     if handle.remote is not None:
-        limits = handle.remote.facts(handle.spec).limits
+        limits = handle.remote.limits(handle.spec)
         return f"sent to {handle.remote.provider}, {limits.images_per_request} images a request at most"
 
     features = handle.load().preprocess(Image.new("RGB", (512, 512), "grey"))

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode
 from pytest_prodbench.embedding.batches import batch_of, kind
-from pytest_prodbench.embedding.cache import VectorCache
 from pytest_prodbench.embedding.device import choose_batch_size
-from pytest_prodbench.embedding.remote.job import open_ledger
-from pytest_prodbench.models.remote import RemoteOptions
+from pytest_prodbench.embedding.remote.roles import account_of
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding.model import ModelHandle
-    from pytest_prodbench.embedding.remote import Account
     from pytest_prodbench.embedding.request import ImageRequest
     from pytest_prodbench.models import Features
     from pytest_prodbench.settings.types import RunSettings
@@ -107,16 +104,6 @@ def recorded_costs(model: ModelHandle, settings: RunSettings) -> dict[str, float
         "images_per_s": account.images_per_s(),
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def account_of(model: ModelHandle, settings: RunSettings) -> Account:
-    """Return what a remote model has cost so far; only looks.
-
-    Raises:
-        ModelError: the account is damaged.
-    """
-    folder = VectorCache(settings.cache_dir, model.cache_key()).folder
-    return open_ledger(model.spec, RemoteOptions(), folder).total
 
 
 def _seconds(work: Callable[[], None]) -> float:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.datasets.content import content
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ModelHandle
-from pytest_prodbench.embedding.cache import VectorCache
 from pytest_prodbench.embedding.costs import measure_costs, recorded_costs
+from pytest_prodbench.embedding.remote.roles import lacking
 from pytest_prodbench.errors import ProdbenchError
-from pytest_prodbench.evaluation.images import all_requests
+from pytest_prodbench.evaluation.images import gallery_requests, query_requests
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import ImageRequest
@@ -85,39 +85,55 @@ class OpenedDatasets:
     def __init__(self, settings: RunSettings) -> None:
         """``settings``: how many pixels an image may have."""
         self._settings = settings
-        self._opened: dict[str, list[ImageRequest]] = {}
+        self._opened: dict[str, tuple[list[ImageRequest], list[ImageRequest]]] = {}
 
-    def requests(self, spec: DatasetSpec) -> list[ImageRequest]:
-        """Return all images of a dataset to embed.
+    def requests(self, spec: DatasetSpec) -> tuple[list[ImageRequest], list[ImageRequest]]:
+        """Return the queries and the gallery of a dataset as images to embed.
 
         Raises:
             DatasetError: it cannot be opened.
         """
         if spec.name not in self._opened:
             dataset = open_dataset(spec, max_pixels=self._settings.max_pixels)
-            self._opened[spec.name] = all_requests(dataset, content(dataset))
+            digests = content(dataset)
+            self._opened[spec.name] = (
+                query_requests(dataset, digests),
+                gallery_requests(dataset, digests),
+            )
         return self._opened[spec.name]
+
+    def together(
+        self, plans: Sequence[PairPlan]
+    ) -> tuple[list[ImageRequest], list[ImageRequest], int]:
+        """Return queries and galleries of the datasets of some pairs, and the images of the largest.
+
+        Raises:
+            DatasetError: as ``requests``.
+        """
+        opened = [self.requests(plan.dataset) for plan in plans]
+        return (
+            [request for queries, _ in opened for request in queries],
+            [request for _, gallery in opened for request in gallery],
+            max(len(queries) + len(gallery) for queries, gallery in opened),
+        )
 
 
 def _of_model(
     plans: Sequence[PairPlan], datasets: OpenedDatasets, settings: RunSettings
 ) -> ModelEstimate:
     spec = plans[0].model
-    of_datasets = [datasets.requests(plan.dataset) for plan in plans]
-    distinct = {request.key: request for requests in of_datasets for request in requests}
     handle = ModelHandle(spec, settings)
-    found = VectorCache(settings.cache_dir, handle.cache_key()).find(list(distinct))
-    missing = [request for key, request in distinct.items() if key not in found]
+    queries, gallery, longest = datasets.together(plans)
+    images, missing = lacking(queries, gallery, handle, settings)
     if handle.remote is not None:
         costs = recorded_costs(handle, settings) if missing else {}
     else:
         costs = measure_costs(missing, handle, settings) if missing else {}
     rate = costs.get("images_per_s")
-    longest = max(map(len, of_datasets))
     return ModelEstimate(
         model=spec.name,
         pairs=len(plans),
-        images=len(distinct),
+        images=images,
         missing=len(missing),
         images_per_s=rate,
         seconds=len(missing) / rate if rate else None if missing else 0.0,

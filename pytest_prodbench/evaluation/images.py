@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.datasets.content import DatasetContent, content
 from pytest_prodbench.datasets.opening import open_dataset
-from pytest_prodbench.embedding import ImageRequest, ModelHandle, embed_images
+from pytest_prodbench.embedding import ImageRequest, ModelHandle
 from pytest_prodbench.embedding.costs import recorded_costs
+from pytest_prodbench.embedding.remote.roles import embed_both
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.measure import measure
 from pytest_prodbench.evaluation.result import Evaluation
@@ -90,9 +91,10 @@ def evaluate_opened(
 ) -> Evaluation:
     """Evaluate a model on a dataset whose files have been read; ``evaluate`` and the suite both do this."""
     started = time.perf_counter()
-    requests = all_requests(dataset, digests)
-    embedded = embed_images(
-        requests, handle, settings, dataset=digests.digest[:16], on_progress=on_progress
+    queries, gallery = query_requests(dataset, digests), gallery_requests(dataset, digests)
+    requests = [*queries, *gallery]
+    embedded = embed_both(
+        queries, gallery, handle, settings, dataset=digests.digest[:16], on_progress=on_progress
     )
     embed_s = time.perf_counter() - started
     split = len(dataset.queries)
@@ -249,17 +251,14 @@ def _dataset(
     return open_dataset(dataset, max_pixels=settings.max_pixels)
 
 
-def all_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageRequest]:
-    """Return all images of a dataset to embed: the queries, then the gallery."""
-    return [
-        *query_requests(dataset, digests),
-        *_requests(dataset, dataset.gallery, digests.gallery_digests),
-    ]
-
-
 def query_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageRequest]:
     """Return the queries of a dataset as images to embed."""
     return _requests(dataset, dataset.queries, digests.query_digests)
+
+
+def gallery_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageRequest]:
+    """Return the gallery of a dataset as images to embed."""
+    return _requests(dataset, dataset.gallery, digests.gallery_digests)
 
 
 def _requests(dataset: Dataset, table: ImageTable, digests: tuple[str, ...]) -> list[ImageRequest]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.embedding import ModelHandle
-from pytest_prodbench.embedding.cache import VectorCache
-from pytest_prodbench.embedding.costs import account_of
+from pytest_prodbench.embedding.remote.roles import account_of, lacking
 from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.evaluation.estimate import OpenedDatasets
 
@@ -73,14 +72,13 @@ def prices(plans: Sequence[PairPlan], settings: RunSettings) -> Iterator[ModelPr
             handle = ModelHandle(spec, settings)
             if handle.remote is None and spec.price_per_1000 is None:
                 continue
-            keys = {request.key for plan in its for request in datasets.requests(plan.dataset)}
-            found = VectorCache(settings.cache_dir, handle.cache_key()).find(list(keys))
-            missing = len(keys) - len(found)
-            remote = handle.remote
+            queries, gallery, _ = datasets.together(its)
+            images, lack = lacking(queries, gallery, handle, settings)
+            remote, missing = handle.remote, len(lack)
             yield ModelPrice(
                 model=name,
                 remote=remote is not None,
-                images=len(keys),
+                images=images,
                 missing=missing,
                 price_per_1000=spec.price_per_1000,
                 price_date=spec.price_date,

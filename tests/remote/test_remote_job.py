@@ -33,8 +33,9 @@ from wire import (
 
 from pytest_prodbench.datasets.decoding import decode
 from pytest_prodbench.embedding import ImageRequest, ModelHandle, embed_images
-from pytest_prodbench.embedding.costs import account_of, recorded_costs
+from pytest_prodbench.embedding.costs import recorded_costs
 from pytest_prodbench.embedding.embed import EmbeddedImages
+from pytest_prodbench.embedding.remote.roles import account_of
 from pytest_prodbench.errors import EmbeddingError, ModelError, ProblemList
 from pytest_prodbench.settings.types import ModelSpec, RunSettings
 
@@ -335,6 +336,24 @@ def test_pace(bench: Bench, images: list[ImageRequest]) -> None:
     first, second, third = sorted(bench.provider.times)
     assert second - first > 0.4
     assert third - second > 0.4
+
+
+@pytest.mark.parametrize(
+    ("stated", "sent"),
+    [
+        ({}, "image"),
+        ({"input_type": "query"}, "search_query"),
+        ({"input_type": "document"}, "search_document"),
+    ],
+    ids=["default", "query", "document"],
+)
+def test_what_images_are_said_to_be(
+    bench: Bench, images: list[ImageRequest], stated: dict[str, Any], sent: str
+) -> None:
+    seen: list[str] = []
+    bench.provider.behaviours = [lambda _, request: seen.append(request.get_json()["input_type"])]
+    bench.embed(images[:1], **stated)
+    assert seen == [sent]
 
 
 def test_latency_and_rate_are_recorded(bench: Bench, images: list[ImageRequest]) -> None:

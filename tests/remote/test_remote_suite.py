@@ -207,6 +207,48 @@ def test_cost_and_plan_before_and_after(cold_repository: Any, serve: Serve) -> N
     assert (code, cells(said, "poor")[1]) == (0, "0")
 
 
+def test_queries_are_said_to_be_queries_and_both_are_on_one_account(
+    cold_repository: Any, serve: Serve
+) -> None:
+    """Each role's images are sent as what they are; the budget is of both together."""
+    here, provider = cold_repository, serve("cohere")
+    roles: list[tuple[str, int]] = []
+
+    def listen(provider: Provider, request: Any) -> None:
+        body = request.get_json()
+        roles.append((body["input_type"], len(body["images"])))
+
+    provider.behaviours = [listen] * 1000
+    keys: dict[str, Any] = {
+        "input_type": "by_role",
+        "price_per_1000": 1000.0,
+        "price_date": "2026-11-01",
+        "images_per_request": 1,
+    }
+    here.write("suites/models.toml", entry("asks", provider, budget_usd=14.0, **keys))
+    # Two catalogs of twelve queries and six gallery images.
+    code, said, _ = command(here, "cost")
+    assert (code, cells(said, "asks")[1]) == (1, "36")
+    assert here.run("-n", "2").ret == 1
+    assert sum(count for _, count in roles) == 14
+    here.write("suites/models.toml", entry("asks", provider, budget_usd=36.0, **keys))
+    assert here.run("-n", "2", name="rich").ret == 0
+    assert {role: [r for r, _ in roles].count(role) for role in dict(roles)} == {
+        "search_query": 24,
+        "search_document": 12,
+    }
+    paid = [pair["timing"]["paid"] for pair in here.pairs("rich").values()]
+    assert sum(one["images"] for one in paid) == 36 - 14
+    model = here.evidence("rich")["models"]["asks"]
+    assert "queries: upright RGB" in model["preprocessing"]
+    assert "input_type search_query" in model["preprocessing"]
+    assert "input_type search_document" in model["preprocessing"]
+    code, said, _ = command(here, "cost")
+    assert (code, cells(said, "asks")[1], cells(said, "asks")[5]) == (0, "0", "36.0000")
+    code, said, _ = command(here, "models", "show", "asks", **NO_KEY)
+    assert (code, "gallery: upright RGB" in said) == (0, True)
+
+
 def test_models_show_says_what_is_sent(cold_repository: Any, serve: Serve) -> None:
     provider = serve("cohere")
     cold_repository.write("suites/models.toml", entry("remote", provider))

@@ -18,7 +18,7 @@ def read(request: Request) -> list[bytes]:
     body = request.get_json()
     assert body["model"] == "embed-v4.0"
     assert body["embedding_types"] == ["float"]
-    assert body["input_type"] == "image"
+    assert body["input_type"] in {"image", "search_query", "search_document"}
     assert body["output_dimension"] == 256
     assert all(uri.startswith(HEAD) for uri in body["images"])
     return [base64.b64decode(uri.removeprefix(HEAD), validate=True) for uri in body["images"]]

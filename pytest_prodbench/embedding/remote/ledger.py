@@ -42,6 +42,22 @@ class Account:
     seconds: list[float] = field(default_factory=list)
     seconds_open: float = 0.0
 
+    def __add__(self, other: Account) -> Account:
+        """Return the account of both; of the times of requests the other's are the newer ones."""
+        usage = {
+            name: self.usage.get(name, 0.0) + other.usage.get(name, 0.0)
+            for name in {**self.usage, **other.usage}
+        }
+        return Account(
+            self.requests + other.requests,
+            self.images + other.images,
+            self.usd + other.usd,
+            self.unanswered_usd + other.unanswered_usd,
+            usage,
+            [*self.seconds, *other.seconds],
+            self.seconds_open + other.seconds_open,
+        )
+
     def latency_p95_ms(self) -> float | None:
         """95th percentile (nearest rank) of the times of requests; None before the first."""
         if not self.seconds:

@@ -7,9 +7,9 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import SecretStr
 
@@ -17,7 +17,7 @@ from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions
 from pytest_prodbench.models.protocol import Engine, ModelIdentity
 from pytest_prodbench.models.remote.encoding import Encoder
-from pytest_prodbench.models.remote.options import RemoteOptions
+from pytest_prodbench.models.remote.options import RemoteOptions, Role
 from pytest_prodbench.models.remote.protocol import Limits, RemoteService
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec
 
 Options = TypeVar("Options", bound=RemoteOptions)
+
+BY_ROLE = "by_role"
 
 EXTRA = "remote"
 """What brings the client for providers without an SDK: ``pip install "pytest-prodbench[remote]"``."""
@@ -66,7 +68,7 @@ class RemoteLibrary(ABC, Generic[Options]):
 
     @abstractmethod
     def facts(self, spec: ModelSpec) -> Facts:
-        """Return what is known without a key and without the SDK.
+        """Return what is known without a key and without the SDK; ``input_type`` is not ``by_role`` here.
 
         Raises:
             ModelError: no such model, or an option that it does not have.
@@ -93,6 +95,8 @@ class RemoteLibrary(ABC, Generic[Options]):
             ModelError: as ``facts``, or a key that only a model on this machine can have.
         """
         self._refuse_local(spec)
+        if self.given(spec).input_type == BY_ROLE:
+            return _of_both(*(self.identity(self.as_role(spec, role)) for role in get_args(Role)))
         options, facts = self.given(spec), self.facts(spec)
         known = [self.provider, spec.identifier, options.endpoint, dict(facts.parameters)]
         asked = ", ".join(f"{key} {value}" for key, value in sorted(facts.parameters.items()))
@@ -105,10 +109,23 @@ class RemoteLibrary(ABC, Generic[Options]):
             versions=library_versions(*self.distributions, "pillow"),
         )
 
+    def as_role(self, spec: ModelSpec, role: Role) -> ModelSpec:
+        """Return the model that says of each image what one role's images are said to be."""
+        return spec.model_copy(update={"options": {**spec.options, "input_type": role}})
+
+    def limits(self, spec: ModelSpec) -> Limits:
+        """Return what the provider takes, which is the same for both roles.
+
+        Raises:
+            ModelError: as ``facts``.
+        """
+        by_role = self.given(spec).input_type == BY_ROLE
+        return self.facts(self.as_role(spec, "document") if by_role else spec).limits
+
     def encoder(self, spec: ModelSpec) -> Encoder:
         """Return what makes the file that is sent of an image."""
         options = self.given(spec)
-        return Encoder.of(options.encoding, options.max_edge, self.facts(spec).limits)
+        return Encoder.of(options.encoding, options.max_edge, self.limits(spec))
 
     def engine(self) -> Engine:
         """Say who runs the model."""
@@ -236,3 +253,13 @@ class RemoteLibrary(ABC, Generic[Options]):
                 expected="the price of 1,000 images in US dollars, with its date in price_date",
                 next_step="look the price up and write it beside the budget",
             )
+
+
+def _of_both(queries: ModelIdentity, gallery: ModelIdentity) -> ModelIdentity:
+    """Say what decides the numbers of a model that is told which images are queries."""
+    digests = f"{queries.weights_digest} {gallery.weights_digest}"
+    return replace(
+        gallery,
+        weights_digest=hashlib.sha256(digests.encode()).hexdigest(),
+        preprocessing=f"queries: {queries.preprocessing}; gallery: {gallery.preprocessing}",
+    )

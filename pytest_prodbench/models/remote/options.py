@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field
 from pytest_prodbench.settings.frozen import Frozen
 
 Encoding = Literal["auto", "png", "jpeg"]
-InputType = Literal["query", "document"]
+Role = Literal["query", "document"]
+InputType = Role | Literal["by_role"]
 
 
 def _plain_address(value: str) -> str:
@@ -31,8 +32,8 @@ class RemoteOptions(Frozen):
     Attributes:
         dimension: length of the vectors to ask for; None: the model's own.
         endpoint: another address than the provider's own: a region, a resource, a proxy.
-        input_type: what all images, queries and gallery, are said to be; None: what the provider says of
-            images by default.
+        input_type: what all images, queries and gallery, are said to be; ``by_role``: queries are said to be
+            queries, and the gallery documents; None: what the provider says of images by default.
         encoding: of the images that are sent: ``auto`` is PNG, or JPEG of quality 95 without chroma
             subsampling where the PNG would be larger than the provider takes.
         max_edge: images with a longer edge are scaled down to it; None: to what the provider takes.
