@@ -21,10 +21,11 @@ Embedding Client For Multimodal"). A server that takes the file itself: ``body =
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.checkpoints import model_error
@@ -45,7 +46,11 @@ IMAGES = ("{image}", "{image_base64}")
 EXAMPLE = "https://HOST/v1/embeddings"
 
 
-def _json(value: dict[str, Any]) -> dict[str, Any]:
+def _body(value: object) -> str | dict[str, Any]:
+    if value == "bytes":
+        return "bytes"
+    if not isinstance(value, dict):
+        raise ValueError('"bytes", or a table that is sent as JSON')  # noqa: TRY004 - pydantic's way
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
@@ -54,11 +59,16 @@ def _json(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _path(value: str) -> str:
-    names = value.removesuffix("[]").replace("[].", ".").split(".")
-    if value.count("[]") > 1 or not all(names) or any(set(name) & set("[]") for name in names):
+    if re.fullmatch(r"[^.[\]]+(\[\])?(\.[^.[\]]+(\[\])?)*", value) is None or value.count("[]") > 1:
         raise ValueError(
             'names with dots between them, and [] after the one list on the way: "data[].embedding"'
         )
+    return value
+
+
+def _to_list(value: str) -> str:
+    if "[" in _path(value):
+        raise ValueError('names with dots between them, the last that of the list: "input"')
     return value
 
 
@@ -80,8 +90,8 @@ class DescribedOptions(RemoteOptions):
         key_prefix: what stands before it there.
     """
 
-    body: Literal["bytes"] | Annotated[dict[str, Any], AfterValidator(_json)] | None = None
-    repeat: Path | None = None
+    body: Annotated[str | dict[str, Any] | None, PlainValidator(_body)] = None
+    repeat: Annotated[str, AfterValidator(_to_list)] | None = None
     vectors: Path | None = None
     index: Path | None = None
     key_variable: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -161,7 +171,7 @@ class DescribedService:
         """
         options = self._options
         if isinstance(options.body, dict):
-            reply = self._rest.post(self._body(options.body, images))
+            reply = self._rest.post(self._request(options.body, images))
         else:
             (image,) = images
             reply = self._rest.post(image.data, image.media_type)
@@ -175,7 +185,7 @@ class DescribedService:
         ]
         return Reply(by_index(entries, len(images)), usage)
 
-    def _body(self, body: dict[str, Any], images: Sequence[Payload]) -> Any:
+    def _request(self, body: dict[str, Any], images: Sequence[Payload]) -> Any:
         if self._options.repeat is None:
             (image,) = images
             return _filled(body, self._model, image)

@@ -1,14 +1,14 @@
 """Voyage AI: multimodal embeddings, over HTTP.
 
-Not through the vendor's SDK: voyageai 0.5.0 requires langchain-text-splitters and aiohttp, and encodes images
-itself, so that what is sent would not be what the identity of the model says.
+Not through the vendor's SDK: voyageai 0.5.0 requires langchain-text-splitters (with langchain-core and
+langsmith) and aiohttp, for what is one request here.
 
 Wire format, from "Multimodal embedding models" of the API reference (docs.voyageai.com/reference/
 multimodal-embeddings-api; the same at MongoDB, ai.mongodb.com/v1, which may be the endpoint): ``POST
 /v1/multimodalembeddings`` with ``model``, ``inputs`` (each with a ``content`` of one ``image_base64``, a data
 URI), ``input_type`` (null, query or document; the latter two put a prompt before the image) and, for 3.5,
-``output_dimension``; the reply has ``data``, each with ``index`` and ``embedding``, and ``usage``:
-``text_tokens``, ``image_pixels``, ``total_tokens``.
+``output_dimension`` (so in the SDK); the reply has ``data``, each with ``index`` and ``embedding``, and
+``usage``: ``text_tokens``, ``image_pixels``, ``total_tokens``.
 
 Limits, from "Multimodal Embeddings" and "Pricing" (docs.voyageai.com): PNG, JPEG, WebP or GIF; 1,000 inputs a
 request; 16 million pixels and 20 MB an image; 560 pixels a token; 32,000 tokens an input and 320,000 a
