@@ -39,14 +39,16 @@ def by_index(
     Raises:
         BrokenReplyError: as ``stacked``, or the indices are not those of the images, each once.
     """
-    found: dict[Any, Any] = {}
+    found: dict[int, Any] = {}
     for entry in entries:
         if not isinstance(entry, Mapping) or vector not in entry:
             raise BrokenReplyError(f"an entry without {vector!r}")
-        found[entry.get("index")] = entry[vector]
+        if not isinstance(entry.get("index"), int):
+            raise BrokenReplyError("an entry whose 'index' is no whole number")
+        found[entry["index"]] = entry[vector]
     if len(entries) != images or set(found) != set(range(images)):
         raise BrokenReplyError(
-            f"indices {[entry.get('index') for entry in entries][:20]} for {images} images"
+            f"indices {[entry['index'] for entry in entries][:20]} for {images} images"
         )
     return stacked([found[index] for index in range(images)], images)
 

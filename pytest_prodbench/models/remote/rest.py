@@ -1,0 +1,99 @@
+"""A provider without an SDK: one client, one key, and one attempt a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_prodbench.models.checkpoints import model_error
+from pytest_prodbench.models.remote.http import post
+from pytest_prodbench.models.remote.protocol import BrokenReplyError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from pytest_prodbench.models.remote.options import RemoteOptions
+    from pytest_prodbench.settings.types import ModelSpec
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Rest:
+    """Sends to one address with one key; several threads may use it at once."""
+
+    def __init__(
+        self,
+        address: str,
+        options: RemoteOptions,
+        key: SecretStr | None,
+        headers: Mapping[str, str],
+    ) -> None:
+        """``headers``: name → what stands before the key, such as ``{"Authorization": "Bearer "}``."""
+        import httpx2
+
+        self.address, self._key, self._headers = address, key, dict(headers)
+        # It follows no redirect, which would take the key elsewhere, and tries nothing twice. A proxy of the
+        # environment is for addresses beyond this machine.
+        self._client = httpx2.Client(
+            timeout=options.timeout_s, mounts={f"all://{host}": None for host in LOOPBACK}
+        )
+
+    @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """What must stand in no message."""
+        return () if self._key is None else (self._key,)
+
+    def post(self, body: Any, media_type: str = "application/json") -> Mapping[str, Any]:
+        """Send JSON, or bytes as they are, once, and return the JSON object that came back.
+
+        Raises:
+            ServiceError: as ``http.post``.
+        """
+        headers = {"Content-Type": media_type, "Accept": "application/json"}
+        if self._key is not None:
+            for name, prefix in self._headers.items():
+                headers[name] = f"{prefix}{self._key.get_secret_value()}"
+        return post(self._client, self.address, headers=headers, body=body)
+
+
+def listed(reply: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """Return a list of a reply.
+
+    Raises:
+        BrokenReplyError: it has none of this name.
+    """
+    found = reply.get(name)
+    if not isinstance(found, list):
+        raise BrokenReplyError(f"a reply without a list {name!r}")
+    return found
+
+
+def address_of(spec: ModelSpec, options: RemoteOptions, example: str) -> str:
+    """Return the endpoint of a model whose provider has no address that is the same for all.
+
+    Raises:
+        ModelError: it has none.
+    """
+    if options.endpoint is None:
+        raise model_error(
+            spec,
+            found="no endpoint",
+            expected="the key endpoint, as this provider has no address that is the same for all",
+            next_step=f'write endpoint = "{example}" in its table',
+        )
+    return options.endpoint
+
+
+def refuse_input_type(spec: ModelSpec, options: RemoteOptions) -> None:
+    """Refuse to say what images are to a model that cannot be told.
+
+    Raises:
+        ModelError: the model has the key.
+    """
+    if options.input_type is not None:
+        raise model_error(
+            spec,
+            found=f"input_type {options.input_type!r}",
+            expected="none: this model cannot be told what an image is",
+            next_step="take it out",
+        )
