@@ -39,13 +39,13 @@ def show(given: argparse.Namespace) -> int:
         ("source", spec.source),
         ("family", spec.family),
         ("defined in", spec.where),
-        ("weights", f"sha256 {identity.weights_digest}"),
+        ("weights", _weights(handle)),
         *(("", shown_path(path, opened.project)) for path in files or ()),
         ("input", _input(handle)),
         ("preprocessing", identity.preprocessing),
         ("pooling", identity.pooling),
         ("dimension", f"{identity.dimension} ({4 * identity.dimension} bytes in float32)"),
-        ("device", handle.device),
+        ("device", handle.device if handle.remote is None else "the provider's"),
         ("engine", _engine(handle)),
         ("overridden", "nothing"),
         ("libraries", ", ".join(f"{name} {text}" for name, text in identity.versions.items())),
@@ -91,6 +91,13 @@ def _handle(given: argparse.Namespace, where: str) -> tuple[ModelHandle, Opened]
     if name not in opened.suite.models:
         raise unknown_name("model", name, list(opened.suite.models), where)
     return ModelHandle(opened.suite.models[name], opened.settings), opened
+
+
+def _weights(handle: ModelHandle) -> str:
+    digest = handle.identity.weights_digest
+    if handle.remote is None:
+        return f"sha256 {digest}"
+    return f"{handle.remote.provider}'s, known by name and parameters only: {digest}"
 
 
 def _engine(handle: ModelHandle) -> str:

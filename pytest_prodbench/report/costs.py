@@ -17,6 +17,12 @@ MEASURED = {
 }
 """Costs that are measured where a rule asks for them: name → what it is, and its unit."""
 
+REMOTE = {
+    "latency_p95_ms": "latency of a request, 95th percentile",
+    "images_per_s": "throughput of requests",
+}
+"""What two of them are of a model that a provider runs: recorded, of all its requests so far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -49,7 +55,8 @@ def costs(pair: PairRecord, model: ModelRecord | None) -> tuple[Fact, ...]:
         facts.append(Fact("bytes a vector, float32", count(vectors.bytes_per_vector)))
     for name, (label, unit) in MEASURED.items():
         if name in timing.costs:
-            facts.append(Fact(label, f"{timing.costs[name]:,.1f} {unit}"))
+            said = REMOTE.get(name, label) if timing.paid is not None else label
+            facts.append(Fact(said, f"{timing.costs[name]:,.1f} {unit}"))
     if model is not None and model.price_per_1000 is not None:
         since = f", looked up on {model.price_date}" if model.price_date else ""
         facts.append(
@@ -66,7 +73,7 @@ def embedding_ms(timing: Timing) -> float | None:
 
 
 def _paid(paid: Paid) -> list[Fact]:
-    asked = f"{count(paid.images)} images in {count(paid.requests)} requests"
+    asked = f"{count(paid.images, 'image')} in {count(paid.requests, 'request')}"
     facts = [
         Fact("paid in this run", NOTHING if paid.usd is None else f"US$ {paid.usd:,.4f}", asked)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_prodbench.evidence.types import Timing
+from pytest_prodbench.evidence.types import Paid, Timing
 from pytest_prodbench.report.costs import costs
 
 from . import builders as b
@@ -47,6 +47,22 @@ def test_costs_are_there_where_they_were_measured():
     assert found["throughput in batches"] == "1,234.5 images/s"
     assert found["memory at its peak"] == "512.0 MiB"
     assert found["price of 1,000 images"] == "0.25 as configured"
+
+
+def test_what_a_provider_was_paid():
+    paid = Paid(
+        requests=3, images=12, usd=0.006, unanswered_usd=0.002, usage={"image_tokens": 9600}
+    )
+    timing = Timing(costs={"latency_p95_ms": 250.0, "images_per_s": 9.0}, paid=paid)
+    found = facts(timing, price_per_1000=0.5, price_date="2026-11-01")
+    assert found["latency of a request, 95th percentile"] == "250.0 ms"
+    assert found["throughput of requests"] == "9.0 images/s"
+    assert found["price of 1,000 images"] == "0.5 as configured, looked up on 2026-11-01"
+    assert found["paid in this run"] == "US$ 0.0060 12 images in 3 requests"
+    assert found["of this"] == "US$ 0.0020 requests without an answer, which may have been billed"
+    assert found["image tokens, as the provider counted"] == "9,600"
+    unpriced = Paid(requests=1, images=1, usd=None, unanswered_usd=0.0)
+    assert facts(Timing(paid=unpriced))["paid in this run"] == "– 1 image in 1 request"
 
 
 def test_without_facts_on_the_vectors_the_dimension_is_that_of_the_model():

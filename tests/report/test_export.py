@@ -221,8 +221,12 @@ def test_every_planned_pair_has_a_row_measured_or_not(full):
         (row,) = of(tables["pairs"], pair=pair.name)
         assert (row["verdict"], row["error"]) == (pair.verdict, pair.error)
         assert row["latency_p95_ms"] == pair.timing.costs["latency_p95_ms"]
-        own = {name: getattr(pair.timing, name) for name in Timing.model_fields if name != "costs"}
+        flat = set(Timing.model_fields) - {"costs", "paid"}
+        own = {name: getattr(pair.timing, name) for name in flat}
         assert own.items() <= row.items()
+        paid = pair.timing.paid
+        for name in ("requests", "images", "usd"):
+            assert row[f"paid_{name}"] == (paid and getattr(paid, name))
         if pair.measurement is not None:
             ranks = report.queries[pair.name]["rank"].to_pylist()
             assert row["misses"] == sum(rank > 1 for rank in ranks)
