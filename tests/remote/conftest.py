@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,16 +30,18 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def wire_named(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Wire]:
+def wire_named(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Wire]]:
     """Set the environment that a provider's client reads, and return its wire."""
+    with ExitStack() as stack:
 
-    def named(name: str) -> Wire:
-        found = WIRES[name]
-        for variable, value in found.environment.items():
-            monkeypatch.setenv(variable, value)
-        return found
+        def named(name: str) -> Wire:
+            found = WIRES[name]
+            environment = {**found.environment, **stack.enter_context(found.beside())}
+            for variable, value in environment.items():
+                monkeypatch.setenv(variable, value)
+            return replace(found, environment=environment)
 
-    return named
+        yield named
 
 
 @pytest.fixture(params=sorted(WIRES))

@@ -169,6 +169,7 @@ def test_an_error_carries_no_error_of_the_sdk(
 
 def test_the_service_shows_no_key(wire: Wire, provider: Provider) -> None:
     service = connected(wire, provider)
+    service.embed(payloads(1))  # some get a token only now
     secrets = [secret.get_secret_value() for secret in service.secrets]
     assert PLANTED in secrets
     shown = repr(service) + repr(vars(service)) + str(service.secrets)

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,8 @@ class Wire:
         options: keys of the model, besides the endpoint.
         endpoint: path behind the address of the local server.
         indexed: whether a reply says which image each vector belongs to.
+        beside: what has to be there besides the provider, such as who gives tokens out; yields further
+            variables of the environment.
     """
 
     library: str
@@ -56,6 +58,7 @@ class Wire:
     options: Mapping[str, Any] = field(default_factory=dict)
     endpoint: str = ""
     indexed: bool = False
+    beside: Callable[[], AbstractContextManager[Mapping[str, str]]] = lambda: nullcontext({})
 
     def spec(self, address: str, **options: Any) -> ModelSpec:
         return ModelSpec(
@@ -208,6 +211,8 @@ def payloads(count: int, seed: int = 0, edge: int = 40) -> list[Payload]:
 
 @contextmanager
 def closing(server: HTTPServer) -> Iterator[HTTPServer]:
+    # It looks by itself every half second only whether it is to stop.
+    server.thread_target = lambda: server.server.serve_forever(0.01)  # type: ignore[method-assign, union-attr]
     server.start()  # type: ignore[no-untyped-call]
     try:
         yield server
