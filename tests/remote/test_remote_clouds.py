@@ -1,0 +1,355 @@
+"""Gemini, Vertex AI and Bedrock: their options, whose credentials are used, and what their errors mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
+
+import google_tokens
+import pytest
+from bedrock_wire import ALONE, configuration
+from pydantic import ValidationError
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+from wire import PLANTED, closing, payloads
+
+from pytest_prodbench.errors import ModelError
+from pytest_prodbench.models import library_for
+from pytest_prodbench.models.remote import (
+    DeniedError,
+    Facts,
+    RefusedError,
+    RemoteLibrary,
+    RemoteService,
+    TransientError,
+)
+from pytest_prodbench.settings.types import ModelSpec
+
+TITAN = "bedrock:amazon.titan-embed-image-v1"
+NOVA = "bedrock:amazon.nova-2-multimodal-embeddings-v1:0"
+GEMINI = "gemini:gemini-embedding-2"
+VERTEX = "vertex:multimodalembedding@001"
+
+
+def spec_of(source: str, **options: Any) -> ModelSpec:
+    library, _, identifier = source.partition(":")
+    return ModelSpec(
+        name="remote", library=library, identifier=identifier, family="api", options=options
+    )
+
+
+def library_of(spec: ModelSpec) -> RemoteLibrary[Any]:
+    found: Any = library_for(spec)
+    return found
+
+
+def facts_of(source: str, **options: Any) -> Facts:
+    spec = spec_of(source, **options)
+    return library_of(spec).facts(spec)
+
+
+def connected(source: str, **options: Any) -> RemoteService:
+    spec = spec_of(source, **options)
+    return library_of(spec).connect(spec)
+
+
+@pytest.fixture
+def entered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Set the variables of a context for the time of the test."""
+    with ExitStack() as stack:
+
+        def enter(context: AbstractContextManager[Any], **further: str) -> None:
+            for name, value in {**stack.enter_context(context), **further}.items():
+                monkeypatch.setenv(name, value)
+
+        yield enter
+
+
+@pytest.fixture
+def google(entered: Callable[..., None]) -> None:
+    entered(google_tokens.account(), **google_tokens.ALONE)
+
+
+@pytest.fixture
+def aws(entered: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    entered(configuration(), **ALONE)
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPServer]:
+    with closing(HTTPServer(threaded=True)) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "dimension"),
+    [
+        (GEMINI, {}, 3072),
+        (GEMINI, {"dimension": 128}, 128),
+        ("gemini:gemini-embedding-9", {"dimension": 4096}, 4096),
+        (VERTEX, {}, 1408),
+        (VERTEX, {"dimension": 512}, 512),
+        (TITAN, {}, 1024),
+        (NOVA, {}, 3072),
+        ("bedrock:eu.amazon.nova-2-multimodal-embeddings-v1:0", {"dimension": 384}, 384),
+        ("bedrock:global.cohere.embed-v4:0", {}, 1536),
+        ("bedrock:amazon.nova-3-multimodal-embeddings-v1:0", {"dimension": 2048}, 2048),
+    ],
+)
+def test_the_dimension(source: str, options: dict[str, Any], dimension: int) -> None:
+    assert facts_of(source, **options).dimension == dimension
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        (GEMINI, {"dimension": 127}, "dimension 127; expected 128 to 3072"),
+        (GEMINI, {"dimension": 3073}, "768, 1536 and 3072 are recommended"),
+        (GEMINI, {"input_type": "query"}, "cannot be told"),
+        ("gemini:gemini-embedding-9", {}, "not among the known models of gemini"),
+        ("gemini:multimodalembedding@001", {"project": "p", "dimension": 128}, "library vertex"),
+        (VERTEX, {"dimension": 1024}, "expected one of 1408, 512, 256, 128"),
+        (VERTEX, {"input_type": "document"}, "cannot be told"),
+        ("vertex:multimodalembedding@002", {}, "not among the known models of vertex"),
+        (TITAN, {"dimension": 512}, "expected one of 1024, 384, 256"),
+        (TITAN, {"input_type": "query"}, "cannot be told"),
+        (TITAN, {"detail_level": "DOCUMENT_IMAGE"}, "only Nova has it"),
+        ("bedrock:amazon.titan-embed-image-v9", {}, "not among the known models of bedrock"),
+        ("bedrock:amazon.titan-embed-text-v2:0", {"dimension": 256}, "nobody here knows how"),
+        ("bedrock:arn:aws:bedrock:us-east-1:1:x/y", {"dimension": 256}, "an ARN does not tell"),
+    ],
+)
+def test_what_a_model_does_not_have(source: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        facts_of(source, **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        (GEMINI, {"location": "global"}),
+        (GEMINI, {"project": "p/../q"}),
+        (VERTEX, {"location": "evil.example/"}),
+        (TITAN, {"region": "us-east-1.evil.example"}),
+        (NOVA, {"detail_level": "HIGH"}),
+    ],
+)
+def test_an_option_that_is_refused_when_the_suite_is_read(
+    source: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError):
+        library_of(spec_of(source)).options.model_validate(options)
+
+
+def test_what_images_are_said_to_be() -> None:
+    purposes = [
+        facts_of(NOVA, **said).parameters["embeddingPurpose"]
+        for said in ({}, {"input_type": "document"}, {"input_type": "query"})
+    ]
+    assert purposes == ["GENERIC_INDEX", "GENERIC_INDEX", "IMAGE_RETRIEVAL"]
+    cohere = facts_of("bedrock:cohere.embed-v4:0", input_type="query").parameters
+    assert cohere["input_type"] == "search_query"
+
+
+def test_a_body_of_bedrock_stays_below_its_limit() -> None:
+    for source in (TITAN, NOVA, "bedrock:cohere.embed-v4:0"):
+        limits = facts_of(source).limits
+        assert limits.image_bytes is not None
+        assert -(-limits.image_bytes // 3) * 4 + 1000 < 25_000_000
+
+
+def test_one_image_a_request_on_vertex() -> None:
+    assert facts_of(GEMINI).limits.images_per_request == 6
+    assert facts_of(GEMINI, project="p").limits.images_per_request == 1
+
+
+def test_place_and_payer_make_no_other_model() -> None:
+    for source, one, two in (
+        (GEMINI, {"project": "a"}, {"project": "b", "location": "us-central1"}),
+        (VERTEX, {}, {"project": "b", "location": "europe-west4"}),
+        (NOVA, {"region": "us-east-1"}, {"region": "us-west-2"}),
+    ):
+        first, second = spec_of(source, **one), spec_of(source, **two)
+        assert library_of(first).identity(first) == library_of(second).identity(second)
+    api, vertex = spec_of(GEMINI), spec_of(GEMINI, project="a")
+    assert library_of(api).identity(api) != library_of(vertex).identity(vertex)
+
+
+def test_the_environment_does_not_say_where_a_key_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def nowhere(host: Any, *_: Any, **__: Any) -> Any:
+        asked.append(host if isinstance(host, str) else host.decode())
+        raise socket.gaierror(socket.EAI_NONAME, "no names are looked up here")
+
+    for name, value in google_tokens.ALONE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GEMINI_API_KEY", PLANTED)
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://elsewhere.example")
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    with pytest.raises(TransientError, match="no answer"):
+        connected(GEMINI).embed(payloads(1))
+    assert asked == ["generativelanguage.googleapis.com"]
+
+
+@pytest.mark.parametrize("source", [GEMINI, VERTEX])
+@pytest.mark.usefixtures("google")
+def test_a_redirect_does_not_take_the_key_along(
+    server: HTTPServer, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", PLANTED)
+    seen: list[str] = []
+
+    def answer(request: Request) -> Response:
+        seen.append(request.path)
+        return Response("", 307, {"Location": server.url_for("/elsewhere")})
+
+    server.expect_request("/elsewhere").respond_with_json({})
+    for path in (
+        "/v1beta/models/gemini-embedding-2:batchEmbedContents",
+        "/v1/projects/project-of-the-account/locations/us-central1/publishers/google/models"
+        "/multimodalembedding@001:predict",
+    ):
+        server.expect_request(path).respond_with_handler(answer)
+    with pytest.raises(DeniedError, match="307"):
+        connected(source, endpoint=server.url_for("").rstrip("/")).embed(payloads(1))
+    assert len(seen) == 1
+    assert "/elsewhere" not in seen
+
+
+@pytest.mark.usefixtures("google")
+def test_threads_share_a_token(server: HTTPServer) -> None:
+    def answer(request: Request) -> Response:
+        body = {"predictions": [{"imageEmbedding": [1.0] * 1408}]}
+        return Response(json.dumps(body), content_type="application/json")
+
+    path = "/v1/projects/p/locations/us-central1/publishers/google/models/multimodalembedding@001:predict"
+    server.expect_request(path).respond_with_handler(answer)
+    service = connected(VERTEX, project="p", endpoint=server.url_for("").rstrip("/"))
+    account: Any = vars(service)["_account"]
+    fetched: list[None] = []
+    refresh = account.credentials.refresh
+    account.credentials.refresh = lambda request: (fetched.append(None), refresh(request))
+    with ThreadPoolExecutor(4) as pool:
+        shapes = [reply.vectors.shape for reply in pool.map(service.embed, [payloads(1)] * 8)]
+    assert shapes == [(1, 1408)] * 8
+    assert len(fetched) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "body", "error"),
+    [
+        (VERTEX, 400, {"error": "invalid_grant", "error_description": "no account"}, DeniedError),
+        (GEMINI, 400, {"error": "invalid_grant", "error_description": "no account"}, DeniedError),
+        (VERTEX, 503, {"error": "temporarily_unavailable"}, TransientError),
+    ],
+)
+def test_no_token(
+    server: HTTPServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    google: None,
+    source: str,
+    code: int,
+    body: dict[str, str],
+    error: type[Exception],
+) -> None:
+    account = json.loads(Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]).read_text("utf-8"))
+    account["token_uri"] = server.url_for("/token")
+    file = tmp_path / "account.json"
+    file.write_text(json.dumps(account), encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    server.expect_request("/token").respond_with_json(body, status=code)
+    service = connected(source, project="p", endpoint=server.url_for("").rstrip("/"))
+    with pytest.raises(error, match="no token of Google Cloud") as raised:
+        service.embed(payloads(1))
+    assert raised.value.__suppress_context__
+    assert {request.path for request, _ in server.log} == {"/token"}  # the model was not asked
+
+
+def test_an_account_without_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, google: None
+) -> None:
+    file = tmp_path / "user.json"
+    user = {
+        "type": "authorized_user",
+        "client_id": "1",
+        "client_secret": f"secret-{PLANTED}",
+        "refresh_token": PLANTED,
+        "quota_project_id": "q",
+    }
+    file.write_text(json.dumps(user), encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    with pytest.raises(ModelError, match=r"no project of Google Cloud.*set the key project"):
+        connected(VERTEX)
+    secrets = {one.get_secret_value() for one in connected(VERTEX, project="p").secrets}
+    assert secrets == {PLANTED, f"secret-{PLANTED}"}
+
+
+@pytest.mark.usefixtures("aws")
+def test_credentials_of_amazon(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ModelError, match=r"no credentials for Amazon Bedrock.*set AWS_ACCESS_KEY_ID"
+    ):
+        connected(TITAN)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    with pytest.raises(ModelError, match=r"no credentials that can be used \(PartialCred"):
+        connected(TITAN)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PLANTED)
+    with pytest.raises(ModelError, match=r"no region.*set the key region"):
+        connected(TITAN)
+    assert connected(TITAN, region="us-east-1").secrets
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ModelError, match="ProfileNotFound"):
+        connected(TITAN, region="us-east-1")
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_key_of_bedrock_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", PLANTED)
+    service = connected(TITAN, region="us-east-1", endpoint="https://127.0.0.1:9")
+    assert [one.get_secret_value() for one in service.secrets] == [PLANTED]
+    with pytest.raises(TransientError, match="no answer"):
+        service.embed(payloads(1))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message", "error"),
+    [
+        (400, "ValidationException", "the image is not an image", RefusedError),
+        (400, "ValidationException", "The provided model identifier is invalid.", DeniedError),
+        (400, "ServiceQuotaExceededException", "your quota is used up", DeniedError),
+        (403, "UnrecognizedClientException", "the security token is invalid", DeniedError),
+        (408, "ModelTimeoutException", "it took too long", TransientError),
+        (424, "ModelErrorException", "the model failed", TransientError),
+        (429, "ModelNotReadyException", "not yet", TransientError),
+    ],
+)
+@pytest.mark.usefixtures("aws")
+def test_errors_of_bedrock(
+    server: HTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    kind: str,
+    message: str,
+    error: type[Exception],
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PLANTED)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "4")  # of the environment, which decides nothing
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    answer = Response(json.dumps({"message": message}), code, {"x-amzn-ErrorType": kind})
+    server.expect_request("/model/amazon.titan-embed-image-v1/invoke").respond_with_response(answer)
+    service = connected(TITAN, region="us-east-1", endpoint=server.url_for("").rstrip("/"))
+    with pytest.raises(error, match=f"{code}: {kind}: {message}"):
+        service.embed(payloads(1))
+    assert len(server.log) == 1
