@@ -19,6 +19,7 @@ from pytest_prodbench.models.remote import (
     Facts,
     RemoteLibrary,
     RemoteService,
+    TransientError,
 )
 from pytest_prodbench.models.remote.vectors import by_index
 from pytest_prodbench.settings.types import ModelSpec
@@ -117,6 +118,16 @@ def test_what_images_are_said_to_be() -> None:
     assert "input_type" not in facts_of("azure:embed-v-4-0", endpoint=FOUNDRY).parameters
 
 
+def test_queries_and_gallery_are_told_apart_where_the_model_can_be_told() -> None:
+    spec = spec_of("jina:jina-embeddings-v4", input_type="by_role")
+    both = library_of(spec).identity(spec).preprocessing
+    assert both.index("retrieval.query") < both.index("retrieval.passage")
+    for source, endpoint in (("azure:vision", VISION), ("http:x", "http://127.0.0.1:9")):
+        spec = spec_of(source, endpoint=endpoint, input_type="by_role")
+        with pytest.raises(ModelError, match="cannot be told what an image is"):
+            library_of(spec).identity(spec)
+
+
 def test_a_dimension_is_sent_only_to_models_that_have_a_choice() -> None:
     one = facts_of("azure:Cohere-embed-v3-english", endpoint=FOUNDRY)
     assert "dimensions" not in one.parameters  # it answers 422 to the key
@@ -150,6 +161,16 @@ def test_a_redirect_does_not_take_the_key_along() -> None:
         with pytest.raises(DeniedError, match="307"):
             service.embed(payloads(1))
         assert there.log == []
+
+
+def test_no_frame_of_an_error_holds_the_key() -> None:
+    """A report of pytest with ``--showlocals`` would print it."""
+    service = connected("jina:jina-clip-v2", endpoint="http://127.0.0.1:9")
+    with pytest.raises(TransientError) as raised:
+        service.embed(payloads(1))
+    frames = [entry.frame for entry in raised.traceback]
+    assert [frame.code.name for frame in frames][-2:] == ["post", "post"]
+    assert PLANTED not in repr([frame.f_locals for frame in frames])
 
 
 def test_a_server_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Jina AI: embeddings v5 omni, v4 and CLIP, over HTTP; there is no SDK.
+"""Jina AI: embeddings v5 omni, v4 and CLIP, over HTTP; we know of no SDK.
 
 Wire format, from "Jina Search Foundation API" (api.jina.ai/openapi.json, api.jina.ai/docs): ``POST
 /v1/embeddings`` with ``model``, ``input`` (each ``{"image": base64}``), ``task`` (``retrieval.query`` or

@@ -28,20 +28,25 @@ class Rest:
         key: SecretStr | None,
         headers: Mapping[str, str],
     ) -> None:
-        """``headers``: name → what stands before the key, such as ``{"Authorization": "Bearer "}``."""
+        """``headers``: name → what stands before the key there, such as ``{"Authorization": "Bearer "}``."""
         import httpx2
 
-        self.address, self._key, self._headers = address, key, dict(headers)
+        def signed(request: httpx2.Request) -> httpx2.Request:
+            # Only now, so that the key is no local variable of a frame that a traceback may show.
+            if key is not None:
+                for name, prefix in headers.items():
+                    request.headers[name] = f"{prefix}{key.get_secret_value()}"
+            return request
+
+        self.secrets: tuple[SecretStr, ...] = () if key is None else (key,)
+        self._address = address
         # It follows no redirect, which would take the key elsewhere, and tries nothing twice. A proxy of the
         # environment is for addresses beyond this machine.
         self._client = httpx2.Client(
-            timeout=options.timeout_s, mounts={f"all://{host}": None for host in LOOPBACK}
+            auth=signed,
+            timeout=options.timeout_s,
+            mounts={f"all://{host}": None for host in LOOPBACK},
         )
-
-    @property
-    def secrets(self) -> tuple[SecretStr, ...]:
-        """What must stand in no message."""
-        return () if self._key is None else (self._key,)
 
     def post(self, body: Any, media_type: str = "application/json") -> Mapping[str, Any]:
         """Send JSON, or bytes as they are, once, and return the JSON object that came back.
@@ -50,10 +55,7 @@ class Rest:
             ServiceError: as ``http.post``.
         """
         headers = {"Content-Type": media_type, "Accept": "application/json"}
-        if self._key is not None:
-            for name, prefix in self._headers.items():
-                headers[name] = f"{prefix}{self._key.get_secret_value()}"
-        return post(self._client, self.address, headers=headers, body=body)
+        return post(self._client, self._address, headers=headers, body=body)
 
 
 def listed(reply: Mapping[str, Any], name: str) -> Sequence[Any]:
