@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pytest_prodbench.embedding.device import choose_batch_size
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
 from pytest_prodbench.embedding.remote.job import LOCK, RemoteJob
 from pytest_prodbench.embedding.remote.ledger import Account
+from pytest_prodbench.embedding.remote.silence import silenced
 from pytest_prodbench.errors import EmbeddingError, ImageError, ProblemList
 from pytest_prodbench.protocol.vectors import refuse_unusable
 
@@ -102,7 +104,8 @@ def embed_images(
                     )
                     paid = job.ledger.here
                 job.known = {(pixels, distinct[k].box): v for k, (pixels, v) in found.items()}
-                found |= job.run()
+                with silenced() if model.remote is not None else nullcontext():
+                    found |= job.run()
     cached = len(distinct) - embedded
     # Blocks of different runs may hold the same pixels under two files, embedded in different company.
     first: dict[tuple[bytes, Box | None], NDArray[np.float32]] = {}

@@ -30,9 +30,9 @@ def serve(wire_named: Callable[[str], Wire]) -> Iterator[Serve]:
     """Start one server a provider."""
     with ExitStack() as stack:
 
-        def started(name: str) -> Provider:
+        def started(wire: str | Wire) -> Provider:
             server = stack.enter_context(closing(HTTPServer(threaded=True)))
-            return Provider(wire_named(name), server)
+            return Provider(wire_named(wire) if isinstance(wire, str) else wire, server)
 
         yield started
 
@@ -49,10 +49,17 @@ def entry(name: str, provider: Provider, **more: Any) -> str:
         **more,
     }
     lines = [
-        f"{key} = {value if key == 'price_date' else json.dumps(value)}"
-        for key, value in keys.items()
+        f"{key} = {value if key == 'price_date' else toml(value)}" for key, value in keys.items()
     ]
     return "\n".join([f"[models.{name}]", *lines, ""])
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    return json.dumps(value)
 
 
 PIXELS = '[models.pixels]\nsource = "baseline:pixels"\n'
@@ -114,7 +121,7 @@ def test_a_key_is_found_in_nothing_that_a_run_leaves(
     cold_repository: Any, wire: Wire, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Good answers, answers that repeat the key, and silence; with every log, and locals in tracebacks."""
-    repository, works, denies, breaks = cold_repository, *(serve(wire.library) for _ in range(3))
+    repository, works, denies, breaks = cold_repository, *(serve(wire) for _ in range(3))
     denies.behaviours = [status(401, f"the key {PLANTED} is not known")] * 100
     breaks.behaviours = [status(200, f"no vectors for {PLANTED}")] * 100
     repository.write(

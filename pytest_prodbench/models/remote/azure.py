@@ -13,7 +13,7 @@ https://RESOURCE.services.ai.azure.com/models/images/embeddings?api-version=2024
 ``input_type``; the reply has ``data``, each with ``index`` and ``embedding``, and ``usage``. The key goes in
 ``api-key`` or, for an endpoint of one deployment, in ``Authorization``; both are sent, as Microsoft's own
 client does. Not through that client: azure-ai-inference never left beta and "will be retired on August 26,
-2026" (learn.microsoft.com, foundry-models/concepts/endpoints); the OpenAI client, which is to be used instead,
+2026" (learn.microsoft.com, foundry-models/concepts/endpoints); the OpenAI client, to be used instead,
 embeds no images. Limits are those of the model's vendor (see ``cohere``); of a deployment that is not known:
 one image a request.
 """
