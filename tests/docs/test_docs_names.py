@@ -21,6 +21,11 @@ from pytest_prodbench.evidence import judgement
 from pytest_prodbench.evidence import types as evidence
 from pytest_prodbench.metrics import default_metrics
 from pytest_prodbench.models.remote import RemoteOptions
+from pytest_prodbench.models.remote.azure import AzureOptions
+from pytest_prodbench.models.remote.bedrock import BedrockOptions
+from pytest_prodbench.models.remote.described import DescribedOptions
+from pytest_prodbench.models.remote.gemini import GeminiOptions
+from pytest_prodbench.models.remote.vertex import VertexOptions
 from pytest_prodbench.protocol import DEFINITIONS
 from pytest_prodbench.report.export.writing import export_tables
 from pytest_prodbench.report.reporter import ReportInput
@@ -29,6 +34,8 @@ from pytest_prodbench.settings.options import OPTIONS
 from pytest_prodbench.settings.types import RunSettings
 
 DOCS = ROOT / "docs"
+
+OF_PROVIDERS = (AzureOptions, BedrockOptions, DescribedOptions, GeminiOptions, VertexOptions)
 
 
 def named(text: str) -> set[str]:
@@ -108,6 +115,7 @@ def test_every_choice_and_command_is_documented() -> None:
         ("options.md", tables.RunTable),
         ("options.md", tables.ProjectTable),
         ("apis.md", RemoteOptions),
+        *(("apis.md", options) for options in OF_PROVIDERS),
         ("evidence.md", evidence.RunRecord),
         ("evidence.md", evidence.PairRecord),
         ("evidence.md", evidence.Measurement),
