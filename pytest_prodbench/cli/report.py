@@ -8,7 +8,6 @@ from pathlib import Path
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.cli.runs import pictures_cache
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.evaluation.run import recover
 from pytest_prodbench.evidence.store import EVIDENCE, evidence_json, read_evidence, read_queries
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
@@ -25,6 +24,9 @@ def remake(run: str, wanted: list[str]) -> int:
         record = read_evidence(folder)
         files = []
     else:
+        # All that measures is imported for it.
+        from pytest_prodbench.evaluation.run import recover
+
         record = recover(folder)
         atomic_write_text(folder / EVIDENCE, evidence_json(record))
         files = [folder / EVIDENCE]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.evaluation.run import recover
 from pytest_prodbench.evidence.store import (
     EVIDENCE,
     JOURNAL,
@@ -71,8 +70,12 @@ def open_record(folder: Path) -> RunRecord:
     Raises:
         EvidenceError: it cannot be trusted.
     """
-    killed = not (folder / EVIDENCE).exists() and (folder / JOURNAL).exists()
-    return recover(folder) if killed else read_evidence(folder)
+    if (folder / EVIDENCE).exists() or not (folder / JOURNAL).exists():
+        return read_evidence(folder)
+    # All that measures is imported for it.
+    from pytest_prodbench.evaluation.run import recover
+
+    return recover(folder)
 
 
 def pictures_cache(project: Path) -> Path | None:

@@ -193,7 +193,9 @@ def read_parquet(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path)
+        # Not read_table: it imports pandas where that is installed, which takes longer than the files.
+        with pq.ParquetFile(path) as file:
+            return file.read()
     except (OSError, pa.ArrowException) as error:
         raise EvidenceError(
             str(path),
