@@ -193,9 +193,7 @@ def read_parquet(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        # Not read_table: it imports pandas where that is installed, which takes longer than the files.
-        with pq.ParquetFile(path) as file:
-            return file.read()
+        return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise EvidenceError(
             str(path),

@@ -29,9 +29,6 @@ AT_ONCE = 4
 SCRIPT = "window.vegaEmbed = vegaEmbed;"
 """What the script of the charts does once it is loaded."""
 
-NOTHING = json.dumps({"mark": "point", "data": {"values": []}})
-"""Drawing it, a process loads Vega."""
-
 _Job = tuple[dict[str, object], list[Future[str | None]]]
 """A request, and who waits for the parts of its answer."""
 
@@ -44,19 +41,16 @@ class DrawnApart:
     """
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self.begun = False
         self._script: Future[str | None] | None = None
         self._drawings: dict[str, Future[str | None]] = {}
         self._processes: list[subprocess.Popen[str]] = []
-        self._started = 0
-        self.begun = False
 
     def ahead(self) -> None:
-        """Begin with the script and with loading Vega, before any drawing is known; returns at once."""
-        if _cores() > 1:
-            self._ask_script()
-            self._jobs.put(({"texts": [NOTHING]}, [Future()]))
-            self._start(1)
+        """Begin with the script, before any drawing is known; returns at once."""
+        if _cores() > 1 and self._script is None:
+            self._script = Future()
+            self._start([({"script": SCRIPT}, [self._script])], 1)
 
     def begin(self, texts: Sequence[str], *, script: bool) -> None:
         """Begin to draw; returns at once.
@@ -65,16 +59,19 @@ class DrawnApart:
             texts: specifications as JSON; nothing is begun for a few.
             script: whether the script of the charts is to be made, too.
         """
-        if not self.begun and (self._started or (len(texts) >= FEWEST and _cores() > 1)):
-            if script:
-                self._ask_script()
-            for place in range(0, len(texts), AT_ONCE):
-                part = list(texts[place : place + AT_ONCE])
-                waiting: list[Future[str | None]] = [Future() for _ in part]
-                self._drawings |= zip(part, waiting, strict=True)
-                self._jobs.put(({"texts": part}, waiting))
-            self._start(min(_cores(), MOST_PROCESSES, len(texts) // (FEWEST // 2)))
-        self._no_more()
+        self.begun = True
+        if len(texts) < FEWEST or _cores() < 2:
+            return
+        if script:
+            self.ahead()
+        jobs: list[_Job] = []
+        for place in range(0, len(texts), AT_ONCE):
+            part = texts[place : place + AT_ONCE]
+            waiting: list[Future[str | None]] = [Future() for _ in part]
+            self._drawings |= zip(part, waiting, strict=True)
+            jobs.append(({"texts": list(part)}, waiting))
+        # One core has the photos to do; and Vega is slow at first, so that two for a few gain nothing.
+        self._start(jobs, max(1, min(_cores() - 1, MOST_PROCESSES, len(texts) // FEWEST)))
 
     def drawing(self, text: str) -> str | None:
         """Return the SVG of a specification, once it is drawn; None if it is not made here."""
@@ -87,33 +84,23 @@ class DrawnApart:
 
     def stop(self) -> None:
         """End the processes, whatever they are at; what they have not made is not made here."""
-        self._no_more()
         for process in self._processes:
             process.kill()
 
-    def _ask_script(self) -> None:
-        if self._script is None:
-            self._script = Future()
-            self._jobs.put(({"script": SCRIPT}, [self._script]))
-
-    def _start(self, processes: int) -> None:
-        while self._started < processes:
-            self._started += 1
+    def _start(self, jobs: Sequence[_Job], processes: int) -> None:
+        queue: SimpleQueue[_Job | None] = SimpleQueue()
+        for job in (*jobs, *[None] * processes):
+            queue.put(job)
+        for _ in range(processes):
             # Of the daemon kind: a command that was interrupted does not wait for its pictures.
-            Thread(target=self._serve, daemon=True).start()
+            Thread(target=self._serve, args=[queue], daemon=True).start()
 
-    def _no_more(self) -> None:
-        if not self.begun:
-            self.begun = True
-            for _ in range(self._started):
-                self._jobs.put(None)
-
-    def _serve(self) -> None:
+    def _serve(self, queue: SimpleQueue[_Job | None]) -> None:
         """Have one process do what there is to do; what it cannot do is not made here."""
         process = _process()
         if process is not None:
             self._processes.append(process)
-        while (job := self._jobs.get()) is not None:
+        while (job := queue.get()) is not None:
             asked, waiting = job
             made = None if process is None else _answer(process, asked)
             for place, future in enumerate(waiting):
@@ -126,7 +113,7 @@ class DrawnApart:
 def _process() -> subprocess.Popen[str] | None:
     try:
         # -P: no file of the folder that it runs in is taken for a module.
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "pytest_prodbench.report.vega"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

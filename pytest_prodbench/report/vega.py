@@ -7,11 +7,15 @@ each with one line, a list of what it made. It ends with its input.
 from __future__ import annotations
 
 import json
+import os
 import sys
-from functools import lru_cache
+import tempfile
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import TextIO
 
 MOST_COMPILED = 64
@@ -20,6 +24,16 @@ MOST_COMPILED = 64
 ROWS = "rows"
 """Name of a specification's data while it is compiled without them."""
 
+FONTS = "FONTCONFIG_FILE"
+"""Variable that says which fonts there are, where it is known (Linux)."""
+
+NO_FONTS = "<fontconfig><dir>{}</dir></fontconfig>"
+
+SOME_TEXT = json.dumps(
+    {"data": {"values": [{}]}, "mark": {"type": "text", "text": "a"}, "width": 9, "height": 9}
+)
+"""Drawing it, Vega loads its fonts."""
+
 
 def drawn(text: str) -> str:
     """Return a Vega-Lite specification, JSON, as SVG.
@@ -27,8 +41,7 @@ def drawn(text: str) -> str:
     Charts of one kind differ in their rows alone, and compiling takes longer than half of the drawing: each
     kind is compiled once.
     """
-    import vl_convert
-
+    vega = _vega()
     spec = json.loads(text)
     data = spec.get("data")
     if isinstance(data, dict) and set(data) == {"values"}:
@@ -38,8 +51,8 @@ def drawn(text: str) -> str:
                 one | {"values": data["values"]} if one["name"] == ROWS else one
                 for one in compiled["data"]
             ]
-            return str(vl_convert.vega_to_svg(compiled | {"data": sources}, allowed_base_urls=[]))
-    return str(vl_convert.vegalite_to_svg(text, allowed_base_urls=[]))
+            return str(vega.vega_to_svg(compiled | {"data": sources}, allowed_base_urls=[]))
+    return str(vega.vegalite_to_svg(text, allowed_base_urls=[]))
 
 
 def bundle(snippet: str) -> str:
@@ -49,12 +62,34 @@ def bundle(snippet: str) -> str:
     return str(vl_convert.javascript_bundle(snippet))
 
 
+@cache
+def _vega() -> ModuleType:
+    """Load Vega with the one font that it brings.
+
+    The machine's fonts are read from their files again for each text that is measured, which takes a third
+    of the time; and without them a drawing is the same on every machine.
+    """
+    import vl_convert
+
+    before = os.environ.get(FONTS)
+    with tempfile.TemporaryDirectory() as empty:
+        config = Path(empty) / "fonts.conf"
+        config.write_text(NO_FONTS.format(empty), encoding="utf-8")
+        os.environ[FONTS] = str(config)
+        try:
+            vl_convert.vegalite_to_svg(SOME_TEXT, allowed_base_urls=[])
+        finally:
+            del os.environ[FONTS]
+            if before is not None:
+                os.environ[FONTS] = before
+    module: ModuleType = vl_convert
+    return module
+
+
 @lru_cache(MOST_COMPILED)
 def _compiled(text: str) -> dict[str, Any] | None:
     """Compile a specification without rows; None where there is no one place to put them."""
-    import vl_convert
-
-    compiled: dict[str, Any] = vl_convert.vegalite_to_vega(text)
+    compiled: dict[str, Any] = _vega().vegalite_to_vega(text)
     places = [one for one in compiled.get("data", ()) if one["name"] == ROWS]
     return compiled if len(places) == 1 and places[0].get("values") == [] else None
 
