@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pytest_prodbench.cli.pictures import pictures_cache
 from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.evaluation.run import recover
 from pytest_prodbench.evidence.store import (
     EVIDENCE,
     JOURNAL,
@@ -22,8 +22,6 @@ from pytest_prodbench.report.annotations import in_workflow
 from pytest_prodbench.report.reporter import ReportInput
 from pytest_prodbench.report.terminal import sector_tables
 from pytest_prodbench.report.writing import write_reports
-from pytest_prodbench.settings.files import project_table
-from pytest_prodbench.settings.options import resolve
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,20 +69,12 @@ def open_record(folder: Path) -> RunRecord:
     Raises:
         EvidenceError: it cannot be trusted.
     """
-    killed = not (folder / EVIDENCE).exists() and (folder / JOURNAL).exists()
-    return recover(folder) if killed else read_evidence(folder)
+    if (folder / EVIDENCE).exists() or not (folder / JOURNAL).exists():
+        return read_evidence(folder)
+    # All that measures is imported for it.
+    from pytest_prodbench.evaluation.run import recover
 
-
-def pictures_cache(project: Path) -> Path | None:
-    """Return the project's cache, where runs leave thumbnails and charts; None where there is none yet.
-
-    A command that only looks at runs makes no cache.
-    """
-    table = project_table(project)
-    toml: dict[str, Any] = {} if table is None else table.run.model_dump()
-    merged = resolve({}, os.environ, toml, project=project, working_dir=project)
-    found: Path = merged["cache_dir"]
-    return found if found.is_dir() else None
+    return recover(folder)
 
 
 def write_run(

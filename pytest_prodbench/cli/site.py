@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_prodbench.cli.runs import open_record, pictures_cache
+from pytest_prodbench.cli.pictures import pictures_cache
+from pytest_prodbench.cli.runs import open_record
 from pytest_prodbench.errors import EvidenceError, SettingsError
 from pytest_prodbench.evidence.store import EVIDENCE, JOURNAL
 from pytest_prodbench.report.site import COMPARED, SiteRun, write_site

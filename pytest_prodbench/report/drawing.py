@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_bytes
 from pytest_prodbench.report.drawn_apart import SCRIPT, DrawnApart
+from pytest_prodbench.report.vega import bundle, drawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +64,19 @@ class Drawings:
 
     def __init__(self, cache_dir: Path | None = None) -> None:
         self._cache = cache_dir and cache_dir / FOLDER
-        self._apart: DrawnApart | None = None
+        self._apart = DrawnApart()
+
+    def ahead(self) -> None:
+        """Begin with the script, if it is not in the cache, before it is known what there is to draw.
+
+        What was begun ends by itself, or with ``stop``.
+        """
+        if not self._script_known():
+            self._apart.ahead()
+
+    def stop(self) -> None:
+        """End what was begun."""
+        self._apart.stop()
 
     def begin(self, specs: Iterable[Spec], *, script: bool = True) -> None:
         """Begin to draw what will be asked for and is not in the cache, on other cores; returns at once.
@@ -78,30 +91,31 @@ class Drawings:
             for text in texts
             if text not in _remembered and self._in_cache(f"{_digest(text)}.svg") is None
         ]
-        known = LIBRARY in _remembered or self._in_cache(LIBRARY) is not None
-        script = script and bool(missing) and not known
-        self._apart = DrawnApart(missing, script=script)
+        if self._apart.begun:
+            self._apart = DrawnApart()  # another page
+        self._apart.begin(missing, script=script and bool(missing) and not self._script_known())
 
     def svg(self, spec: Spec) -> str:
         """Return the drawing, as an element to stand in a page; colours are the page's variables."""
         text = _text(spec)
-        apart = self._apart
 
         def make() -> str:
-            return _clean(_once(text, lambda: (apart and apart.drawing(text)) or _drawn(text)))
+            return _clean(_once(text, lambda: self._apart.drawing(text) or drawn(text)))
 
         return self._kept(f"{_digest(text)}.svg", make)
 
     def script(self) -> str:
         """Return Vega, Vega-Lite and Vega-Embed in one script that sets ``window.vegaEmbed``."""
-        apart = self._apart
 
         def make() -> str:
             # In a page, what looks like the end of its element would be.
-            script = _once(LIBRARY, lambda: (apart and apart.script()) or _bundle())
+            script = _once(LIBRARY, lambda: self._apart.script() or bundle(SCRIPT))
             return script.replace("</script", "<\\/script")
 
         return self._kept(LIBRARY, make)
+
+    def _script_known(self) -> bool:
+        return LIBRARY in _remembered or self._in_cache(LIBRARY) is not None
 
     def _kept(self, name: str, make: Callable[[], str]) -> str:
         kept = self._in_cache(name)
@@ -158,18 +172,6 @@ def _once(key: str, make: Callable[[], str]) -> str:
             del _remembered[next(iter(_remembered))]  # the oldest
         _remembered[key] = made
     return _remembered[key]
-
-
-def _drawn(text: str) -> str:
-    import vl_convert
-
-    return str(vl_convert.vegalite_to_svg(text, allowed_base_urls=[]))
-
-
-def _bundle() -> str:
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle(SCRIPT))
 
 
 def _clean(svg: str) -> str:

@@ -5,102 +5,139 @@ What a process of its own cannot do is done again in this one, so that nothing h
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FEWEST = 24
-"""Fewer drawings are made where they are asked for: starting a process takes as long as twenty of them."""
+"""Fewer drawings are made where they are asked for: starting a process takes as long as forty of them."""
 
 MOST_PROCESSES = 4
 
-SCRIPT_WEIGHT = 40
-"""Making the script takes as long as so many drawings."""
+AT_ONCE = 4
+"""Drawings that a process is asked for at once: it waits for its next request while Python is busy."""
 
 SCRIPT = "window.vegaEmbed = vegaEmbed;"
 """What the script of the charts does once it is loaded."""
 
-_PROCESS = """
-import json, sys, vl_convert
-asked = json.load(sys.stdin)
-drawn = [vl_convert.vegalite_to_svg(text, allowed_base_urls=[]) for text in asked["texts"]]
-script = vl_convert.javascript_bundle(asked["script"]) if asked["script"] else None
-json.dump({"drawn": drawn, "script": script}, sys.stdout)
-"""
+_Job = tuple[dict[str, object], list[Future[str | None]]]
+"""A request, and who waits for the parts of its answer."""
 
 
 class DrawnApart:
-    """Drawings that other processes are making."""
+    """Drawings of one page, and their script, that other processes make.
 
-    def __init__(self, texts: Sequence[str], *, script: bool) -> None:
+    Attributes:
+        begun: nothing more can be asked for.
+    """
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._script: Future[str | None] | None = None
+        self._drawings: dict[str, Future[str | None]] = {}
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def ahead(self) -> None:
+        """Begin with the script, before any drawing is known; returns at once."""
+        if _cores() > 1 and self._script is None:
+            self._script = Future()
+            self._start([({"script": SCRIPT}, [self._script])], 1)
+
+    def begin(self, texts: Sequence[str], *, script: bool) -> None:
         """Begin to draw; returns at once.
 
         Args:
             texts: specifications as JSON; nothing is begun for a few.
             script: whether the script of the charts is to be made, too.
         """
-        self._place: dict[str, tuple[Future[dict[str, list[str]]], int]] = {}
-        self._script: Future[dict[str, list[str]]] | None = None
-        processes = min(os.cpu_count() or 1, MOST_PROCESSES, len(texts) // (FEWEST // 2))
-        if len(texts) < FEWEST or processes < 2:
+        self.begun = True
+        if len(texts) < FEWEST or _cores() < 2:
             return
-        parts = shares(texts, processes, SCRIPT_WEIGHT if script else 0)
-        pool = ThreadPoolExecutor(processes)  # of threads that wait for the processes
-        for number, part in enumerate(parts):
-            wanted = script and number == 0
-            future = pool.submit(_draw, part, SCRIPT if wanted else "")
-            self._place |= {text: (future, place) for place, text in enumerate(part)}
-            if wanted:
-                self._script = future
-        pool.shutdown(wait=False)
+        if script:
+            self.ahead()
+        jobs: list[_Job] = []
+        for place in range(0, len(texts), AT_ONCE):
+            part = texts[place : place + AT_ONCE]
+            waiting: list[Future[str | None]] = [Future() for _ in part]
+            self._drawings |= zip(part, waiting, strict=True)
+            jobs.append(({"texts": list(part)}, waiting))
+        # One core has the photos to do; and Vega is slow at first, so that two for a few gain nothing.
+        self._start(jobs, max(1, min(_cores() - 1, MOST_PROCESSES, len(texts) // FEWEST)))
 
     def drawing(self, text: str) -> str | None:
         """Return the SVG of a specification, once it is drawn; None if it is not made here."""
-        if text not in self._place:
-            return None
-        future, place = self._place[text]
-        drawn = future.result().get("drawn")
-        return drawn[place] if drawn else None
+        waiting = self._drawings.get(text)
+        return None if waiting is None else waiting.result()
 
     def script(self) -> str | None:
         """Return the script of the charts, once it is made; None if it is not made here."""
-        if self._script is None:
-            return None
-        script = self._script.result().get("script")
-        return None if script is None else str(script)
+        return None if self._script is None else self._script.result()
+
+    def stop(self) -> None:
+        """End the processes, whatever they are at; what they have not made is not made here."""
+        for process in self._processes:
+            process.kill()
+
+    def _start(self, jobs: Sequence[_Job], processes: int) -> None:
+        queue: SimpleQueue[_Job | None] = SimpleQueue()
+        for job in (*jobs, *[None] * processes):
+            queue.put(job)
+        for _ in range(processes):
+            # Of the daemon kind: a command that was interrupted does not wait for its pictures.
+            Thread(target=self._serve, args=[queue], daemon=True).start()
+
+    def _serve(self, queue: SimpleQueue[_Job | None]) -> None:
+        """Have one process do what there is to do; what it cannot do is not made here."""
+        process = _process()
+        if process is not None:
+            self._processes.append(process)
+        while (job := queue.get()) is not None:
+            asked, waiting = job
+            made = None if process is None else _answer(process, asked)
+            for place, future in enumerate(waiting):
+                future.set_result(made[place] if made and len(made) == len(waiting) else None)
+        if process is not None:
+            with contextlib.suppress(OSError), process:
+                pass  # its input ends, and it with it
 
 
-def shares(texts: Sequence[str], processes: int, extra: int) -> list[list[str]]:
-    """Deal drawings to processes, of which the first has ``extra`` drawings' work besides."""
-    parts: list[list[str]] = [[] for _ in range(processes)]
-    for text in texts:
-        least = min(
-            range(processes), key=lambda number: len(parts[number]) + (extra if number == 0 else 0)
-        )
-        parts[least].append(text)
-    return parts
-
-
-def _draw(texts: Sequence[str], script: str) -> dict[str, list[str]]:
-    """Return what a process made; empty where it could not."""
+def _process() -> subprocess.Popen[str] | None:
     try:
         # -P: no file of the folder that it runs in is taken for a module.
-        process = subprocess.run(  # noqa: S603
-            [sys.executable, "-P", "-c", _PROCESS],
-            input=json.dumps({"texts": list(texts), "script": script}),
-            capture_output=True,
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "pytest_prodbench.report.vega"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
             env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-            check=True,
         )
-        made = json.loads(process.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return {}
-    return made if isinstance(made, dict) and len(made["drawn"]) == len(texts) else {}
+    except OSError:
+        return None
+
+
+def _answer(process: subprocess.Popen[str], asked: Mapping[str, object]) -> list[str] | None:
+    """Return what a process made; None where it could not, or is no more."""
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+    try:
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        made = json.loads(process.stdout.readline())
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(made, list) and all(isinstance(one, str) for one in made)
+    return made if whole else None
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

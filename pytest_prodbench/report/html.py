@@ -53,7 +53,7 @@ class Surroundings:
 def write_html(report: ReportInput) -> Path:
     """Write ``index.html`` into the run's folder (and thumbnails beside it)."""
     thumbnails = Thumbnails(report.project, report.run_dir, report.cache_dir)
-    around = Surroundings(thumbnails.uri, Drawings(report.cache_dir))
+    around = Surroundings(thumbnails.uri, report.drawings or Drawings(report.cache_dir))
     path = report.run_dir / "index.html"
     atomic_write_text(path, run_page(report.record, report.queries, around))
     return path

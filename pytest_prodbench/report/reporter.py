@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pytest_prodbench.evidence.types import RunRecord
+    from pytest_prodbench.report.drawing import Drawings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class ReportInput:
         run_dir: folder of the run; reporters write into it.
         project: folder that ``DatasetRecord.root`` is relative to; images may be gone.
         cache_dir: where thumbnails are kept from run to run; None: nowhere.
+        drawings: what draws charts, where it has begun already.
     """
 
     record: RunRecord
@@ -31,6 +33,7 @@ class ReportInput:
     run_dir: Path
     project: Path
     cache_dir: Path | None = None
+    drawings: Drawings | None = None
 
 
 class Reporter(Protocol):

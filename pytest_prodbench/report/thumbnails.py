@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE = 128
 QUALITY = 70
+WAY = 2
+"""Of making them; another number for another picture of the same photo."""
+
 FOLDER = "thumbnails"
 
 
@@ -65,7 +68,7 @@ class Thumbnails:
                 return encode(photo)
             with photo.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            cached = self._cache / digest[:2] / f"{digest}-{LONGEST_SIDE}-{QUALITY}.jpg"
+            cached = self._cache / digest[:2] / f"{digest}-{LONGEST_SIDE}-{QUALITY}-{WAY}.jpg"
             data = _whole(cached)
             if data is None:
                 data = encode(photo)
@@ -105,8 +108,10 @@ def encode(path: Path) -> bytes:
         warnings.simplefilter("ignore")  # damaged EXIF and palettes; the report is not the place
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path) as opened:
-            opened.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))  # JPEG: decodes at 1/2 … 1/8
-            small = _rgb(ImageOps.exif_transpose(opened))
+            # A JPEG is decoded at 1/2 … 1/8 of its size, whichever is no smaller than what is shown.
+            opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+            ImageOps.exif_transpose(opened, in_place=True)
+            small = _rgb(opened)
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     small.info.clear()  # no profile, no comment, no place where the photo was taken
     buffer = io.BytesIO()

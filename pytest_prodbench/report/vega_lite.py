@@ -27,6 +27,8 @@ CONFIG: Spec = {
         "gridColor": "var(--rule)",
         "labelColor": "var(--quiet)",
         "labelFontSize": 11,
+        # Nothing is cut: a label with a limit is measured twice as often, and these are numbers.
+        "labelLimit": 0,
         "tickColor": "var(--rule)",
         "titleColor": "var(--quiet)",
         "titleFontSize": 11,
@@ -49,6 +51,7 @@ CONFIG: Spec = {
         "title": None,
         "labelColor": "var(--quiet)",
         "labelFontSize": 11,
+        "labelLimit": 0,
         "symbolType": "square",
     },
     "area": {"color": "var(--link)", "opacity": 0.16},

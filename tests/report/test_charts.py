@@ -262,7 +262,7 @@ def test_the_next_run_draws_nothing_again(tmp_path, monkeypatch):
     first = Drawings(tmp_path).svg(chart.spec)
     with monkeypatch.context() as patch:
         patch.setattr(drawing, "_remembered", {})
-        patch.setattr(drawing, "_drawn", lambda text: pytest.fail("drawn again"))
+        patch.setattr(drawing, "drawn", lambda text: pytest.fail("drawn again"))
         assert Drawings(tmp_path).svg(json.loads(json.dumps(chart.spec))) == first
     for kept in tmp_path.rglob("*.svg"):
         kept.write_text(kept.read_text()[:-20])
@@ -274,7 +274,7 @@ def test_an_element_that_no_drawing_of_ours_has_is_refused(monkeypatch):
     from pytest_prodbench.report import drawing
 
     link = '<svg xmlns="http://www.w3.org/2000/svg"><a href="x"/></svg>'
-    monkeypatch.setattr(drawing, "_drawn", lambda text: link)
+    monkeypatch.setattr(drawing, "drawn", lambda text: link)
     with pytest.raises(ValueError, match="expected lines, areas and text"):
         Drawings().svg({})
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pytest_prodbench.cli import main
-from pytest_prodbench.cli.runs import pictures_cache
+from pytest_prodbench.cli.pictures import pictures_cache
 from pytest_prodbench.evidence.store import RunFolder
 from pytest_prodbench.report.show import show_pair, show_run
 

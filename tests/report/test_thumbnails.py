@@ -4,7 +4,7 @@ import base64
 import io
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from pytest_prodbench.report import thumbnails as thumbnails_module
 from pytest_prodbench.report.thumbnails import Thumbnails, encode
@@ -155,3 +155,15 @@ def test_a_cache_that_cannot_be_written_costs_the_copy_only(tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     made = Thumbnails(tmp_path / "project", tmp_path / "run", tmp_path / "cache")
     assert made.uri("", "a.jpg")
+
+
+@pytest.mark.parametrize("size", [(256, 256), (640, 400), (1000, 300)])
+def test_decoding_a_smaller_picture_shows_the_same(tmp_path, size):
+    b.draw_part(tmp_path / "a.jpg", 3, size)
+    with Image.open(tmp_path / "a.jpg") as photo:
+        whole = photo.convert("RGB")
+        whole.thumbnail((128, 128), reducing_gap=None)
+    with Image.open(io.BytesIO(encode(tmp_path / "a.jpg"))) as small:
+        assert small.size == whole.size
+        apart = ImageStat.Stat(ImageChops.difference(small.convert("RGB"), whole))
+    assert max(apart.mean) < 4  # of 255
