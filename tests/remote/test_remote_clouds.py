@@ -14,6 +14,7 @@ from typing import Any
 import google_tokens
 import pytest
 from bedrock_wire import ALONE, configuration
+from google.oauth2 import service_account
 from pydantic import ValidationError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -227,7 +228,16 @@ def test_a_redirect_does_not_take_the_key_along(
 
 
 @pytest.mark.usefixtures("google")
-def test_threads_share_a_token(server: HTTPServer) -> None:
+def test_threads_share_a_token(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[None] = []
+    refresh = service_account.Credentials.refresh
+
+    def counted(self: Any, request: Any) -> None:
+        fetched.append(None)
+        refresh(self, request)
+
+    monkeypatch.setattr(service_account.Credentials, "refresh", counted)
+
     def answer(request: Request) -> Response:
         body = {"predictions": [{"imageEmbedding": [1.0] * 1408}]}
         return Response(json.dumps(body), content_type="application/json")
@@ -235,14 +245,21 @@ def test_threads_share_a_token(server: HTTPServer) -> None:
     path = "/v1/projects/p/locations/us-central1/publishers/google/models/multimodalembedding@001:predict"
     server.expect_request(path).respond_with_handler(answer)
     service = connected(VERTEX, project="p", endpoint=server.url_for("").rstrip("/"))
-    account: Any = vars(service)["_account"]
-    fetched: list[None] = []
-    refresh = account.credentials.refresh
-    account.credentials.refresh = lambda request: (fetched.append(None), refresh(request))
     with ThreadPoolExecutor(4) as pool:
         shapes = [reply.vectors.shape for reply in pool.map(service.embed, [payloads(1)] * 8)]
     assert shapes == [(1, 1408)] * 8
     assert len(fetched) == 1
+
+
+@pytest.mark.parametrize("source", [VERTEX, GEMINI])
+@pytest.mark.usefixtures("google")
+def test_no_frame_of_an_error_holds_the_token(source: str) -> None:
+    """A report of pytest with ``--showlocals`` would print it."""
+    service = connected(source, project="p", endpoint="http://127.0.0.1:9")
+    with pytest.raises(TransientError, match="no answer") as raised:
+        service.embed(payloads(1))
+    assert PLANTED in [one.get_secret_value() for one in service.secrets]
+    assert PLANTED not in repr([entry.frame.f_locals for entry in raised.traceback])
 
 
 @pytest.mark.parametrize(
