@@ -63,8 +63,7 @@ def account() -> Iterator[Mapping[str, str]]:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        # Its name makes the variable one that a test without a key takes away.
-        file = Path(folder, f"{PLANTED}.json")
+        file = Path(folder, "account.json")
         found = {
             "type": "service_account",
             "project_id": "project-of-the-account",

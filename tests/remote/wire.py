@@ -36,6 +36,7 @@ class Wire:
         identifier: a model of it.
         dimension: of its vectors.
         environment: variables that hold the key, and whatever else the SDK reads.
+        key_files: variables that name a file with a key.
         read: checks address, headers and body of a request against the documentation, and returns the
             files of its images.
         answer: the reply to a request with these vectors, listed in this order of the images (the order is
@@ -58,6 +59,7 @@ class Wire:
     options: Mapping[str, Any] = field(default_factory=dict)
     endpoint: str = ""
     indexed: bool = False
+    key_files: tuple[str, ...] = ()
     beside: Callable[[], AbstractContextManager[Mapping[str, str]]] = lambda: nullcontext({})
 
     def spec(self, address: str, **options: Any) -> ModelSpec:

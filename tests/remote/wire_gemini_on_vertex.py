@@ -45,5 +45,6 @@ WIRE = Wire(
     answer=answer,
     refusal=refusal,
     options={"project": "project-that-pays", "location": "us-central1"},
+    key_files=("GOOGLE_APPLICATION_CREDENTIALS",),
     beside=account,
 )

@@ -52,5 +52,6 @@ WIRE = Wire(
     answer=answer,
     refusal=refusal,
     options={"dimension": 256, "location": "europe-west4"},
+    key_files=("GOOGLE_APPLICATION_CREDENTIALS",),
     beside=account,
 )

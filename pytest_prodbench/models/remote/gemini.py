@@ -44,7 +44,7 @@ from pytest_prodbench.models.remote.protocol import (
     Reply,
     ServiceError,
 )
-from pytest_prodbench.models.remote.rest import refuse_input_type
+from pytest_prodbench.models.remote.rest import LOOPBACK, refuse_input_type
 from pytest_prodbench.models.remote.vectors import stacked, usage_of
 
 if TYPE_CHECKING:
@@ -163,7 +163,9 @@ class GeminiService:
             api_version="v1beta1" if self._account else "v1beta",
             timeout=max(1, round(options.timeout_s * 1000)),
             retry_options=types.HttpRetryOptions(attempts=1),
-            httpx_client=httpx2.Client(follow_redirects=False),
+            httpx_client=httpx2.Client(
+                follow_redirects=False, mounts={f"all://{host}": None for host in LOOPBACK}
+            ),
         )
         if isinstance(who, Account):
             self._client = genai.Client(

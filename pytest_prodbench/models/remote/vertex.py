@@ -24,7 +24,7 @@ from pytest_prodbench.models.remote.http import post
 from pytest_prodbench.models.remote.library import Facts, RemoteLibrary
 from pytest_prodbench.models.remote.options import RemoteOptions
 from pytest_prodbench.models.remote.protocol import BrokenReplyError, Limits, Payload, Reply
-from pytest_prodbench.models.remote.rest import listed, refuse_input_type
+from pytest_prodbench.models.remote.rest import LOOPBACK, listed, refuse_input_type
 from pytest_prodbench.models.remote.vectors import stacked
 
 if TYPE_CHECKING:
@@ -85,13 +85,25 @@ class VertexService:
     def __init__(self, model: str, facts: Facts, options: VertexOptions, account: Account) -> None:
         import httpx2
 
-        self._account, self._parameters = account, dict(facts.parameters)
+        self._parameters = dict(facts.parameters)
         self._address = (
             f"{options.endpoint or address_of(options.location)}/v1/projects/{account.project}"
             f"/locations/{options.location}/publishers/google/models/{quote(model, safe='@')}:predict"
         )
-        self._client = httpx2.Client(timeout=options.timeout_s)
         self.secrets: tuple[SecretStr, ...] = account.secrets
+
+        def signed(request: httpx2.Request) -> httpx2.Request:
+            # Only now, so that the token is no local variable of a frame that a traceback may show.
+            request.headers.update(account.headers())
+            self.secrets = account.secrets
+            return request
+
+        # It follows no redirect. A proxy of the environment is for addresses beyond this machine.
+        self._client = httpx2.Client(
+            auth=signed,
+            timeout=options.timeout_s,
+            mounts={f"all://{host}": None for host in LOOPBACK},
+        )
 
     def embed(self, images: Sequence[Payload]) -> Reply:
         """Send one request.
@@ -103,12 +115,10 @@ class VertexService:
             {"image": {"bytesBase64Encoded": image.base64(), "mimeType": image.media_type}}
             for image in images
         ]
-        headers = self._account.headers()
-        self.secrets = self._account.secrets  # with a token that may be a new one
         found = post(
             self._client,
             self._address,
-            headers={"content-type": "application/json", **headers},
+            headers={"Content-Type": "application/json"},
             body={"instances": instances, "parameters": self._parameters},
         )
         try:
