@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger, read
 
 
+@settings(deadline=None, max_examples=40)  # each step is a file on disk
 @given(
     steps=st.lists(
         st.tuples(st.integers(1, 20), st.sampled_from(["answered", "released", "unanswered"])),

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_prodbench.embedding.remote.pace import FARTHEST, Pace
@@ -24,6 +24,7 @@ class Clock:
         return self.now
 
 
+@settings(deadline=None, max_examples=40)  # each step is a file on disk
 @given(
     gaps=st.lists(st.floats(0, 30), min_size=1, max_size=40),
     per_minute=st.sampled_from([1.0, 7.0, 60.0, 600.0]),
