@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -26,6 +26,7 @@ def opened(data: bytes) -> Image.Image:
         return image
 
 
+@settings(deadline=None)
 @given(width=st.integers(1, 90), height=st.integers(1, 90))
 def test_png_keeps_every_pixel(width: int, height: int) -> None:
     image = noise(width, height)
@@ -35,6 +36,7 @@ def test_png_keeps_every_pixel(width: int, height: int) -> None:
     np.testing.assert_array_equal(np.asarray(opened(sent.data)), np.asarray(image))
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 300),
     height=st.integers(1, 300),
