@@ -17,7 +17,7 @@ from pytest_prodbench.settings.policy import GateMode, Rule, Waiver
 Pooling = Literal["default", "cls", "mean", "gem", "projection"]
 Family = Literal["open", "api", "domain"]
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
-EnginePrecision = Literal["float32", "bfloat16"]
+EnginePrecision = Literal["float32", "bfloat16", "int8"]
 Resize = Literal["shortest", "squash", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Three = tuple[float, float, float]

@@ -264,6 +264,38 @@ def test_a_precision_that_an_engine_has_not(cache):
         assert "does not compute in bfloat16" in refused(cache, source, **wanted).found
 
 
+def test_int8_is_another_model_whose_images_do_not_look_at_each_other(tmp_path):
+    cache = tmp_path
+    source = {"source": "timm:vit_tiny_patch16_224", "checkpoint": "random:1"}
+    whole = made(cache, **source, engine="onnxruntime")
+    small = made(cache, **source, engine="onnxruntime", engine_precision="int8")
+    assert (small.engine.name, small.precision) == ("onnxruntime", "int8")
+    assert 1 - proof.BOUND_REDUCED <= small.engine.worst_cosine < 1
+    assert small.engine.changed_ranks is not None
+    one, other = vectors(whole), vectors(small)
+    assert 0.99 <= (one * other).sum(axis=1).min() < 1 - 1e-7
+    # The scale of an activation would be that of the batch.
+    embedder = small.load()
+    batch = torch.stack([embedder.preprocess(photo(i, 60, 48)) for i in range(4)])
+    together = embedder.embed(batch)
+    alone = torch.cat([embedder.embed(batch[i : i + 1]) for i in range(4)])
+    assert torch.equal(together, alone)
+    # Kept, and smaller than in float32.
+    again = made(cache, **source, engine="onnxruntime", engine_precision="int8")
+    assert np.array_equal(vectors(again), other)
+    small_file, whole_file = sorted(path.stat().st_size for path in cache.rglob("network.onnx"))
+    assert small_file < 0.6 * whole_file
+
+
+def test_int8_that_would_change_nothing_or_runs_elsewhere(cache):
+    source = {"source": "timm:test_efficientnet", "checkpoint": "random:1"}
+    error = refused(cache, **source, engine="onnxruntime", engine_precision="int8")
+    assert "int8 changes nothing" in error.found
+    for engine in ("auto", "torch", "openvino"):
+        error = refused(cache, **source, engine=engine, engine_precision="int8")
+        assert 'engine = "onnxruntime"' in error.expected
+
+
 def test_a_head_is_a_part_of_the_proof_and_stays_in_float32(cache, tmp_path):
     from safetensors.torch import save_file
 

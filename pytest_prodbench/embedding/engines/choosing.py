@@ -19,6 +19,7 @@ from pytest_prodbench.embedding.engines.proof import (
     sample_tensors,
     samples_digest,
 )
+from pytest_prodbench.embedding.engines.quantizing import quantize
 from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
 from pytest_prodbench.embedding.engines.running import EngineEmbedder, engine_version, session
 from pytest_prodbench.models.checkpoints import model_error
@@ -77,6 +78,12 @@ def choose_engine(
         spec.engine_precision if reduced else precision,
     )
     alike = device == "cpu" and torch_itself.precision == "float32"
+    if spec.engine_precision == "int8" and spec.engine != "onnxruntime":
+        raise model_error(
+            spec,
+            found=f"engine_precision 'int8' with engine {spec.engine!r}",
+            expected='engine = "onnxruntime", which is where int8 runs',
+        )
     name = FASTEST if spec.engine == "auto" and alike else spec.engine
     if name in {"auto", "torch"}:
         if not reduced:
@@ -130,6 +137,8 @@ def _other(
         tensors = sample_tensors(embedder)
         try:
             export(network, embedder.embed, tensors[:2], folder / NETWORK)
+            if engine.precision == "int8":
+                quantize(folder / NETWORK)
             tried = whole(running(folder))
         except EngineRefusedError as error:
             if error.next_step:

@@ -61,7 +61,7 @@ def session(name: str, path: Path, precision: str, threads: int) -> Run:
 
 
 def _onnxruntime(module: Any, path: Path, precision: str, threads: int) -> Run:
-    if precision != "float32":
+    if precision not in {"float32", "int8"}:
         raise EngineRefusedError(
             f"onnxruntime has no {precision} here",
             next_step='for bfloat16 write engine = "openvino" or "torch"',
@@ -82,10 +82,22 @@ def _onnxruntime(module: Any, path: Path, precision: str, threads: int) -> Run:
         answer: NDArray[np.float32] = found.run([vectors], {images: batch})[0]
         return answer
 
-    return run
+    return _one_by_one(run) if precision == "int8" else run
+
+
+def _one_by_one(run: Run) -> Run:
+    """Run each image alone: a scale of int8 is that of all that goes through the network at a time."""
+    import numpy as np
+
+    return lambda batch: np.concatenate([run(batch[i : i + 1]) for i in range(len(batch))])
 
 
 def _openvino(module: Any, path: Path, precision: str, threads: int) -> Run:
+    if precision not in OPENVINO_PRECISIONS:
+        raise EngineRefusedError(
+            f"openvino has no {precision} here",
+            next_step='for int8 write engine = "onnxruntime"',
+        )
     core = module.Core()
     wanted = {
         "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[precision],
