@@ -15,6 +15,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.report.vega import SOME_TEXT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -45,12 +47,15 @@ class DrawnApart:
         self._script: Future[str | None] | None = None
         self._drawings: dict[str, Future[str | None]] = {}
         self._processes: list[subprocess.Popen[str]] = []
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._drawing = 0  # processes that take from the queue
 
     def ahead(self) -> None:
-        """Begin with the script, before any drawing is known; returns at once."""
-        if _cores() > 1 and self._script is None:
-            self._script = Future()
-            self._start([({"script": SCRIPT}, [self._script])], 1)
+        """Begin with the script and with loading Vega, before any drawing is known; returns at once."""
+        if _cores() > 1:
+            self._begin_script()
+            self._queue.put(({"texts": [SOME_TEXT]}, [Future()]))
+            self._draw(1)
 
     def begin(self, texts: Sequence[str], *, script: bool) -> None:
         """Begin to draw; returns at once.
@@ -60,18 +65,18 @@ class DrawnApart:
             script: whether the script of the charts is to be made, too.
         """
         self.begun = True
-        if len(texts) < FEWEST or _cores() < 2:
-            return
-        if script:
-            self.ahead()
-        jobs: list[_Job] = []
-        for place in range(0, len(texts), AT_ONCE):
-            part = texts[place : place + AT_ONCE]
-            waiting: list[Future[str | None]] = [Future() for _ in part]
-            self._drawings |= zip(part, waiting, strict=True)
-            jobs.append(({"texts": list(part)}, waiting))
-        # One core has the photos to do; and Vega is slow at first, so that two for a few gain nothing.
-        self._start(jobs, max(1, min(_cores() - 1, MOST_PROCESSES, len(texts) // FEWEST)))
+        if _cores() > 1 and len(texts) >= FEWEST:
+            if script:
+                self._begin_script()
+            for place in range(0, len(texts), AT_ONCE):
+                part = texts[place : place + AT_ONCE]
+                waiting: list[Future[str | None]] = [Future() for _ in part]
+                self._drawings |= zip(part, waiting, strict=True)
+                self._queue.put(({"texts": list(part)}, waiting))
+            # One core has the photos to do; and Vega is slow at first, so that two for a few gain nothing.
+            self._draw(max(1, min(_cores() - 1, MOST_PROCESSES, len(texts) // FEWEST)))
+        for _ in range(self._drawing):
+            self._queue.put(None)
 
     def drawing(self, text: str) -> str | None:
         """Return the SVG of a specification, once it is drawn; None if it is not made here."""
@@ -84,16 +89,27 @@ class DrawnApart:
 
     def stop(self) -> None:
         """End the processes, whatever they are at; what they have not made is not made here."""
+        if not self.begun:
+            self.begin([], script=False)
         for process in self._processes:
             process.kill()
 
-    def _start(self, jobs: Sequence[_Job], processes: int) -> None:
-        queue: SimpleQueue[_Job | None] = SimpleQueue()
-        for job in (*jobs, *[None] * processes):
-            queue.put(job)
-        for _ in range(processes):
-            # Of the daemon kind: a command that was interrupted does not wait for its pictures.
-            Thread(target=self._serve, args=[queue], daemon=True).start()
+    def _begin_script(self) -> None:
+        if self._script is None:
+            self._script = Future()
+            alone: SimpleQueue[_Job | None] = SimpleQueue()
+            alone.put(({"script": SCRIPT}, [self._script]))
+            alone.put(None)
+            self._start(alone)
+
+    def _draw(self, processes: int) -> None:
+        while self._drawing < processes:
+            self._drawing += 1
+            self._start(self._queue)
+
+    def _start(self, queue: SimpleQueue[_Job | None]) -> None:
+        # Of the daemon kind: a command that was interrupted does not wait for its pictures.
+        Thread(target=self._serve, args=[queue], daemon=True).start()
 
     def _serve(self, queue: SimpleQueue[_Job | None]) -> None:
         """Have one process do what there is to do; what it cannot do is not made here."""

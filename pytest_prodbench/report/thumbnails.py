@@ -57,22 +57,23 @@ class Thumbnails:
         kept = self._folder / f"{_key(root, image)}.jpg"
         data = _whole(kept)
         if data is None and _is_relative(image):
-            data = self._from_photo(self._project / Path(root).expanduser() / image)
-            if data is not None:
-                _keep(kept, data)
+            data = self._from_photo(self._project / Path(root).expanduser() / image, kept)
         return data
 
-    def _from_photo(self, photo: Path) -> bytes | None:
+    def _from_photo(self, photo: Path, kept: Path) -> bytes | None:
         try:
             if self._cache is None:
-                return encode(photo)
+                data = encode(photo)
+                _keep(kept, data)
+                return data
             with photo.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             cached = self._cache / digest[:2] / f"{digest}-{LONGEST_SIDE}-{QUALITY}-{WAY}.jpg"
-            data = _whole(cached)
-            if data is None:
-                data = encode(photo)
+            known = _whole(cached)
+            data = encode(photo) if known is None else known
+            if known is None:
                 _keep(cached, data)
+            _keep_as(kept, cached, data)
         except Exception:  # Pillow's decoders raise whatever a damaged file makes them raise
             return None
         return data
@@ -94,6 +95,17 @@ def _whole(path: Path) -> bytes | None:
 def _keep(path: Path, data: bytes) -> None:
     with contextlib.suppress(OSError):  # a read-only folder costs the copy, not the picture
         atomic_write_bytes(path, data, durable=False)
+
+
+def _keep_as(path: Path, cached: Path, data: bytes) -> None:
+    """Keep what is in the cache under another name, too: one file with two names, where that can be.
+
+    Nobody writes into either; both are replaced as a whole.
+    """
+    try:
+        path.hardlink_to(cached)
+    except OSError:  # no folder yet, another disk, something damaged is there
+        _keep(path, data)
 
 
 def encode(path: Path) -> bytes:

@@ -111,12 +111,12 @@ def test_what_was_begun_for_nothing_is_ended(two_cores, started):
     drawings = Drawings()
     drawings.ahead()
     deadline = time.monotonic() + 30
-    while not drawings._apart._processes and time.monotonic() < deadline:
+    while len(drawings._apart._processes) < 2 and time.monotonic() < deadline:
         time.sleep(0.001)
     drawings.stop()
     assert drawings._apart.script() is None
-    (process,) = started
-    assert process.wait(timeout=30) != 0
+    assert len(started) == 2
+    assert all(process.wait(timeout=30) for process in started)
 
 
 def test_one_core_draws_itself(no_process, monkeypatch):
@@ -254,8 +254,11 @@ def test_many_pages_from_one(specs, two_cores, started, forget):
 @pytest.mark.parametrize(("cores", "processes"), [(2, 1), (3, 2), (64, 4)])
 def test_a_core_is_left_for_the_photos(cores, processes, monkeypatch):
     monkeypatch.setattr(drawn_apart.os, "cpu_count", lambda: cores)
-    asked = []
-    monkeypatch.setattr(DrawnApart, "_start", lambda self, jobs, n: asked.append((len(jobs), n)))
+    queues = []
+    monkeypatch.setattr(DrawnApart, "_start", lambda self, queue: queues.append(queue))
     made = DrawnApart()
     made.begin([f"{n}" for n in range(200)], script=True)
-    assert asked == [(1, 1), (50, processes)]
+    script, *drawings = queues
+    assert script.qsize() == 2
+    assert len(drawings) == processes
+    assert all(queue.qsize() == 50 + processes for queue in drawings)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
@@ -167,3 +168,22 @@ def test_decoding_a_smaller_picture_shows_the_same(tmp_path, size):
         assert small.size == whole.size
         apart = ImageStat.Stat(ImageChops.difference(small.convert("RGB"), whole))
     assert max(apart.mean) < 4  # of 255
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_beside_the_report_is_what_is_in_the_cache(tmp_path, monkeypatch, links):
+    def refused(*_):
+        raise OSError("another disk")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refused)
+    b.draw_part(tmp_path / "project/a.jpg", 1)
+    for run in ("one", "two"):
+        Thumbnails(tmp_path / "project", tmp_path / run, tmp_path / "cache").uri("", "a.jpg")
+    kept = [next((tmp_path / run / "thumbnails").iterdir()) for run in ("one", "two")]
+    (cached,) = (tmp_path / "cache").rglob("*.jpg")
+    assert kept[0].read_bytes() == kept[1].read_bytes() == cached.read_bytes()
+    # The first of a run has no folder to be linked into yet.
+    Thumbnails(tmp_path / "project", tmp_path / "two", tmp_path / "cache").uri("", "./a.jpg")
+    (second,) = (one for one in (tmp_path / "two/thumbnails").iterdir() if one != kept[1])
+    assert second.samefile(cached) == links
