@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pytest_prodbench.cli.columns import print_columns
 from pytest_prodbench.cli.suite import open_suite
 from pytest_prodbench.evaluation.planning import selected_pairs
 from pytest_prodbench.evaluation.prices import ModelPrice, prices
@@ -22,14 +23,7 @@ def cost(given: argparse.Namespace) -> int:
     if not found:
         print("no model of these pairs costs money: none is a provider's, and none has a price")
         return 0
-    rows = [COLUMNS, *(_row(one) for one in found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    for row in rows:
-        name, *rest = (
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join((name, *rest)).rstrip())
+    print_columns([COLUMNS, *(_row(one) for one in found)])
     print(f"\nprice of what is to be paid for: {sum(one.price or 0.0 for one in found):,.4f}")
     told = [_told(one) for one in found]
     for text in filter(None, told):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from pytest_prodbench.cli.columns import print_columns
 from pytest_prodbench.cli.suite import open_suite
 from pytest_prodbench.evaluation.estimate import ModelEstimate, estimate
 from pytest_prodbench.evaluation.planning import check_hardware, selected_pairs
@@ -18,14 +19,7 @@ def plan(given: argparse.Namespace) -> int:
     check_hardware(opened.settings)
     _, chosen = selected_pairs(opened.suite, opened.settings, "prodbench plan")
     estimates = list(estimate(chosen, opened.settings, on_model=_looking_at))
-    rows = [COLUMNS, *(_row(one) for one in estimates)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    for row in rows:
-        name, *rest = (
-            text.ljust(width) if i == 0 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join((name, *rest)).rstrip())
+    print_columns([COLUMNS, *(_row(one) for one in estimates)])
     runnable = [one for one in estimates if not one.problem]
     seconds = sum(one.seconds or 0.0 for one in runnable)
     print(

@@ -1,4 +1,4 @@
-"""Models of clouds by their source, as a suite names them."""
+"""Models of providers by their source, as a suite names them."""
 
 from __future__ import annotations
 

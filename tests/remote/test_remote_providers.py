@@ -7,22 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from named import connected, facts_of, library_of, spec_of
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 from wire import PLANTED, closing, payloads
 
 from pytest_prodbench.errors import ModelError
-from pytest_prodbench.models import library_for
 from pytest_prodbench.models.remote import (
     BrokenReplyError,
     DeniedError,
-    Facts,
-    RemoteLibrary,
-    RemoteService,
     TransientError,
 )
 from pytest_prodbench.models.remote.vectors import by_index
-from pytest_prodbench.settings.types import ModelSpec
 
 KEYS = ("VOYAGE_API_KEY", "JINA_API_KEY", "VISION_KEY", "AZURE_INFERENCE_CREDENTIAL")
 VISION = "https://shop.cognitiveservices.azure.com"
@@ -33,28 +29,6 @@ FOUNDRY = "https://shop.services.ai.azure.com/models"
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KEYS:
         monkeypatch.setenv(name, PLANTED)
-
-
-def spec_of(source: str, **options: Any) -> ModelSpec:
-    library, _, identifier = source.partition(":")
-    return ModelSpec(
-        name="remote", library=library, identifier=identifier, family="api", options=options
-    )
-
-
-def library_of(spec: ModelSpec) -> RemoteLibrary[Any]:
-    found: Any = library_for(spec)
-    return found
-
-
-def facts_of(source: str, **options: Any) -> Facts:
-    spec = spec_of(source, **options)
-    return library_of(spec).facts(spec)
-
-
-def connected(source: str, **options: Any) -> RemoteService:
-    spec = spec_of(source, **options)
-    return library_of(spec).connect(spec)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,14 @@ from pytest_prodbench.models.remote import cohere
 from pytest_prodbench.models.remote.library import Facts, RemoteLibrary
 from pytest_prodbench.models.remote.options import RemoteOptions
 from pytest_prodbench.models.remote.protocol import Limits, Payload, Reply
-from pytest_prodbench.models.remote.rest import Rest, address_of, listed, refuse_input_type
-from pytest_prodbench.models.remote.vectors import by_index, stacked, usage_of
+from pytest_prodbench.models.remote.rest import (
+    ListedService,
+    Rest,
+    address_of,
+    listed,
+    refuse_input_type,
+)
+from pytest_prodbench.models.remote.vectors import stacked
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -120,7 +126,7 @@ class AzureLibrary(RemoteLibrary[AzureOptions]):
             parameters["input_type"] = options.input_type
         return Facts(dimension, limits, parameters)
 
-    def connect(self, spec: ModelSpec) -> VisionService | FoundryService:
+    def connect(self, spec: ModelSpec) -> VisionService | ListedService:
         """Make the client; it sends nothing yet.
 
         Raises:
@@ -133,7 +139,15 @@ class AzureLibrary(RemoteLibrary[AzureOptions]):
                 facts, options, self.key(spec, "VISION_KEY", "AZURE_AI_VISION_KEY")
             )
         key = self.key(spec, "AZURE_INFERENCE_CREDENTIAL", "AZURE_AI_API_KEY")
-        return FoundryService(spec.identifier, facts, options, key)
+        asked = dict(facts.parameters)
+        address = f"{options.endpoint}/images/embeddings?api-version={asked.pop('api-version')}"
+        rest = Rest(address, options, key, {"api-key": "", "Authorization": "Bearer "})
+        return ListedService(
+            rest,
+            "input",
+            lambda image: {"image": image.data_uri()},
+            {"model": spec.identifier, **asked},
+        )
 
 
 class VisionService:
@@ -154,26 +168,3 @@ class VisionService:
         (image,) = images
         reply = self._rest.post(image.data, "application/octet-stream")
         return Reply(stacked([listed(reply, "vector")], 1))
-
-
-class FoundryService:
-    """One deployment in Microsoft Foundry."""
-
-    def __init__(self, model: str, facts: Facts, options: AzureOptions, key: SecretStr) -> None:
-        asked = dict(facts.parameters)
-        address = f"{options.endpoint}/images/embeddings?api-version={asked.pop('api-version')}"
-        self._rest = Rest(address, options, key, {"api-key": "", "Authorization": "Bearer "})
-        self._asked = {"model": model, **asked}
-        self.secrets = self._rest.secrets
-
-    def embed(self, images: Sequence[Payload]) -> Reply:
-        """Send one request.
-
-        Raises:
-            ServiceError: nothing usable came back.
-        """
-        reply = self._rest.post(
-            {"input": [{"image": image.data_uri()} for image in images], **self._asked}
-        )
-        vectors = by_index(listed(reply, "data"), len(images))
-        return Reply(vectors, usage_of(reply.get("usage")))

@@ -14,18 +14,14 @@ a minute and 5 requests at once for a free key. Images of a request and their by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.models.remote.library import Facts, RemoteLibrary
 from pytest_prodbench.models.remote.options import RemoteOptions
-from pytest_prodbench.models.remote.protocol import Limits, Payload, Reply
-from pytest_prodbench.models.remote.rest import Rest, listed, refuse_input_type
-from pytest_prodbench.models.remote.vectors import by_index, usage_of
+from pytest_prodbench.models.remote.protocol import Limits
+from pytest_prodbench.models.remote.rest import ListedService, Rest, refuse_input_type
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from pytest_prodbench.settings.types import ModelSpec
 
 ADDRESS = "https://api.jina.ai/v1"
@@ -68,34 +64,15 @@ class JinaLibrary(RemoteLibrary[RemoteOptions]):
             parameters["task"] = TASKS[options.input_type]
         return Facts(parameters["dimensions"], LIMITS, parameters)
 
-    def connect(self, spec: ModelSpec) -> JinaService:
+    def connect(self, spec: ModelSpec) -> ListedService:
         """Make the client; it sends nothing yet.
 
         Raises:
             ModelError: httpx2 or the key is not there.
         """
         self.sdk(spec, "httpx2")
-        key = self.key(spec, "JINA_API_KEY")
-        return JinaService(spec.identifier, self.facts(spec), self.given(spec), key)
-
-
-class JinaService:
-    """One model of Jina AI."""
-
-    def __init__(self, model: str, facts: Facts, options: RemoteOptions, key: SecretStr) -> None:
+        options, key = self.given(spec), self.key(spec, "JINA_API_KEY")
         address = f"{options.endpoint or ADDRESS}/embeddings"
-        self._rest = Rest(address, options, key, {"Authorization": "Bearer "})
-        self._asked = {"model": model, **facts.parameters}
-        self.secrets = self._rest.secrets
-
-    def embed(self, images: Sequence[Payload]) -> Reply:
-        """Send one request.
-
-        Raises:
-            ServiceError: nothing usable came back.
-        """
-        reply = self._rest.post(
-            {"input": [{"image": image.base64()} for image in images], **self._asked}
-        )
-        vectors = by_index(listed(reply, "data"), len(images))
-        return Reply(vectors, usage_of(reply.get("usage")))
+        rest = Rest(address, options, key, {"Authorization": "Bearer "})
+        asked = {"model": spec.identifier, **self.facts(spec).parameters}
+        return ListedService(rest, "input", lambda image: {"image": image.base64()}, asked)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.remote.http import post
-from pytest_prodbench.models.remote.protocol import BrokenReplyError
+from pytest_prodbench.models.remote.protocol import BrokenReplyError, Payload, Reply
+from pytest_prodbench.models.remote.vectors import by_index, usage_of
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -56,6 +57,32 @@ class Rest:
         """
         headers = {"Content-Type": media_type, "Accept": "application/json"}
         return post(self._client, self._address, headers=headers, body=body)
+
+
+class ListedService:
+    """A model that takes a list of images and answers with ``data``, each with ``index`` and ``embedding``.
+
+    OpenAI's form of a reply, which several providers have.
+    """
+
+    def __init__(
+        self, rest: Rest, name: str, wrap: Callable[[Payload], Any], asked: Mapping[str, Any]
+    ) -> None:
+        """``name``: of the list in a request. ``wrap``: an image as an item of it. ``asked``: the rest."""
+        self._rest, self._name, self._wrap, self._asked = rest, name, wrap, dict(asked)
+        self.secrets = rest.secrets
+
+    def embed(self, images: Sequence[Payload]) -> Reply:
+        """Send one request.
+
+        Raises:
+            ServiceError: nothing usable came back.
+        """
+        reply = self._rest.post(
+            {self._name: [self._wrap(image) for image in images], **self._asked}
+        )
+        vectors = by_index(listed(reply, "data"), len(images))
+        return Reply(vectors, usage_of(reply.get("usage")))
 
 
 def listed(reply: Mapping[str, Any], name: str) -> Sequence[Any]:

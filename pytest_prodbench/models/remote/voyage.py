@@ -18,18 +18,14 @@ Then 80 images are at most 285,760 tokens. The bytes of a request have no docume
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.models.remote.library import Facts, RemoteLibrary
 from pytest_prodbench.models.remote.options import RemoteOptions
-from pytest_prodbench.models.remote.protocol import Limits, Payload, Reply
-from pytest_prodbench.models.remote.rest import Rest, listed
-from pytest_prodbench.models.remote.vectors import by_index, usage_of
+from pytest_prodbench.models.remote.protocol import Limits, Payload
+from pytest_prodbench.models.remote.rest import ListedService, Rest
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from pytest_prodbench.settings.types import ModelSpec
 
 ADDRESS = "https://api.voyageai.com/v1"
@@ -60,36 +56,19 @@ class VoyageLibrary(RemoteLibrary[RemoteOptions]):
             parameters["output_dimension"] = dimension
         return Facts(dimension, LIMITS, parameters)
 
-    def connect(self, spec: ModelSpec) -> VoyageService:
+    def connect(self, spec: ModelSpec) -> ListedService:
         """Make the client; it sends nothing yet.
 
         Raises:
             ModelError: httpx2 or the key is not there.
         """
         self.sdk(spec, "httpx2")
-        key = self.key(spec, "VOYAGE_API_KEY")
-        return VoyageService(spec.identifier, self.facts(spec), self.given(spec), key)
-
-
-class VoyageService:
-    """One model of Voyage AI."""
-
-    def __init__(self, model: str, facts: Facts, options: RemoteOptions, key: SecretStr) -> None:
+        options, key = self.given(spec), self.key(spec, "VOYAGE_API_KEY")
         address = f"{options.endpoint or ADDRESS}/multimodalembeddings"
-        self._rest = Rest(address, options, key, {"Authorization": "Bearer "})
-        self._asked = {"model": model, **facts.parameters}
-        self.secrets = self._rest.secrets
+        rest = Rest(address, options, key, {"Authorization": "Bearer "})
+        asked = {"model": spec.identifier, **self.facts(spec).parameters}
+        return ListedService(rest, "inputs", _content, asked)
 
-    def embed(self, images: Sequence[Payload]) -> Reply:
-        """Send one request.
 
-        Raises:
-            ServiceError: nothing usable came back.
-        """
-        inputs = [
-            {"content": [{"type": "image_base64", "image_base64": image.data_uri()}]}
-            for image in images
-        ]
-        reply = self._rest.post({"inputs": inputs, **self._asked})
-        vectors = by_index(listed(reply, "data"), len(images))
-        return Reply(vectors, usage_of(reply.get("usage")))
+def _content(image: Payload) -> dict[str, Any]:
+    return {"content": [{"type": "image_base64", "image_base64": image.data_uri()}]}
