@@ -124,5 +124,5 @@ def test_without_the_package_the_message_says_what_is_missing(project: Path) -> 
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert f"model library 'thumbnail' in 'thumbnail:{SIDE}', which nothing registers" in said
-    assert "known: baseline, module, onnx, open_clip" in said
+    assert "known: azure, baseline, bedrock, cohere" in said
     assert "Traceback" not in said

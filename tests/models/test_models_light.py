@@ -14,7 +14,10 @@ from pytest_prodbench.errors import ModelError, SettingsError
 from pytest_prodbench.models import ModelLibrary, library_for
 from pytest_prodbench.settings.sources import parse_source
 
-HEAVY = ["torch", "timm", "open_clip", "transformers", "torchvision", "numpy"]
+HEAVY = [
+    *("torch", "timm", "open_clip", "transformers", "torchvision", "numpy"),
+    *("cohere", "google.genai", "google.auth", "boto3", "botocore", "httpx", "httpx2", "tenacity"),
+]
 
 FIND = """
 import sys
@@ -42,6 +45,15 @@ assert len(find("transformers", "team/plain")) == 4
 assert len(find("timm", "hf-hub:team/plain")) == 3
 for library in ("transformers", "sentence_transformers", "vision_language"):
     assert "prodbench download x" in find(library, "no/where")
+for source in (
+    ("cohere", "embed-v4.0"),
+    ("gemini", "gemini-embedding-2"),
+    ("vertex", "multimodalembedding@001"),
+    ("voyage", "voyage-multimodal-3.5"),
+    ("jina", "jina-embeddings-v4"),
+    ("bedrock", "amazon.titan-embed-image-v1"),
+):
+    assert find(*source) == [], source
 assert [path.name for path in find("timm", "resnet50", checkpoint=folder + "/a.pth")] == ["a.pth"]
 heavy = sorted(name for name in sys.argv[2:] if name in sys.modules)
 assert not heavy, heavy
@@ -100,8 +112,8 @@ def test_a_source_is_split_at_its_first_colon(text: str, expected: tuple[str, st
         ("timm resnet50", "did you mean 'timm:resnet50'"),
         (
             "resnet50",
-            "libraries: baseline, module, onnx, open_clip, sentence_transformers, timm, torchscript, "
-            "transformers, vision_language",
+            "libraries: azure, baseline, bedrock, cohere, gemini, http, jina, module, onnx, open_clip, "
+            "sentence_transformers, timm, torchscript, transformers, vertex, vision_language, voyage",
         ),
         ("facebook/dinov2-base", "put a library and a colon before it"),
         ("timm:", "whose identifier is empty"),
