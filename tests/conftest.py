@@ -11,6 +11,11 @@ from typing import Any
 import pytest
 import vl_convert  # noqa: F401 - see below
 from drawn_catalog import draw_catalog
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is; speed belongs in benchmarks/.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # pytester forgets, after a test, each module that the test was the first to import; the next import loads
 # it anew. vl_convert cannot be loaded twice in a process, so it is loaded before any test.

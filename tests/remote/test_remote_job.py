@@ -282,19 +282,20 @@ def test_a_key_that_is_wrong_stands_in_no_message(bench: Bench, images: list[Ima
 
 
 def test_it_stops_before_the_budget_is_exceeded(bench: Bench, images: list[ImageRequest]) -> None:
-    options = {"price": 100.0, "images_per_request": 2, "concurrency": 3}
+    """Three requests of three images: two of them may be sent."""
+    options = {"price": 100.0, "images_per_request": 3, "concurrency": 3}
     with pytest.raises(
-        ModelError, match=r"budget does not suffice.*US\$ 0\.4.*4 images are in the cache"
+        ModelError, match=r"budget does not suffice.*US\$ 0\.6.*6 images are in the cache"
     ) as raised:
-        bench.embed(images, budget_usd=0.55, **options)
-    assert sum(bench.provider.requests) == 4
+        bench.embed(images, budget_usd=0.75, **options)
+    assert sum(bench.provider.requests) == 6
     assert "raise budget_usd" in str(raised.value)
     handle = ModelHandle(bench.spec(100.0), bench.settings)
-    assert account_of(handle, bench.settings).usd == pytest.approx(0.4)
+    assert account_of(handle, bench.settings).usd == pytest.approx(0.6)
     # All runs together: the budget of the next one is not a new one.
     with pytest.raises(ModelError, match="budget"):
-        bench.embed(images, budget_usd=0.55, **options)
-    assert sum(bench.provider.requests) == 4
+        bench.embed(images, budget_usd=0.75, **options)
+    assert sum(bench.provider.requests) == 6
     found = bench.embed(images, budget_usd=0.9, **options)
     assert sum(bench.provider.requests) == 9
     np.testing.assert_allclose(found.vectors, expected(images, 256), rtol=1e-6)

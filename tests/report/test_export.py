@@ -225,7 +225,7 @@ def test_every_planned_pair_has_a_row_measured_or_not(full):
         own = {name: getattr(pair.timing, name) for name in flat}
         assert own.items() <= row.items()
         paid = pair.timing.paid
-        for name in ("requests", "images", "usd"):
+        for name in ("requests", "images", "usd", "unanswered_usd"):
             assert row[f"paid_{name}"] == (paid and getattr(paid, name))
         if pair.measurement is not None:
             ranks = report.queries[pair.name]["rank"].to_pylist()

@@ -93,7 +93,7 @@ ELSEWHERE = {
     DatasetRecord: {"name", "conditions"},  # dataset, condition_columns
     Spread: {"column"},  # condition
     Crossing: {"columns", "values", "n", "products", "metrics"},  # condition …, slice_…
-    Timing: {"costs"},
+    Timing: {"costs", "paid"},  # columns of their own
     Host: {"versions"},  # table libraries
     PairRecord: {"measurement", "checks", "comparison", "timing"},
     RunRecord: {

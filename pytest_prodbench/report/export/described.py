@@ -99,6 +99,7 @@ PAIRS = Form(
         *(("images_embedded", "whole"), ("images_cached", "whole"), ("backend", "text")),
         *(("worker", "text"), ("embed_ms_an_image", "real")),
         *(("paid_requests", "whole"), ("paid_images", "whole"), ("paid_usd", "real")),
+        *(("paid_unanswered_usd", "real"), ("paid_usage", "texts")),
         *((name, "real") for name in COSTS),
         *(("compared_with", "text"), ("compared_weights_digest", "text"), ("refused", "texts")),
         *(("rebased", "texts"), ("compared_queries", "whole"), ("only_before", "whole")),
@@ -116,7 +117,7 @@ _TIMED = (
     *("images_embedded", "images_cached", "backend", "worker"),
 )
 
-_PAID = {"paid_requests": "requests", "paid_images": "images", "paid_usd": "usd"}
+_PAID = ("requests", "images", "usd", "unanswered_usd")
 
 
 def described(
@@ -225,6 +226,12 @@ def _trade_offs(record: RunRecord) -> Iterator[Row]:
             }
 
 
+def _usage(pair: PairRecord) -> list[str] | None:
+    if pair.timing.paid is None:
+        return None
+    return [f"{name} = {value:g}" for name, value in sorted(pair.timing.paid.usage.items())]
+
+
 def _pair(pair: PairRecord, record: RunRecord, table: pa.Table | None) -> Row:
     measured, compared = pair.measurement, pair.comparison
     headline = measured.metrics.get(HEADLINE) if measured else None
@@ -244,7 +251,8 @@ def _pair(pair: PairRecord, record: RunRecord, table: pa.Table | None) -> Row:
         "absent": None if ranks is None else ranks.null_count,
         **fields(measured, _MEASURED),
         **fields(pair.timing, _TIMED),
-        **{name: getattr(pair.timing.paid, of, None) for name, of in _PAID.items()},
+        **{f"paid_{name}": getattr(pair.timing.paid, name, None) for name in _PAID},
+        "paid_usage": _usage(pair),
         "embed_ms_an_image": embedding_ms(pair.timing),
         **{name: costs.get(name) for name in COSTS},
         "compared_with": compared.model if compared else None,
