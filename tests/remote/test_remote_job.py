@@ -272,6 +272,16 @@ def test_a_vector_that_is_not_finite_is_named_and_the_others_are_kept(
     np.testing.assert_allclose(found.vectors, expected(images, 256), rtol=1e-6)
 
 
+@pytest.mark.parametrize("module", ["tenacity", "cohere"])
+def test_without_a_client_the_extra_is_named(
+    bench: Bench, images: list[ImageRequest], module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModelError, match=rf'{module}.*pip install "pytest-prodbench\[cohere\]"'):
+        bench.embed(images)
+    assert bench.provider.requests == []
+
+
 def test_a_key_that_is_wrong_stands_in_no_message(bench: Bench, images: list[ImageRequest]) -> None:
     bench.provider.behaviours = [status(401, f"invalid key {PLANTED}")] * 9
     with pytest.raises(ModelError) as raised:

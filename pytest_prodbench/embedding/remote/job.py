@@ -88,6 +88,7 @@ class RemoteJob:
             EmbeddingError: a reply that is not usable.
             ProblemList: images that cannot be decoded or that the provider refused, all of them.
         """
+        self._library.sdk(self._spec, "tenacity")
         service = self._library.connect(self._spec)
         sender = Sender(service, self._pace(), self.ledger, self._options)
         self._report()
