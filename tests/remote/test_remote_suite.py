@@ -73,30 +73,34 @@ def everywhere(*folders: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["alone", "n2"])
-def test_an_outage_of_one_provider_stops_no_other_model(
+def test_outages_of_two_providers_stop_no_other_model(
     cold_repository: Any, serve: Serve, processes: tuple[str, ...]
 ) -> None:
-    repository, works, down = cold_repository, serve("cohere"), serve("cohere")
-    down.behaviours = [status(503, "maintenance")] * 100
+    repository, works = cold_repository, serve("cohere")
+    outages = {"cohere-down": serve("cohere"), "voyage-down": serve("voyage")}
+    for provider in outages.values():
+        provider.behaviours = [status(503, "maintenance")] * 100
     repository.write(
         "suites/models.toml",
         PIXELS
         + entry("works", works, price_per_1000=2.0, price_date="2026-11-01")
-        + entry("down", down, concurrency=1),
+        + "".join(entry(name, provider, concurrency=1) for name, provider in outages.items()),
     )
     result = repository.run(*processes)
     assert result.ret == 1
     pairs = repository.pairs()
     assert {name: pair["status"] for name, pair in pairs.items()} == {
-        f"{model}:{dataset}": "failed" if model == "down" else "evaluated"
-        for model in ("pixels", "works", "down")
+        f"{model}:{dataset}": "failed" if model in outages else "evaluated"
+        for model in ("pixels", "works", *outages)
         for dataset in ("bolts", "boxes")
     }
-    for dataset in ("bolts", "boxes"):
-        assert (
-            "cohere is not to be had: HTTP 503: maintenance, after 2 attempts"
-            in (pairs[f"down:{dataset}"]["error"])
-        )
+    for name, provider in outages.items():
+        library = provider.wire.library
+        for dataset in ("bolts", "boxes"):
+            assert (
+                f"{library} is not to be had: HTTP 503: maintenance, after 2 attempts"
+                in (pairs[f"{name}:{dataset}"]["error"])
+            )
     paid = [pairs[f"works:{dataset}"]["timing"]["paid"] for dataset in ("bolts", "boxes")]
     sent = sum(works.requests)
     assert sum(one["images"] for one in paid) == sent == len(set(works.files))

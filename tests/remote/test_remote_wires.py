@@ -25,6 +25,7 @@ from wire import (
     too_short,
     vector_of,
 )
+from wires import WIRES
 
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.remote import (
@@ -127,9 +128,11 @@ def test_another_number_of_vectors(wire: Wire, provider: Provider) -> None:
         connected(wire, provider).embed(payloads(images_of(wire, provider)))
 
 
+# Of the others the order of the reply is all that is said.
+@pytest.mark.parametrize(
+    "wire", sorted(name for name, one in WIRES.items() if one.indexed), indirect=True
+)
 def test_another_order(wire: Wire, provider: Provider) -> None:
-    if not wire.indexed:
-        pytest.skip("a reply of this provider has no index: its order is all that is said")
     sent = payloads(images_of(wire, provider))
     assert len(sent) > 1
     provider.behaviours = [reordered]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, get_args
 
 from pytest_prodbench.embedding.cache import VectorCache
@@ -10,8 +11,7 @@ from pytest_prodbench.embedding.embed import EmbeddedImages, embed_images
 from pytest_prodbench.embedding.model import ModelHandle
 from pytest_prodbench.embedding.remote.job import LOCK, open_ledger
 from pytest_prodbench.embedding.remote.ledger import Account
-from pytest_prodbench.models.remote.library import BY_ROLE
-from pytest_prodbench.models.remote.options import RemoteOptions, Role
+from pytest_prodbench.models.remote.options import BY_ROLE, RemoteOptions, Role
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding.progress import OnProgress
@@ -42,8 +42,13 @@ def embed_both(
         return embed_images(requests, model, settings, dataset=dataset, on_progress=on_progress)
     import numpy as np
 
-    # Each role has an account of its own, and the budget is of both.
-    with VectorCache(settings.cache_dir, model.cache_key()).lock(LOCK):
+    # Each role has an account of its own, and the budget is of both. A cache that has everything may lie on
+    # a read-only disk: no lock, then.
+    _, missing = lacking(queries, gallery, model, settings)
+    lock = (
+        VectorCache(settings.cache_dir, model.cache_key()).lock(LOCK) if missing else nullcontext()
+    )
+    with lock:
         one, two = (
             embed_images(
                 requests,

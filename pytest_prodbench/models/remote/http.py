@@ -82,7 +82,7 @@ def post(
     except httpx2.HTTPError as error:
         raise DeniedError(f"the request could not be made ({type(error).__name__})") from None
     if answer.status_code != 200:
-        raise error_of(answer.status_code, answer.headers, answer.text)
+        raise error_of(answer.status_code, answer.headers, _message(answer.text))
     try:
         found = answer.json()
     except ValueError:
@@ -90,3 +90,18 @@ def post(
     if not isinstance(found, Mapping):
         raise BrokenReplyError(f"JSON that is no object: {answer.text[:SHOWN]!r}")
     return found
+
+
+def _message(text: str) -> str:
+    """Return what an answer in JSON says in words, or all of it where that is not where it usually is."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(found, Mapping) and isinstance(found.get("error"), Mapping):
+        found = found["error"]
+    if isinstance(found, Mapping):
+        for name in ("message", "detail", "error"):
+            if isinstance(found.get(name), str):
+                return str(found[name])
+    return text

@@ -17,7 +17,7 @@ from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions
 from pytest_prodbench.models.protocol import Engine, ModelIdentity
 from pytest_prodbench.models.remote.encoding import Encoder
-from pytest_prodbench.models.remote.options import RemoteOptions, Role
+from pytest_prodbench.models.remote.options import BY_ROLE, RemoteOptions, Role
 from pytest_prodbench.models.remote.protocol import Limits, RemoteService
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec
 
 Options = TypeVar("Options", bound=RemoteOptions)
-
-BY_ROLE = "by_role"
 
 EXTRA = "remote"
 """What brings the client for providers without an SDK: ``pip install "pytest-prodbench[remote]"``."""
@@ -94,7 +92,7 @@ class RemoteLibrary(ABC, Generic[Options]):
         Raises:
             ModelError: as ``facts``, or a key that only a model on this machine can have.
         """
-        self._refuse_local(spec)
+        self._check_keys(spec)
         if self.given(spec).input_type == BY_ROLE:
             return _of_both(*(self.identity(self.as_role(spec, role)) for role in get_args(Role)))
         options, facts = self.given(spec), self.facts(spec)
@@ -221,7 +219,7 @@ class RemoteLibrary(ABC, Generic[Options]):
             )
         return known[key][0] if asked is None else asked
 
-    def _refuse_local(self, spec: ModelSpec) -> None:
+    def _check_keys(self, spec: ModelSpec) -> None:
         for name, stated in (
             ("checkpoint", spec.checkpoint is not None),
             ("revision", spec.revision is not None),

@@ -12,6 +12,7 @@ from pytest_prodbench.settings.frozen import Frozen
 Encoding = Literal["auto", "png", "jpeg"]
 Role = Literal["query", "document"]
 InputType = Role | Literal["by_role"]
+BY_ROLE: InputType = "by_role"
 
 
 def _plain_address(value: str) -> str:
