@@ -56,18 +56,19 @@ def repeated_rows(tables: Tables) -> list[str]:
 
 def queries_without_positive(tables: Tables) -> list[str]:
     """Find queries that no gallery image can answer once images of the same file or group are out."""
-    positives = _count_positives(tables.queries, tables.gallery)
+    positives = _count_positives(tables)
     lost = [i for i, count in enumerate(positives) if not count]
     if not lost:
         return []
     known = set(tables.gallery.product_ids)
+    answers = tables.answers
     names = []
     for i in lost[: MAX_QUERIES + 1]:
         product = tables.queries.product_ids[i]
         name = row_name(tables.queries, tables.query_origin, i)
         reason = (
             "is there only as the query's own file or exclusion group"
-            if product in known
+            if not known.isdisjoint(answers.get(product, (product,)))
             else "is not in the gallery"
         )
         names.append(f"{name}: product {product!r} {reason}")
@@ -81,7 +82,8 @@ def queries_without_positive(tables: Tables) -> list[str]:
     ]
 
 
-def _count_positives(queries: ImageTable, gallery: ImageTable) -> list[int]:
+def _count_positives(tables: Tables) -> list[int]:
+    queries, gallery, answers = tables.queries, tables.gallery, tables.answers
     products = Counter(gallery.product_ids)
     files = Counter(zip(gallery.product_ids, gallery.images, strict=True))
     groups: Counter[tuple[str, str]] = Counter()
@@ -95,10 +97,12 @@ def _count_positives(queries: ImageTable, gallery: ImageTable) -> list[int]:
     for product, image, group in zip(
         queries.product_ids, queries.images, queries.groups, strict=True
     ):
-        count = products[product] - files[product, image]
-        if group:
-            # Inclusion and exclusion: images of the same file *and* group were taken out above.
-            count -= groups[product, group] - both[product, image, group]
+        count = 0
+        for answer in answers.get(product, (product,)):
+            count += products[answer] - files[answer, image]
+            if group:
+                # Inclusion and exclusion: images of the same file *and* group were taken out above.
+                count -= groups[answer, group] - both[answer, image, group]
         counts.append(count)
     return counts
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from pytest_prodbench.datasets.threads import for_each
 from pytest_prodbench.errors import DatasetError
 from pytest_prodbench.protocol import Dataset, ImageTable
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 _VERSION = b"prodbench content 1\n"
 
@@ -42,8 +46,9 @@ def content(dataset: Dataset) -> DatasetContent:
 
     def file_digest(image: str) -> str:
         try:
-            with dataset.path(image).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            with dataset.open(image) as file:
+                # typeshed's BinaryIO has no readinto(), every binary file has.
+                return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
         except OSError as error:
             raise DatasetError(
                 f"dataset {dataset.name!r}",

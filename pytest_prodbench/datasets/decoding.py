@@ -26,7 +26,7 @@ from pytest_prodbench.datasets.signatures import READERS, describe, sniff
 from pytest_prodbench.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from PIL import Image
 
@@ -38,19 +38,21 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 _AGAIN = "copy or export it again as JPEG or PNG, or take it out of the dataset"
 
 
-def read_header(path: Path, *, max_pixels: int, where: str = "") -> tuple[int, int]:
+def read_header(
+    source: Path | Callable[[], IO[bytes]], *, max_pixels: int, where: str = ""
+) -> tuple[int, int]:
     """Return (width, height) in pixels of the upright image, from its header alone.
 
     Args:
-        path: the file.
+        source: path of the file, or what opens it.
         max_pixels: largest accepted width x height.
-        where: what a message calls the file; its path if empty.
+        where: what a message calls the file; by default its path.
 
     Raises:
         ImageError: missing, not a regular file, no image in a known format, or too large.
     """
-    where = where or str(path)
-    with _open_file(path, where) as file, _reader_errors(where, "header"):
+    where = where or str(source)
+    with _open_file(source, where) as file, _reader_errors(where, "header"):
         image = _reader(file, where)
         _guard_size(image, where, max_pixels)
         width, height = image.size
@@ -145,12 +147,14 @@ def _nearest(value: float) -> int:
     return int((value + 0.5) // 1)
 
 
-def _open_file(path: Path, where: str) -> IO[bytes]:
+def _open_file(source: Path | Callable[[], IO[bytes]], where: str) -> IO[bytes]:
     try:
+        if not isinstance(source, Path):
+            return source()
         # A pipe would block for ever on open.
-        if not stat.S_ISREG(path.stat().st_mode):
+        if not stat.S_ISREG(source.stat().st_mode):
             raise ImageError(where, found="not a regular file", next_step="name an image file")
-        return path.open("rb")
+        return source.open("rb")
     except FileNotFoundError:
         raise ImageError(
             where, found="no such file", next_step="add the file or correct the path"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from pytest_prodbench.protocol import ImageTable
+from pytest_prodbench.protocol import ImageFiles, ImageTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,10 @@ class Tables:
         gallery_origin: the same for ``gallery``.
         problems: what is wrong with single rows, each naming its row; those rows are in no table.
             They are raised together with what the common checks find.
+        files: as in ``Dataset``, where the images are no files of a folder.
+        answers: as in ``Dataset``, where a query's positives are not the images of its own product.
+        official_metrics: metrics that the authors of a published set report, measured beside ours.
+        published: name of the set's file in ``datasets/references``.
     """
 
     root: Path
@@ -55,6 +59,10 @@ class Tables:
     query_origin: Origin | None = None
     gallery_origin: Origin | None = None
     problems: tuple[str, ...] = ()
+    files: ImageFiles | None = None
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    official_metrics: tuple[str, ...] = ()
+    published: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench import registry
@@ -80,6 +81,10 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
         gallery=tables.gallery,
         open_set=spec.open_set,
         protocol_note=tables.protocol_note,
+        files=tables.files,
+        answers=tables.answers,
+        official_metrics=tables.official_metrics,
+        published=tables.published,
     )
 
 
@@ -88,7 +93,9 @@ def _image_problems(tables: Tables, max_pixels: int) -> list[str]:
 
     def read_size(image: str) -> tuple[int, int] | str:
         try:
-            return read_header(tables.root / image, max_pixels=max_pixels, where=image)
+            files = tables.files
+            source = tables.root / image if files is None else partial(files.open, image)
+            return read_header(source, max_pixels=max_pixels, where=image)
         except ImageError as error:
             # Without its place, which the caller knows better: line and image.
             return str(error).removeprefix(f"{image}: ")

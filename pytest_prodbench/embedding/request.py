@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.errors import ImageError
 
 if TYPE_CHECKING:
-    from pytest_prodbench.protocol import Box
+    from pytest_prodbench.protocol import Box, ImageFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,14 @@ class ImageRequest:
         path: absolute.
         file_digest: sha256 (hex) of its bytes.
         box: part of it, or None for the whole.
+        files: what opens it by its name; None: a file at ``path``.
     """
 
     name: str
     path: Path
     file_digest: str
     box: Box | None
+    files: ImageFiles | None = None
 
     @property
     def key(self) -> bytes:
@@ -43,11 +45,15 @@ class ImageRequest:
             ImageError: the file is gone or was changed.
         """
         try:
-            data = self.path.read_bytes()
+            if self.files is None:
+                data = self.path.read_bytes()
+            else:
+                with self.files.open(self.name) as file:
+                    data = file.read()
         except OSError as error:
             raise ImageError(
                 self.name,
-                found=f"cannot be read ({error.strerror})",
+                found=f"cannot be read ({error.strerror or error})",
                 next_step="add the file or check its permissions",
             ) from error
         if hashlib.sha256(data).hexdigest() != self.file_digest:

@@ -263,6 +263,6 @@ def gallery_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageReq
 
 def _requests(dataset: Dataset, table: ImageTable, digests: tuple[str, ...]) -> list[ImageRequest]:
     return [
-        ImageRequest(image, dataset.path(image), digest, box)
+        ImageRequest(image, dataset.path(image), digest, box, dataset.files)
         for image, digest, box in zip(table.images, digests, table.boxes, strict=True)
     ]

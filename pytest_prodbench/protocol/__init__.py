@@ -1,7 +1,7 @@
 """The types that pass between the rooms, and the definitions that make a number mean something."""
 
 from pytest_prodbench.protocol.definitions import DEFINITIONS, PROTOCOL_VERSION
-from pytest_prodbench.protocol.images import Box, Dataset, ImageTable
+from pytest_prodbench.protocol.images import Box, Dataset, ImageFiles, ImageTable
 from pytest_prodbench.protocol.ranking import (
     NO_RANK,
     PositiveRanks,
@@ -15,6 +15,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "Box",
     "Dataset",
+    "ImageFiles",
     "ImageTable",
     "PositiveRanks",
     "Ranking",

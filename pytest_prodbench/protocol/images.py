@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 Box = tuple[float, float, float, float]
 """Crop ``(x, y, width, height)`` in pixels of the upright image (after EXIF rotation); x, y >= 0."""
@@ -50,6 +51,20 @@ class ImageTable:
         return len(self.images)
 
 
+class ImageFiles(Protocol):
+    """Where the bytes of a dataset's images lie, if they are no files of a folder: shards, a store."""
+
+    def open(self, image: str) -> BinaryIO:
+        """Return the whole file of an image, readable and seekable, at its beginning.
+
+        Called from several threads, each of which closes what it got.
+
+        Raises:
+            OSError: there is no such image, or it cannot be read.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Queries and gallery of one dataset, checked, with no pixel read yet.
@@ -63,6 +78,11 @@ class Dataset:
         gallery: what is searched in.
         open_set: True if some queries' product is absent from the gallery, on purpose.
         protocol_note: who queries whom, and whether the split is official or ours; for the report.
+        files: where the bytes of the images are; None: files below ``root``.
+        answers: product of a query → products of gallery images that are its positives, where that is
+            more, or other, than the product itself (an image with two labels, lists of candidates).
+        official_metrics: names of the metrics that the dataset's authors report: ``map@1000``.
+        published: name of the file of facts on a published set, ``""`` for a team's own.
     """
 
     name: str
@@ -73,7 +93,19 @@ class Dataset:
     gallery: ImageTable
     open_set: bool = False
     protocol_note: str = ""
+    files: ImageFiles | None = None
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    official_metrics: tuple[str, ...] = ()
+    published: str = ""
+
+    def open(self, image: str) -> BinaryIO:
+        """Open the file of an image of either role; the caller closes it.
+
+        Raises:
+            OSError: it is gone or cannot be read.
+        """
+        return self.path(image).open("rb") if self.files is None else self.files.open(image)
 
     def path(self, image: str) -> Path:
-        """Return the absolute path of an image of either role."""
+        """Return the absolute path of an image of either role; of a dataset without ``files``."""
         return self.root / image
