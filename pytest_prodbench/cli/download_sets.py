@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.published import published, published_keys
 from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.report.wording import line, unturned
 
 if TYPE_CHECKING:
     from pytest_prodbench.datasets.published import Download, Published
@@ -18,15 +19,24 @@ if TYPE_CHECKING:
 NOT_DONE = 2
 """Exit code where something is left to be done by hand, or was not agreed to."""
 
+LONGEST = 2000
+"""Characters of a line with words of a facts file."""
+
 NOT_READ = "not known to us: read it on the authors' page"
+
+
+def _say(text: str) -> None:
+    """Print a line with somebody else's words in it: no escape sequence, no turned writing."""
+    print(line(unturned(text), LONGEST))
 
 
 def list_sets() -> int:
     """Print every published set that is known: terms, and how it is to be had."""
     for key in published_keys():
         about = published(key)
-        print(f"{key}\n  {about.title}")
-        print(f"  licence {about.licence or NOT_READ}; commercial use: {about.commercial}")
+        print(key)
+        _say(f"  {about.title}")
+        _say(f"  licence {about.licence or NOT_READ}; commercial use: {about.commercial}")
         print(f"  {_how(about)}")
     return 0
 
@@ -49,13 +59,13 @@ def fetch_sets(keys: Sequence[str], out: str, *, agreed: bool, remove: bool) -> 
     places = {key: Path(out).expanduser().absolute() / key for key in keys}
     for key, folder in places.items():
         show(key, published(key), folder)
-    if any(part.automatic for key in keys for part in published(key).download):
-        check_installed()
-        if not agreed and not _asked():
-            print("nothing was fetched")
-            return NOT_DONE
     code = 0
     try:
+        if any(part.automatic for key in keys for part in published(key).download):
+            check_installed()
+            if not agreed and not _asked():
+                print("nothing was fetched")
+                return NOT_DONE
         for key, folder in places.items():
             code = max(code, _fetch(key, published(key), folder, remove=remove))
     except KeyboardInterrupt:
@@ -68,7 +78,7 @@ def fetch_sets(keys: Sequence[str], out: str, *, agreed: bool, remove: bool) -> 
 
 def show(key: str, about: Published, folder: Path) -> None:
     """Print title, terms, sizes and addresses of a set, before anything is sent."""
-    print(f"{about.title}  ({key})")
+    _say(f"{about.title}  ({key})")
     for name, said in (
         ("homepage", about.homepage),
         ("paper", about.paper),
@@ -79,14 +89,14 @@ def show(key: str, about: Published, folder: Path) -> None:
         ("into", str(folder)),
     ):
         if said:
-            print(f"  {name:<15} {said}")
+            _say(f"  {name:<15} {said}")
     for number, part in enumerate(about.download, start=1):
-        print(f"  {number}. {part.name}, {part.stated_size}: {part.what}")
-        print(f"     {part.address}")
+        _say(f"  {number}. {part.name}, {part.stated_size}: {part.what}")
+        _say(f"     {part.address}")
         if part.repository:
-            print(f"     {part.repository} at {part.revision}, by the hub's client")
+            _say(f"     {part.repository} at {part.revision}, by the hub's client")
         elif part.automatic:
-            print(f"     {_digest(part)}")
+            _say(f"     {_digest(part)}")
         _print_by_hand(part)
     if not about.download:
         print("  nothing of it can be fetched")
@@ -104,21 +114,21 @@ def _fetch(key: str, about: Published, folder: Path, *, remove: bool) -> int:
                 progress = _Progress(part.name)
                 if part.kind == "hub":
                     commit, files = fetch_hub(part, folder)
-                    print(f"{part.name}: {files:,} files at commit {commit}")
+                    _say(f"{part.name}: {files:,} files at commit {commit}")
                     continue
                 path, said = fetch_file(part, folder, progress.bytes)
                 progress.end()
-                print(f"{part.name}: {said}")
+                _say(f"{part.name}: {said}")
                 if part.unpack:
                     said = unpack_file(path, folder, remove=remove, told=progress.files)
                     progress.end()
-                    print(f"{part.name}: {said}")
+                    _say(f"{part.name}: {said}")
     left = [part for part in about.download if not part.automatic]
     if left:
         print(f"\nto be done by hand, into {folder}:")
     for part in left:
-        print(f"  {part.name}{' (not needed for every measurement)' if part.optional else ''}")
-        print(f"     {part.address}")
+        _say(f"  {part.name}{' (not needed for every measurement)' if part.optional else ''}")
+        _say(f"     {part.address}")
         _print_by_hand(part)
     if about.layout:
         print(f"\n{_block(key, about, folder)}")
@@ -147,14 +157,19 @@ def _asked() -> bool:
             expected="your consent to the licence and the sizes above",
             next_step="go on without being asked: --yes",
         )
-    return input("Licence and size are all right? [y/N] ").strip().lower() in {"y", "yes"}
+    try:
+        answer = input("Licence and size are all right? [y/N] ")
+    except EOFError:
+        print()
+        return False
+    return answer.strip().lower() in {"y", "yes"}
 
 
 def _print_by_hand(part: Download) -> None:
     if part.forbidden:
-        print(f"     the licence forbids that a program fetches it: {part.forbidden}")
+        _say(f"     the licence forbids that a program fetches it: {part.forbidden}")
     if part.form:
-        print(f"     by hand: {part.form}")
+        _say(f"     by hand: {part.form}")
 
 
 def _digest(part: Download) -> str:

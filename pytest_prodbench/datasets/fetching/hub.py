@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.fetching.room import need_room
 from pytest_prodbench.errors import DatasetError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from huggingface_hub.file_download import DryRunFileInfo
 
     from pytest_prodbench.datasets.published import Download
 
@@ -30,30 +27,64 @@ def fetch_hub(download: Download, folder: Path) -> tuple[str, int]:
     """
     from huggingface_hub import snapshot_download
 
-    snapshot = partial(
-        snapshot_download,
-        download.repository,
-        repo_type="dataset",
-        allow_patterns=download.allow_patterns or None,
-        local_dir=folder,
-        # Read here: the client reads it once, when it is imported.
-        endpoint=os.environ.get("HF_ENDPOINT"),
-    )
-    with _failure_told(download):
-        found = snapshot(revision=download.revision, dry_run=True)
-    files = cast("list[DryRunFileInfo]", found)
-    if not files:
+    # Read here: the client reads it once, when it is imported.
+    endpoint = os.environ.get("HF_ENDPOINT")
+    patterns = download.allow_patterns or None
+    commit, sizes = _listed(download, endpoint)
+    if not sizes:
         raise DatasetError(
             download.address,
             found=f"no file that matches {', '.join(download.allow_patterns) or 'anything'}",
             next_step="the repository has changed: look at its page",
         )
-    wanted = sum(file.file_size or 0 for file in files if file.will_download)
-    need_room(folder, wanted, f"{download.repository} on the hub")
+    missing = [name for name, size in sizes.items() if not _there(folder / name, size)]
+    need_room(folder, sum(sizes[name] for name in missing), f"{download.repository} on the hub")
+    if missing:
+        with _failure_told(download):
+            # By its commit: a branch may move between the two requests.
+            snapshot_download(
+                download.repository,
+                repo_type="dataset",
+                revision=commit,
+                allow_patterns=patterns,
+                local_dir=folder,
+                endpoint=endpoint,
+            )
+    # The client gives back a folder as it is where the hub does not answer.
+    lacking = [name for name, size in sizes.items() if not _there(folder / name, size)]
+    if lacking:
+        raise DatasetError(
+            str(folder),
+            found=f"{len(lacking):,} of {len(sizes):,} files are not there whole, the first: {lacking[0]}",
+            next_step="run the same command again; what arrived is kept",
+        )
+    return commit, len(sizes)
+
+
+def _listed(download: Download, endpoint: str | None) -> tuple[str, dict[str, int]]:
+    """Return the commit, and the size of each file that is wanted of it."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+    from huggingface_hub.utils import filter_repo_objects
+
     with _failure_told(download):
-        # By its commit: a branch may move between the two requests.
-        snapshot(revision=files[0].commit_hash)
-    return files[0].commit_hash, len(files)
+        api = HfApi(endpoint=endpoint)
+        about = api.dataset_info(download.repository, revision=download.revision)
+        commit = about.sha or download.revision
+        tree = api.list_repo_tree(
+            download.repository, recursive=True, revision=commit, repo_type="dataset"
+        )
+        files = [entry for entry in tree if isinstance(entry, RepoFile)]
+        wanted = filter_repo_objects(
+            files,
+            allow_patterns=download.allow_patterns or None,
+            key=lambda entry: entry.path,
+        )
+        return commit, {entry.path: entry.size for entry in wanted}
+
+
+def _there(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 @contextmanager
