@@ -61,8 +61,10 @@ def fetch_sets(keys: Sequence[str], out: str, *, agreed: bool, remove: bool) -> 
         show(key, published(key), folder)
     code = 0
     try:
-        if any(part.automatic for key in keys for part in published(key).download):
-            check_installed()
+        parts = [part for key in keys for part in published(key).download if part.automatic]
+        if parts:
+            if any(part.kind == "file" for part in parts):
+                check_installed()
             if not agreed and not _asked():
                 print("nothing was fetched")
                 return NOT_DONE

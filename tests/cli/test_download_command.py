@@ -110,6 +110,11 @@ def test_whole(
     assert "2 files unpacked" in said
     block = tomllib.loads(said[said.index("[datasets.screws]") :])
     assert block == {"datasets": {"screws": {"path": f"{folder}/screws", "layout": "folder"}}}
+    # What was printed is a dataset as it stands.
+    (place / "work/suites/diy").mkdir(parents=True)
+    (place / "work/suites/diy/sector.toml").write_text(said[said.index("[datasets.screws]") :])
+    assert main(["list"]) == 0
+    assert "screws  folder data/screws/screws" in capsys.readouterr().out
 
 
 def test_again_and_without_the_archive(

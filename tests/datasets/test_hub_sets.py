@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from small_hub import COMMIT, SmallHub
 
+from pytest_prodbench.cli import main
+from pytest_prodbench.datasets import published as room
 from pytest_prodbench.datasets.fetching.hub import fetch_hub
 from pytest_prodbench.datasets.published import Download
 from pytest_prodbench.errors import DatasetError
@@ -88,3 +91,26 @@ def test_no_room(hub: SmallHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DatasetError, match="expected 60,109 for team/set on the hub"):
         fetch_hub(asked_for(), tmp_path)
     assert there(tmp_path) == {}
+
+
+def test_the_command_needs_nothing_but_the_hubs_client(
+    hub: SmallHub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "references").mkdir()
+    monkeypatch.setattr(room, "REFERENCES", tmp_path / "references")
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    (tmp_path / "references/on_the_hub.toml").write_text(
+        'title = "A set on the hub"\nprotocol = "official"\nsources = ["a test"]\n'
+        'layout = "hub_retrieval"\n[[download]]\nkind = "hub"\naddress = "https://example.org/set"\n'
+        'name = "all"\nwhat = "Parquet"\nsource = "a test"\nrepository = "team/set"\nrevision = "main"\n'
+    )
+    assert main(["download", "on_the_hub", "--yes", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "team/set at main, by the hub's client" in said
+    assert f"all: 4 files at commit {COMMIT}" in said
+    assert "[datasets.on-the-hub]" in said
+    found = there(tmp_path / "on_the_hub")
+    assert {name: found[name] for name in FILES} == FILES

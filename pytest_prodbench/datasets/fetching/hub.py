@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.fetching.room import need_room
@@ -65,7 +66,6 @@ def _listed(download: Download, endpoint: str | None) -> tuple[str, dict[str, in
     """Return the commit, and the size of each file that is wanted of it."""
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
-    from huggingface_hub.utils import filter_repo_objects
 
     with _failure_told(download):
         api = HfApi(endpoint=endpoint)
@@ -74,13 +74,16 @@ def _listed(download: Download, endpoint: str | None) -> tuple[str, dict[str, in
         tree = api.list_repo_tree(
             download.repository, recursive=True, revision=commit, repo_type="dataset"
         )
-        files = [entry for entry in tree if isinstance(entry, RepoFile)]
-        wanted = filter_repo_objects(
-            files,
-            allow_patterns=download.allow_patterns or None,
-            key=lambda entry: entry.path,
-        )
-        return commit, {entry.path: entry.size for entry in wanted}
+        return commit, {
+            entry.path: entry.size
+            for entry in tree
+            if isinstance(entry, RepoFile) and _wanted(entry.path, download.allow_patterns)
+        }
+
+
+def _wanted(path: str, patterns: list[str]) -> bool:
+    """Return whether the client would fetch a file: it matches as a shell does, over slashes too."""
+    return not patterns or any(fnmatch(path, pattern) for pattern in patterns)
 
 
 def _there(path: Path, size: int) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.datasets.fetching.archives import unpack, was_unpacked
+from pytest_prodbench.datasets.fetching.archives import marker_of, unpack, was_unpacked
 from pytest_prodbench.datasets.fetching.transfer import Told, forget, text_of, transfer
 from pytest_prodbench.errors import DatasetError, SettingsError
 
@@ -68,7 +68,8 @@ def fetch_file(download: Download, folder: Path, told: Told) -> tuple[Path, str]
     target = folder / download.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if download.unpack and was_unpacked(target, folder) and not target.is_file():
-        return target, "unpacked already, the archive is gone"
+        marker = marker_of(target, folder).name
+        return target, f"unpacked already, the archive is gone (to fetch it again, delete {marker})"
     known_hash = download.known_hash
     if download.checksums:
         known_hash = f"sha256:{_listed(download)}"
