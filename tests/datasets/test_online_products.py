@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dataset_builders import opened, spec
+from PIL import Image
 from release_builders import (
     RETAIL,
     STANFORD,
@@ -17,8 +18,10 @@ from release_builders import (
     write_online_products,
 )
 
+from pytest_prodbench import evaluate
 from pytest_prodbench.datasets.opening import validate_options
 from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.settings.types import RunSettings
 
 LAYOUT = "online_products"
 SMALL = {"expected_counts": {"test images": 6, "test products": 3}}
@@ -44,6 +47,28 @@ def test_each_test_image_queries_all_the_others(stanford: Path) -> None:
     assert dataset.protocol_note.startswith("Official: each test image queries all other test")
     with dataset.open(dataset.queries.images[5]) as file:
         assert file.read(2) == b"\xff\xd8"
+
+
+def test_no_image_is_its_own_answer(
+    stanford: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Two pairs of like colours and one of unlike ones: the image itself would answer all six."""
+    colours = ("#fa0a0a", "#f01414", "#0afa0a", "#14f014", "#0a0afa", "#f0f00a")
+    for row, colour in zip(STANFORD, colours, strict=True):
+        Image.new("RGB", (8, 6), colour).save(stanford / row.split()[3])
+    found = evaluate(
+        "baseline:pixels",
+        stanford,
+        layout=LAYOUT,
+        layout_options=SMALL,
+        settings=RunSettings(
+            cache_dir=tmp_path_factory.mktemp("cache"), threads=1, device="cpu", resamples=100
+        ),
+        project=stanford,
+    )
+    # Yellow is nearer to red and green than to blue: four images of other products go first.
+    assert found.ranks.tolist() == [1, 1, 1, 1, 5, 5]
+    assert found.metrics["recall@1"].value == pytest.approx(4 / 6)
 
 
 def test_a_product_with_one_image_cannot_find_itself(stanford: Path) -> None:
