@@ -10,7 +10,8 @@ positives of the query; here it is divided by min(1,000, positives), which is th
 The organisers publish the public part for local validation, and no counts of it.
 
 ``gallery.csv``: seller_img_id, img_path, product_id. ``queries.csv``: user_img_id, img_path, product_id,
-bbox_x, bbox_y, bbox_w, bbox_h in pixels. Paths hang below the folder of the two files.
+bbox_x, bbox_y, bbox_w, bbox_h in pixels. Paths hang below the folder of the two files. The organisers' code
+ignores an EXIF orientation, which is applied here; whether any photo has one could not be read.
 """
 
 from __future__ import annotations
