@@ -148,6 +148,7 @@ def _block(key: str, about: Published, folder: Path) -> str:
         # A string of JSON is one of TOML.
         f"path = {json.dumps(path, ensure_ascii=False)}\n"
         f"layout = {json.dumps(about.layout)}\n"
+        + "".join(f"{option} = {json.dumps(value)}\n" for option, value in about.options.items())
     )
 
 

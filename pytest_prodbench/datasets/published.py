@@ -142,6 +142,7 @@ class Published(Frozen):
         counts: as published, in words.
         layout: that reads it; empty: none of ours.
         path: of the set below the folder that it was fetched into.
+        options: of the layout, without which it would read another set.
         sources: where all this was read.
         download: what there is to be had.
         reference: figures of others.
@@ -159,6 +160,7 @@ class Published(Frozen):
     counts: str = ""
     layout: str = ""
     path: str = "."
+    options: dict[str, str] = Field(default_factory=dict)
     download: list[Download] = Field(default_factory=list)
     reference: list[Reference] = Field(default_factory=list)
 

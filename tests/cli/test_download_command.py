@@ -174,6 +174,15 @@ def test_a_wrong_digest(
     assert not (place / "work/data/screws/screws.zip").exists()
 
 
+def test_options_without_which_the_layout_reads_another_set_are_printed(
+    known: Callable[..., bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    known(about=f'{ABOUT}options = {{ set = "screws" }}\n')
+    assert main(["download", "screws", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert tomllib.loads(said[said.index("[datasets") :])["datasets"]["screws"]["set"] == "screws"
+
+
 FORM = """
 [[download]]
 address = "https://example.org/agreement"

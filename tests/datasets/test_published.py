@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dataset_builders import spec
 
+from pytest_prodbench import registry
 from pytest_prodbench.datasets import published as room
+from pytest_prodbench.datasets.opening import validate_options
 from pytest_prodbench.datasets.published import published, published_keys
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.metrics import parse_metric
@@ -76,6 +79,14 @@ def test_the_layout_of_a_set_is_one_of_ours() -> None:
         *("ilias", "uned", "instre", "amazon_berkeley_objects", "m_beir", "hub_retrieval"),
     }
     assert {published(key).layout for key in KEYS} == known
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if published(key).layout])
+def test_the_lines_that_the_command_prints_are_options_of_the_layout(key: str) -> None:
+    about = published(key)
+    if about.layout not in registry.registered("prodbench.datasets"):
+        pytest.skip(f"the layout {about.layout} is not registered here")
+    validate_options(spec(Path(), about.layout, options=dict(about.options)))
 
 
 def test_an_unknown_key() -> None:
