@@ -159,9 +159,8 @@ def _find_shards(
     known: dict[str, str] = {}
     for _, text in _lines(root / ALL_IDS):
         shard, _, key = text.rpartition("/")
-        i = wanted.pop(key, None)
-        if i is not None:
-            shards[i] = known.setdefault(shard, shard)
+        if key in wanted:
+            shards[wanted.pop(key)] = known.setdefault(shard, shard)
     problems += [
         f"{name} line {lines[i]}: distractor {key!r} is not in {ALL_IDS}"
         for key, i in wanted.items()

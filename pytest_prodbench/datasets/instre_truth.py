@@ -1,15 +1,13 @@
-"""What stands in ``gnd_instre.mat``: queries, gallery, and positives and box of each query.
-
-MATLAB has no one shape for a list: a cell array may lie or stand, a struct array too, and a cell of structs
-looks like neither once it is read. All of them are read here; everything else is named.
-"""
+"""What stands in ``gnd_instre.mat``: queries, gallery, and positives and box of each query."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_prodbench.datasets.matlab_file import read_matlab
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown, unicode_problem
 from pytest_prodbench.errors import DatasetError
@@ -67,49 +65,44 @@ def read_truth(path: Path, problems: list[str], *, with_boxes: bool) -> Truth:
             positives.append(places[0])
             repeated += places[1]
         if with_boxes:
-            numbers = _numbers(box)
-            if numbers is None or len(numbers) != 4:
+            if not _numbers(box) or len(box) != 4:
                 problems.append(f"{where}: its box is not four numbers, but {_brief(box)}")
             else:
-                x, y, z, w = numbers
-                boxes.append((x, y, z, w))
+                boxes.append((box[0], box[1], box[2], box[3]))
     return Truth(tuple(queries), tuple(gallery), tuple(positives), tuple(boxes), repeated)
 
 
 def _load(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
     try:
-        lists: dict[str, Any] = loadmat(str(path), variable_names=NAMES)
-    except NotImplementedError:
-        found = "a MATLAB 7.3 file, which is HDF5"
-    except Exception as error:  # on damaged bytes it raises whatever it stumbles over
+        lists = read_matlab(path.read_bytes(), NAMES)
+        missing = [name for name in NAMES if name not in lists]
+        found = f"no {', '.join(missing)}"
+    except (OSError, ValueError) as error:
         found = f"no whole MATLAB file: {error}"
     else:
-        missing = [name for name in NAMES if name not in lists]
         if not missing:
             return lists
-        found = f"no {', '.join(missing)}"
     raise DatasetError(
         shown(path),
         found=found,
         expected=f"a MATLAB 5 file with {', '.join(NAMES)}",
-        next_step="fetch the file again, whole",
+        next_step="fetch the file again, whole and in binary mode",
     )
 
 
-def _images(path: Path, name: str, cells: Any, problems: list[str]) -> list[str]:
-    """Return the paths of a list, a cell array of texts or a matrix of characters."""
+def _images(path: Path, name: str, cells: list[Any], problems: list[str]) -> list[str]:
+    """Return the paths of a list: cells of texts, cells of those, or rows of characters."""
     images = []
-    # The rows of a matrix of characters are filled up with blanks.
-    padded = cells.dtype.kind == "U"
-    for number, cell in enumerate(cells.reshape(-1), start=1):
-        text = _only(cell)
+    for number, cell in enumerate(cells, start=1):
+        text = cell
+        while isinstance(text, list) and len(text) == 1:
+            text = text[0]
         if not isinstance(text, str):
             problems.append(f"{path.name} {name} entry {number}: {_brief(cell)} is no text")
             images.append("")
             continue
-        image = text.rstrip(" ") if padded else str(text)
+        # The rows of a matrix of characters are filled up with blanks.
+        image = text.rstrip(" ") if isinstance(cell, str) else text
         reason = image_path_problem(image) or unicode_problem("path", image)
         if not reason and "/" not in image_path(image):
             reason = f"path {image!r} has no folder, which names its object"
@@ -119,60 +112,41 @@ def _images(path: Path, name: str, cells: Any, problems: list[str]) -> list[str]
     return images
 
 
-def _entries(path: Path, gnd: Any) -> list[tuple[Any, Any]]:
+def _entries(path: Path, gnd: list[Any]) -> list[tuple[Any, Any]]:
     """Return positives and box of each entry: fields ``ok`` and ``bbx``, or else the first two."""
-    entries = []
-    for cell in gnd.reshape(-1):
+    entries: list[tuple[Any, Any]] = []
+    for cell in gnd:
         entry = cell
-        # A cell of structs: each cell holds an array of one struct.
-        while getattr(entry, "dtype", None) is not None and entry.dtype.names is None:
-            if entry.dtype.kind != "O" or entry.size != 1:
-                break
-            entry = entry.reshape(-1)[0]
-        names = getattr(getattr(entry, "dtype", None), "names", None)
-        if names is None or len(names) < 2 or entry.size != 1:
+        while isinstance(entry, list) and len(entry) == 1:  # a cell of structs
+            entry = entry[0]
+        if not isinstance(entry, dict) or len(entry) < 2:
             raise DatasetError(
                 f"{shown(path)} gnd entry {len(entries) + 1}",
                 found=_brief(cell),
                 expected="a struct with the positives (ok) and the box (bbx) of a query",
             )
-        first, second = _FIELDS if set(_FIELDS) <= set(names) else names[:2]
-        one = entry.reshape(-1)[0] if entry.shape else entry
-        entries.append((one[first], one[second]))
+        first, second = _FIELDS if set(_FIELDS) <= set(entry) else list(entry)[:2]
+        entries.append((entry[first], entry[second]))
     return entries
 
 
-def _only(value: Any) -> Any:
-    """Return what is inside arrays of one element."""
-    while getattr(value, "shape", ()) and value.size == 1:
-        value = value.reshape(-1)[0]
-    return value
-
-
-def _numbers(value: Any) -> list[float] | None:
-    import numpy as np
-
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-        return None
-    numbers: list[float] = array.reshape(-1).astype(np.float64).tolist()
-    return numbers
+def _numbers(value: Any) -> bool:
+    return all(isinstance(number, float) and math.isfinite(number) for number in value)
 
 
 def _positives(value: Any, gallery: int) -> tuple[NDArray[np.int64], int] | str:
     """Return the places from 0 and how many stood twice, or what is wrong."""
     import numpy as np
 
-    numbers = _numbers(value)
-    if numbers is None or any(number != int(number) for number in numbers):
+    if not _numbers(value) or any(number != int(number) for number in value):
         return f"its positives are not whole numbers, but {_brief(value)}"
-    places = np.unique(np.asarray(numbers, dtype=np.int64))
-    outside = places[(places < 1) | (places > gallery)]
-    if len(outside):
-        return f"positive {outside[0]}, expected 1 … {gallery} (counted from 1) in imlist"
-    return places - 1, len(numbers) - len(places)
+    wrong = [int(number) for number in value if not 1 <= number <= gallery]
+    if wrong:
+        return f"positive {wrong[0]}, expected 1 … {gallery} (counted from 1) in imlist"
+    places = np.unique(np.asarray(value, dtype=np.int64))
+    return places - 1, len(value) - len(places)
 
 
 def _brief(value: Any) -> str:
-    text = " ".join(repr(value).split())
+    text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

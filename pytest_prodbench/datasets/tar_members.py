@@ -66,7 +66,7 @@ def _places(path: Path) -> dict[str, tuple[int, int]]:
                 if member.isreg():
                     places[posixpath.normpath(member.name)] = (member.offset_data, member.size)
                 # It keeps every member that it saw; a shard has 100,000.
-                file.members = []
+                file.members = []  # type: ignore[attr-defined]
     except tarfile.TarError as error:
         raise OSError(errno.EIO, f"no whole tar file: {error}", str(path)) from error
     return places

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dataset_builders import opened, spec, write_images
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_prodbench.datasets.opening import validate_options
 from pytest_prodbench.errors import DatasetError, ProblemList, SettingsError
 from pytest_prodbench.protocol import Dataset
 
+LABEL = st.one_of(st.integers(0, 5), st.lists(st.integers(0, 5), min_size=1, max_size=3))
 RP2K = "rp2k/all/test/可口可乐"
 ESCAPED = "rp2k/all/test/#U53ef#U53e3#U53ef#U4e50"
 
@@ -104,6 +108,32 @@ def test_a_query_of_several_classes_is_answered_by_any(tmp_path: Path) -> None:
     }
     assert "Queries of several classes (1 product) are answered by any" in dataset.protocol_note
     assert "not the standard one" in dataset.protocol_note
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    queries=st.lists(LABEL, min_size=1, max_size=6), gallery=st.lists(LABEL, min_size=1, max_size=8)
+)
+def test_positives_are_the_images_that_share_a_class(
+    queries: list[Any], gallery: list[Any]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, labels in (("test", queries), ("index", gallery)):
+            entries = [
+                {"path": f"{name}/{i}.jpg", "class_id": each} for i, each in enumerate(labels)
+            ]
+            write_info(Path(folder), f"gldv2/{name}", entries)
+        options = {"domain": "gldv2", "index": "separate", "expected_counts": {}}
+        dataset = opened(Path(folder), "uned", check=False, open_set=True, options=options)
+
+    def classes(label: Any) -> set[int]:
+        return set(label) if isinstance(label, list) else {label}
+
+    for product, label in zip(dataset.queries.product_ids, queries, strict=True):
+        answers = dataset.answers.get(product, (product,))
+        assert [found in answers for found in dataset.gallery.product_ids] == [
+            bool(classes(label) & classes(other)) for other in gallery
+        ]
 
 
 @pytest.mark.parametrize(
