@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.ilias_distractors import Distractors, read_distractors
@@ -26,6 +26,12 @@ from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.manifest_rows import read_text
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.datasets.release import (
+    StatedCounts,
+    image_table,
+    numbered_lines,
+    release_file,
+)
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import Box, ImageTable
 from pytest_prodbench.settings.frozen import Frozen
@@ -58,7 +64,7 @@ class IliasOptions(Frozen):
     distractor_list: str = ""
     query_box: Literal["whole", "union"] = "whole"
     taxonomy: str = ""
-    expected_counts: dict[str, int] | None = Field(default=None)
+    expected_counts: StatedCounts | None = None
 
     @field_validator("distractors", "distractor_list", "taxonomy")
     @classmethod
@@ -132,19 +138,15 @@ def _read_ids(
     root: Path, name: str, kind: Literal["query", "pos"], problems: list[str]
 ) -> tuple[list[str], list[int]]:
     """Return the images of an id file, relative to the root, and the line of each."""
-    path = root / name
-    if not path.is_file():
-        raise DatasetError(
-            shown(root),
-            found=f"no file {name}",
-            expected=f"the folder of ILIAS, which holds {CORE}/ and image_ids/",
-            next_step="correct path, or fetch the id files with evaluation/download_ids.sh of the "
-            "repository ilias-vrg/ilias",
-        )
+    path = release_file(
+        root,
+        name,
+        expected=f"the folder of ILIAS, which holds {CORE}/ and image_ids/",
+        next_step="correct path, or fetch the id files with evaluation/download_ids.sh of the "
+        "repository ilias-vrg/ilias",
+    )
     images, lines = [], []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(path):
         image, *rest = [field.strip() for field in line.split(",")]
         reason = _id_problem(image, kind)
         if kind == "pos" and not reason and not _scale_and_clutter(rest):
@@ -186,9 +188,7 @@ def _union(root: Path, image: str, problems: list[str]) -> Box | None:
         )
         return None
     edges: list[tuple[float, float, float, float]] = []
-    for number, line in enumerate(read_text(root / name).splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(root / name):
         try:
             x, y, width, height = (int(field) for field in line.split())
         except ValueError:
@@ -245,15 +245,13 @@ def _table(
     known = [_instance(image) for image in images]
     labels = [taxonomy.get(instance, ("", "")) for instance in known]
     blank = ("",) * len(distractors)
-    n = len(images) + len(distractors)
-    return ImageTable(
-        images=(*images, *distractors),
+    return image_table(
+        (*images, *distractors),
         # Each distractor is a product of its own: as one product, product_recall would count it once.
-        product_ids=(*known, *distractors),
+        (*known, *distractors),
         families=(*(family for _, family in labels), *blank),
-        groups=("",) * n,
-        boxes=(None,) * n if boxes is None else tuple(boxes),
-        conditions={"category": (*(name for name, _ in labels), *blank)} if taxonomy else {},
+        boxes=boxes,
+        conditions={"category": (*(name for name, _ in labels), *blank)} if taxonomy else None,
     )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.instre_boxes import Order, query_boxes
@@ -25,7 +25,8 @@ from pytest_prodbench.datasets.instre_truth import Truth, read_truth
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown
-from pytest_prodbench.errors import DatasetError, ProblemList
+from pytest_prodbench.datasets.release import StatedCounts, image_table, release_file
+from pytest_prodbench.errors import ProblemList
 from pytest_prodbench.protocol import Box, ImageTable
 from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.types import DatasetSpec
@@ -47,7 +48,7 @@ class InstreOptions(Frozen):
     images: str = "."
     query_box: Literal["box", "whole"] = "box"
     box_order: Order | Literal["auto"] = "auto"
-    expected_counts: dict[str, int] | None = Field(default=None)
+    expected_counts: StatedCounts | None = None
 
     @field_validator("images")
     @classmethod
@@ -68,14 +69,12 @@ def open_instre(spec: DatasetSpec, options: InstreOptions) -> Tables:
         ProblemList: entries that are wrong.
     """
     root = spec.path.resolve()
-    path = root / FILE
-    if not path.is_file():
-        raise DatasetError(
-            shown(root),
-            found=f"no file {FILE}",
-            expected="the folder of INSTRE with the queries and positives of Iscen et al.",
-            next_step=f"correct path, or fetch ftp://ftp.irisa.fr/local/texmex/corpus/instre/{FILE}",
-        )
+    path = release_file(
+        root,
+        FILE,
+        expected="the folder of INSTRE with the queries and positives of Iscen et al.",
+        next_step=f"correct path, or fetch ftp://ftp.irisa.fr/local/texmex/corpus/instre/{FILE}",
+    )
     problems: list[str] = []
     truth = read_truth(path, problems, with_boxes=options.query_box == "box")
     if problems:
@@ -157,15 +156,8 @@ def _folder(image: str) -> str:
 def _table(
     images: Sequence[str], products: Sequence[str], boxes: Sequence[Box | None]
 ) -> ImageTable:
-    blank = ("",) * len(images)
-    return ImageTable(
-        images=tuple(images),
-        product_ids=tuple(products),
-        families=blank,
-        groups=blank,
-        boxes=tuple(boxes),
-        conditions={"subset": tuple(image.partition("/")[0] for image in images)},
-    )
+    subsets = [image.partition("/")[0] for image in images]
+    return image_table(images, products, boxes=boxes, conditions={"subset": subsets})
 
 
 def _note(truth: Truth, order: str, split: int) -> str:

@@ -57,7 +57,7 @@ def read_truth(path: Path, problems: list[str], *, with_boxes: bool) -> Truth:
         )
     positives, boxes, repeated = [], [], 0
     for number, (listed, box) in enumerate(entries, start=1):
-        where = f"{path.name} gnd entry {number}"
+        where = f"{path.name} gnd row {number}"
         places = _positives(listed, len(gallery))
         if isinstance(places, str):
             problems.append(f"{where}: {places}")
@@ -98,7 +98,7 @@ def _images(path: Path, name: str, cells: list[Any], problems: list[str]) -> lis
         while isinstance(text, list) and len(text) == 1:
             text = text[0]
         if not isinstance(text, str):
-            problems.append(f"{path.name} {name} entry {number}: {_brief(cell)} is no text")
+            problems.append(f"{path.name} {name} row {number}: {_brief(cell)} is no text")
             images.append("")
             continue
         # The rows of a matrix of characters are filled up with blanks.
@@ -107,7 +107,7 @@ def _images(path: Path, name: str, cells: list[Any], problems: list[str]) -> lis
         if not reason and "/" not in image_path(image):
             reason = f"path {image!r} has no folder, which names its object"
         if reason:
-            problems.append(f"{path.name} {name} entry {number}: {reason}")
+            problems.append(f"{path.name} {name} row {number}: {reason}")
         images.append(image_path(image))
     return images
 
@@ -121,7 +121,7 @@ def _entries(path: Path, gnd: list[Any]) -> list[tuple[Any, Any]]:
             entry = entry[0]
         if not isinstance(entry, dict) or len(entry) < 2:
             raise DatasetError(
-                f"{shown(path)} gnd entry {len(entries) + 1}",
+                f"{shown(path)} gnd row {len(entries) + 1}",
                 found=_brief(cell),
                 expected="a struct with the positives (ok) and the box (bbx) of a query",
             )

@@ -20,13 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.manifest_rows import read_text
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown, unicode_problem
+from pytest_prodbench.datasets.release import StatedCounts, image_table, release_file
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.frozen import Frozen
@@ -75,7 +76,7 @@ class UnedOptions(Frozen):
     domain: Literal[Domain, "all"] = "all"
     index: Literal["merged", "separate"] = "merged"
     split: Literal["test", "val", "train"] = "test"
-    expected_counts: dict[str, int] | None = Field(default=None)
+    expected_counts: StatedCounts | None = None
 
     @model_validator(mode="after")
     def _one_gallery(self) -> UnedOptions:
@@ -105,15 +106,8 @@ class _Rows:
         self.classes |= other.classes
 
     def table(self, *, with_domain: bool) -> ImageTable:
-        n = len(self.images)
-        return ImageTable(
-            images=tuple(self.images),
-            product_ids=tuple(self.products),
-            families=("",) * n,
-            groups=("",) * n,
-            boxes=(None,) * n,
-            conditions={"domain": tuple(self.domains)} if with_domain else {},
-        )
+        conditions = {"domain": self.domains} if with_domain else None
+        return image_table(self.images, self.products, conditions=conditions)
 
 
 def open_uned(spec: DatasetSpec, options: UnedOptions) -> Tables:
@@ -184,7 +178,7 @@ class _Reader:
         for number, entry in enumerate(self._entries(name), start=1):
             found = self._entry(entry)
             if isinstance(found, str):
-                self.problems.append(f"{name} entry {number}: {found}")
+                self.problems.append(f"{name} row {number}: {found}")
                 continue
             image, classes = found
             product = f"{domain}:{'+'.join(classes)}"
@@ -196,15 +190,13 @@ class _Reader:
         return rows
 
     def _entries(self, name: str) -> list[Any]:
-        path = self.root / name
-        if not path.is_file():
-            raise DatasetError(
-                shown(self.root),
-                found=f"no file {name}",
-                expected="the folder of UnED, which holds info_files/ and images/",
-                next_step="correct path, or fetch https://cmp.felk.cvut.cz/univ_emb/info_files.zip"
-                + ("; for one domain alone state index = 'separate'" * (self.index == "merged")),
-            )
+        path = release_file(
+            self.root,
+            name,
+            expected="the folder of UnED, which holds info_files/ and images/",
+            next_step="correct path, or fetch https://cmp.felk.cvut.cz/univ_emb/info_files.zip"
+            + ("; for one domain alone state index = 'separate'" * (self.index == "merged")),
+        )
         try:
             entries = json.loads(read_text(path))
         except json.JSONDecodeError as error:

@@ -229,13 +229,13 @@ def test_damaged_entries_are_named_together(tmp_path: Path) -> None:
     )
     with pytest.raises(ProblemList) as caught:
         instre(root)
-    where = "gnd_instre.mat gnd entry"
+    where = "gnd_instre.mat gnd row"
     assert caught.value.problems[0] == (
-        "gnd_instre.mat qimlist entry 1: path 'lone.jpg' has no folder, which names its object"
+        "gnd_instre.mat qimlist row 1: path 'lone.jpg' has no folder, which names its object"
     )
-    assert caught.value.problems[1].startswith("gnd_instre.mat imlist entry 6: path '/INSTRE-S2")
+    assert caught.value.problems[1].startswith("gnd_instre.mat imlist row 6: path '/INSTRE-S2")
     assert caught.value.problems[2:] == (
-        "gnd_instre.mat imlist entry 7: [7.5] is no text",
+        "gnd_instre.mat imlist row 7: [7.5] is no text",
         f"{where} 1: positive 0, expected 1 … 7 (counted from 1) in imlist",
         f"{where} 2: its positives are not whole numbers, but [1.5]",
         f"{where} 3: its box is not four numbers, but [1.0, 2.0, 3.0]",
@@ -257,7 +257,7 @@ def test_a_query_without_positives_is_an_error(tmp_path: Path) -> None:
     [
         ({"gnd": None}, "no gnd; expected a MATLAB 5 file with qimlist, imlist, gnd"),
         ({"gnd": structs()[:, :4]}, "5 queries in qimlist, 4 entries in gnd"),
-        ({"gnd": cells([1, 2, 3, 4, 5])}, r"gnd entry 1: \[1\.0\]; expected a struct"),
+        ({"gnd": cells([1, 2, 3, 4, 5])}, r"gnd row 1: \[1\.0\]; expected a struct"),
     ],
 )
 def test_files_of_another_kind(tmp_path: Path, changed: dict[str, Any], found: str) -> None:

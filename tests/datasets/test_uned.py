@@ -64,7 +64,9 @@ def write_info(root: Path, name: str, content: Any) -> None:
 
 
 def uned(root: Path, *, counted: str = "", **options: Any) -> Dataset:
-    counts = {f"{name.replace('/', ' ')} images": len(INFO[name]) for name in counted.split()}
+    domain, split = options.get("domain", "cars"), options.get("split", "test")
+    names = counted.split() or [f"{domain}/{split}"]
+    counts = {f"{name.replace('/', ' ')} images": len(INFO[name]) for name in names}
     return opened(root, "uned", options={"expected_counts": counts, **options})
 
 
@@ -123,7 +125,8 @@ def test_positives_are_the_images_that_share_a_class(
                 {"path": f"{name}/{i}.jpg", "class_id": each} for i, each in enumerate(labels)
             ]
             write_info(Path(folder), f"gldv2/{name}", entries)
-        options = {"domain": "gldv2", "index": "separate", "expected_counts": {}}
+        counts = {"gldv2 test images": len(queries), "gldv2 index images": len(gallery)}
+        options = {"domain": "gldv2", "index": "separate", "expected_counts": counts}
         dataset = opened(Path(folder), "uned", check=False, open_set=True, options=options)
 
     def classes(label: Any) -> set[int]:
@@ -198,7 +201,7 @@ def test_damaged_entries_are_named_together(tmp_path: Path) -> None:
     write_info(root, "cars/test", entries)
     with pytest.raises(ProblemList) as caught:
         uned(root, domain="cars", index="separate")
-    name = "info_files/cars/test.json entry"
+    name = "info_files/cars/test.json row"
     what = "of 'a.jpg' is no whole number and no list of them"
     form = "is not {path, class_id} with a path as text"
     assert caught.value.problems[:-1] == (
