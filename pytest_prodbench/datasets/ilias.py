@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.ilias_distractors import Distractors, read_distractors
@@ -68,8 +68,8 @@ class IliasOptions(Frozen):
 
     @field_validator("distractors", "distractor_list", "taxonomy")
     @classmethod
-    def _relative(cls, path: str, info: object) -> str:
-        if not path and getattr(info, "field_name", "") != "distractors":
+    def _relative(cls, path: str, info: ValidationInfo) -> str:
+        if not path and info.field_name != "distractors":
             return path
         if problem := image_path_problem(path):
             raise ValueError(problem)

@@ -1,7 +1,7 @@
 """Layout ``instre``: 250 objects in 28,543 photos, with the queries and positives of ``gnd_instre.mat``.
 
 Wang and Jiang, "INSTRE: a New Benchmark for Instance-Level Object Retrieval and Recognition", ACM TOMM 2015,
-http://123.57.42.89/instre/home.html (no licence stated). Queries and positives: Iscen et al., "Efficient
+http://123.57.42.89/instre/home.html (no licence seen). Queries and positives: Iscen et al., "Efficient
 Diffusion on Region Manifolds", CVPR 2017, https://github.com/ahmetius/diffusion-retrieval.
 
 Read: the home page (100 classes with one object in INSTRE-S1, 100 in INSTRE-S2; INSTRE-M has two objects of
@@ -9,7 +9,8 @@ S1 in each image; longest side 1,000 pixels), ``compute_map.m`` of diffusion-ret
 over all ranks, by trapezoids), and public readers of the file: fields by position, positives from 1. They
 dispute the box: os2d (``os2d/data/dataset.py``) crops corners ``x1 y1 x2 y2`` and warns that the ``.txt``
 beside an image is ``x y width height``, another adds width and height to the corner, VISSL uses no box at
-all. The file itself could not be read here, so the order is decided by the images (option ``box_order``).
+all. Neither the file nor the paper's text could be read here: the images decide the order (option
+``box_order``), and that queries are cut at all is the habit of most readers (option ``query_box``).
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ def _table(
 def _note(truth: Truth, order: str, split: int) -> str:
     cut = f"cut to their box ({order})" if order else "whole images, without their box"
     note = (
-        f"Official (Iscen et al. 2017): query = {len(truth.queries):,} images {cut}, gallery = "
+        f"Official (lists and metric of Iscen et al. 2017): query = {len(truth.queries):,} images {cut}, gallery = "
         f"{len(truth.gallery):,} images; positives are the lists of {FILE}; an image of two objects "
         "answers queries of both. Official metric: mean average precision over all ranks, by trapezoids "
         "(oxford_map), which is not map@k."

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from dataset_builders import encoded, noise, opened, pixels, spec, write_images
 
+from pytest_prodbench.datasets import tar_members
 from pytest_prodbench.datasets.opening import validate_options
 from pytest_prodbench.errors import DatasetError, ProblemList, SettingsError
 from pytest_prodbench.protocol import Dataset
@@ -152,7 +153,11 @@ def test_mini(tmp_path: Path, how: str) -> None:
         assert file.read() == (root / QUERIES[0]).read_bytes()
 
 
-def test_full_reads_every_distractor_from_several_threads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [1, 4])
+def test_full_reads_every_distractor_from_several_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr(tar_members, "KEPT", kept)
     dataset = ilias(write_distractors(write_ilias(tmp_path)), part="full")
     assert dataset.protocol_note.startswith("Official (full ILIAS)")
     names = dataset.gallery.images[5:] * 20

@@ -100,7 +100,9 @@ def test_products_are_the_lists_of_positives(tmp_path: Path) -> None:
     assert dataset.gallery.boxes == (None,) * 7
     assert dataset.published == "instre"
     assert dataset.official_metrics == ("oxford_map",)
-    assert dataset.protocol_note.startswith("Official (Iscen et al. 2017): query = 5 images cut to")
+    assert dataset.protocol_note.startswith(
+        "Official (lists and metric of Iscen et al. 2017): query = 5 "
+    )
     assert "differ" not in dataset.protocol_note
 
 

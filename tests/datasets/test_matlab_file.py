@@ -106,6 +106,54 @@ def test_files_of_another_kind(data: bytes, found: str) -> None:
         read_matlab(data, ("a",))
 
 
+def element(kind: int, content: bytes) -> bytes:
+    return struct.pack("<II", kind, len(content)) + content + b"\0" * (-len(content) % 8)
+
+
+def array(kind: int, sizes: tuple[int, ...], *content: bytes) -> bytes:
+    """A file with one array, named ``a``."""
+    parts = (
+        element(6, struct.pack("<II", kind, 0)),
+        element(5, struct.pack(f"<{len(sizes)}i", *sizes)),
+        element(1, b"a"),
+        *content,
+    )
+    return b"made by hand".ljust(124) + b"\x00\x01IM" + element(14, b"".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (array(6, (1, 1), struct.pack("<HHI", 9, 5, 0)), "a small element of 5 bytes"),
+        (array(6, (1, 1), element(20, b"12345678")), "numbers of type 20"),
+        (array(6, (1, 1), element(9, b"1234")), "4 bytes of numbers of 8 bytes"),
+        (array(6, (1, 2), element(9, b"12345678")), "1 values, but sizes that say 2"),
+        (array(6, (-1, 2)), r"sizes \[-1, 2\]"),
+        (array(4, (1, 1), element(9, b"12345678")), "text of type 9"),
+        (array(4, (1, 2), element(16, b"abc")), "3 values, but sizes that say 2"),
+        (array(1, (1, 10**6), element(14, b"")), "1000000 inner arrays, more than there are bytes"),
+        (array(1, (1, 1), element(9, b"12345678")), "an inner array of type 9"),
+        (array(2, (1, 1), element(5, struct.pack("<i", 0)), element(1, b"ab")), "names of fields"),
+        (array(2, (1, 1), element(5, struct.pack("<i", 1)), element(1, b"aa")), "names of fields"),
+        (
+            b"made by hand".ljust(124) + b"\x00\x01IM" + element(9, b"12345678"),
+            "variable of type 9",
+        ),
+    ],
+)
+def test_arrays_that_contradict_themselves(data: bytes, found: str) -> None:
+    with pytest.raises(ValueError, match=found):
+        read_matlab(data, ("a",))
+
+
+def test_arrays_in_arrays_have_a_limit() -> None:
+    value: Any = "x"
+    for _ in range(20):
+        value = cell(value, "y")
+    with pytest.raises(ValueError, match="more than 16 deep"):
+        read_matlab(written({"a": value}), ("a",))
+
+
 EXAMPLES = [
     written(
         {
