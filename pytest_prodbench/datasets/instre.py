@@ -164,10 +164,10 @@ def _table(
 def _note(truth: Truth, order: str, split: int) -> str:
     cut = f"cut to their box ({order})" if order else "whole images, without their box"
     note = (
-        f"Official (lists and metric of Iscen et al. 2017): query = {len(truth.queries):,} images {cut}, gallery = "
-        f"{len(truth.gallery):,} images; positives are the lists of {FILE}; an image of two objects "
-        "answers queries of both. Official metric: mean average precision over all ranks, by trapezoids "
-        "(oxford_map), which is not map@k."
+        f"Official (lists and metric of Iscen et al. 2017): query = {len(truth.queries):,} images {cut}, "
+        f"gallery = {len(truth.gallery):,} images; positives are the lists of {FILE}; an image of two "
+        "objects answers queries of both. Official metric: mean average precision over all ranks, by "
+        "trapezoids (oxford_map), which is not map@k."
     )
     if split:
         note += f" Folders whose queries differ in their positives: {split:,}; there each list is a product."
