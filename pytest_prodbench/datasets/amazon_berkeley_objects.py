@@ -7,10 +7,10 @@ the data set.
 
 Read in the release's own README files (root, ``listings``, ``images``; copies on GitHub): which files there
 are, their columns, that a listing is unique by (item_id, domain_name), that every image id is in
-``images.csv.gz``, 147,702 listings and 398,212 catalog images. None of them describes the columns of
-``abo-mvr.csv.xz``: ``path``, ``class_id``, ``split_set`` and ``image_type`` are what two public readers of the
-file use, one of which (that of MILE, WACV 2025) takes renders from a folder of their own, without the first
-folder of their path. Counts and metric of multi-view retrieval are unknown here: nothing is verified.
+``images.csv.gz``, 147,702 listings and 398,212 catalog images. None of them describes ``abo-mvr.csv.xz``: its
+columns ``path``, ``class_id``, ``split_set`` and ``image_type`` are what two public readers of the file use;
+one of them takes renders from a folder of their own, without the first folder of their path. Counts and
+metric of multi-view retrieval are unknown here: none is verified.
 
 - ``multi_view``: ``benchmarks/abo-mvr.csv.xz``; split_set ``test-query`` searches ``test-target``. A split
   without these two (``train``) searches itself, by our rule.
@@ -130,7 +130,7 @@ def _open_views(root: Path, options: AmazonBerkeleyObjectsOptions) -> Tables:
 def _render_place(
     root: Path, views: Sequence[View], options: AmazonBerkeleyObjectsOptions
 ) -> tuple[str, int]:
-    """Return folder of the renders, and how many folders their paths lose: 0, or 1 as in MILE."""
+    """Return folder of the renders, and how many folders their paths lose: 0 or 1."""
     render = next((view for view in views if view.image_type == "render"), None)
     if render is None:
         return "", 0

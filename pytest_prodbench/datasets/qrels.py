@@ -47,8 +47,8 @@ def relate(
 ) -> Related:
     """Make products of pairs.
 
-    A document with the id of a query, which the other queries of its product have for a positive and this
-    one has not, is the query's own image: the pair (query, itself) is left out of most tables. It belongs to
+    Most tables leave out the pair of a query and its own image, which is a document too. Where the pairs
+    are symmetric in the ids (b for a, wherever a for b), equal ids are taken for one image: it belongs to
     the product, and query and document get an exclusion group, so that they never meet.
 
     Args:
@@ -62,18 +62,16 @@ def relate(
     from scipy.sparse.csgraph import connected_components
 
     q, d = len(queries), len(documents)
-    edges = np.ones(len(query_rows), np.int8)
-    graph = coo_array((edges, (query_rows, q + document_rows)), shape=(q + d, q + d))
+    own, linked = _own_images(queries, documents, query_rows, document_rows)
+    left = np.concatenate([query_rows, linked])
+    right = np.concatenate([document_rows, own[linked]])
+    graph = coo_array((np.ones(len(left), np.int8), (left, q + right)), shape=(q + d, q + d))
     parts, part = connected_components(graph, directed=False)
     query_part, document_part = part[:q], part[q:]
     size = np.bincount(document_part, minlength=parts)
     missing = size[query_part] - np.bincount(query_rows, minlength=q)
-
-    row_of = {document: row for row, document in enumerate(documents)}
-    own = np.fromiter((row_of.get(query, -1) for query in queries), np.int64, q)
-    stated = np.isin(np.arange(q) * d + own, query_rows * d + document_rows)
-    # -1 takes the last document, whatever it is: the first condition has refused it.
-    is_own = (own >= 0) & (np.append(document_part, -1)[own] == query_part) & ~stated
+    is_own = np.zeros(q, bool)
+    is_own[linked] = ~np.isin(linked * d + own[linked], query_rows * d + document_rows)
     if not np.array_equal(missing, is_own.astype(missing.dtype)):
         return _pairs(queries, documents, query_rows, document_rows)
 
@@ -92,6 +90,29 @@ def relate(
         query_groups=tuple(query_groups),
         document_groups=tuple(document_groups),
     )
+
+
+def _own_images(
+    queries: Sequence[str],
+    documents: Sequence[str],
+    query_rows: NDArray[np.int64],
+    document_rows: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the document of each query's id (-1: none), and the queries whose own image it is."""
+    import numpy as np
+
+    d = len(documents)
+    document_of = {document: row for row, document in enumerate(documents)}
+    own = np.fromiter((document_of.get(query, -1) for query in queries), np.int64, len(queries))
+    query_of = np.full(d, -1, np.int64)
+    query_of[own[own >= 0]] = np.flatnonzero(own >= 0)
+    mirrored = own[query_rows], query_of[document_rows]
+    both = (mirrored[0] >= 0) & (mirrored[1] >= 0) & (mirrored[0] != document_rows)
+    keys = query_rows * d + document_rows
+    # One exception and the ids of the two lists are counted apart: 1, 2, 3 … and 1, 2, 3 …
+    if np.isin((mirrored[1] * d + mirrored[0])[both], keys).all():
+        return own, np.unique(query_rows[both])
+    return own, np.empty(0, np.int64)
 
 
 def _pairs(
