@@ -27,12 +27,14 @@ def ranking_from_scores(
     top=20,
     near=0.0,
     verification=None,
+    answers=None,
 ) -> Ranking:
     """Rank n gallery images for each of q queries by float32 ``scores`` (q, n).
 
     A code below 0 is nobody's: it matches nothing, as in retrieval. ``excluded`` (q, n) takes pairs
     out. Equal scores are listed negatives first, then by ``gallery_order`` (by row without one).
-    ``near``: how far from the best positive's score a negative's is a near tie.
+    ``near``: how far from the best positive's score a negative's is a near tie. ``answers``: product
+    of a query to the products that are its positives; without it, of each its own.
     """
     scores = np.asarray(scores, np.float32)
     q, n = scores.shape
@@ -43,7 +45,10 @@ def ranking_from_scores(
     for i in range(q):
         row = scores[i]
         may = [j for j in range(n) if excluded is None or not excluded[i][j]]
-        mine = [j for j in may if _same(query_products[i], gallery_products[j])]
+        if answers is None:
+            mine = [j for j in may if _same(query_products[i], gallery_products[j])]
+        else:
+            mine = [j for j in may if int(gallery_products[j]) in answers[int(query_products[i])]]
         others = [j for j in may if j not in mine]
         mine.sort(key=lambda j: (-row[j], order[j]))
         best = max((row[j] for j in mine), default=None)

@@ -28,7 +28,8 @@ class DatasetContent:
     Attributes:
         query_digests: of the file bytes behind each query, in the order of ``Dataset.queries``.
         gallery_digests: the same for ``Dataset.gallery``.
-        digest: of all rows: role, file digest, box, product, family, group, stated conditions.
+        digest: of all rows (role, file digest, box, product, family, group, stated conditions) and of what
+            answers a product, where that is not itself.
     """
 
     query_digests: tuple[str, ...]
@@ -62,6 +63,11 @@ def content(dataset: Dataset) -> DatasetContent:
     gallery = tuple(by_path[image] for image in dataset.gallery.images)
     rows = _row_digests("query", dataset.queries, queries)
     rows += _row_digests("gallery", dataset.gallery, gallery)
+    # What answers a product is a fact of the whole, as a row is one of an image.
+    rows += [
+        hashlib.sha256(json.dumps(["answers", product, sorted(answers)]).encode()).digest()
+        for product, answers in dataset.answers.items()
+    ]
     rows.sort()
     digest = hashlib.sha256(_VERSION + b"".join(rows)).hexdigest()
     return DatasetContent(query_digests=queries, gallery_digests=gallery, digest=digest)

@@ -31,6 +31,7 @@ def evaluate_embeddings(
     conditions: Mapping[str, Sequence[str]] | None = None,
     k: Sequence[int] = (1, 5, 10),
     open_set: bool = False,
+    answers: Mapping[str, Sequence[str]] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Evaluation:
@@ -46,6 +47,8 @@ def evaluate_embeddings(
         conditions: column → q values; metrics are given per value as well.
         k: of ``recall@k``.
         open_set: queries whose product is absent are declared; else they are an error.
+        answers: product of a query → products whose images are its positives, where those are more, or
+            others, than the product itself.
         resamples, seed: of the interval.
 
     Raises:
@@ -85,6 +88,7 @@ def evaluate_embeddings(
         device="cpu",
         precision="float32",
         settings=RunSettings(resamples=resamples, seed=seed),
+        answers=answers,
         ks=k,
     )
     table = query_table(queries, gallery, measured.ranking, [""] * len(queries))

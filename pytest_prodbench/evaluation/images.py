@@ -114,7 +114,8 @@ def evaluate_opened(
         device=handle.device,
         precision=handle.precision,
         settings=settings,
-        extra=metrics,
+        answers=dataset.answers,
+        extra=tuple(dict.fromkeys((*metrics, *dataset.official_metrics))),
     )
     contents = [request.key.hex() for request in requests[:split]]
     timing = measured.timing.model_copy(
@@ -174,7 +175,12 @@ def model_record(handle: ModelHandle) -> ModelRecord:
 
 def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> DatasetRecord:
     """Say what a dataset is; its root relative to the project, never an absolute home path."""
-    asked = set(dataset.queries.product_ids)
+    answers = dataset.answers
+    asked = {
+        answer
+        for product in set(dataset.queries.product_ids)
+        for answer in answers.get(product, (product,))
+    }
     offered = set(dataset.gallery.product_ids)
     conditions = {
         name: sorted(set(values) - {""}) for name, values in dataset.queries.conditions.items()
@@ -192,11 +198,16 @@ def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> 
         queries=len(dataset.queries),
         gallery=len(dataset.gallery),
         products=len(offered),
-        absent=sum(product not in offered for product in dataset.queries.product_ids),
+        absent=sum(
+            offered.isdisjoint(answers.get(product, (product,)))
+            for product in dataset.queries.product_ids
+        ),
         distractors=sum(product not in asked for product in dataset.gallery.product_ids),
         conditions={name: values for name, values in conditions.items() if values},
         protocol_note=dataset.protocol_note,
         open_set=dataset.open_set,
+        official_metrics=list(dataset.official_metrics),
+        published=dataset.published,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from pytest_prodbench.retrieval import (
     Labels,
     Pairs,
     choose_backend,
+    distinct_pairs,
     matching_pairs,
     rank,
     union,
@@ -80,6 +81,7 @@ def measure(
     device: str,
     precision: str,
     settings: RunSettings,
+    answers: Mapping[str, Sequence[str]] | None = None,
     ks: Sequence[int] = (1, 5, 10),
     extra: Sequence[str] = (),
 ) -> Measured:
@@ -95,6 +97,7 @@ def measure(
         name: of the dataset, for messages.
         device, precision: recorded; ranking runs on the device.
         settings: backend, threads, resamples, seed.
+        answers: as in ``Dataset``.
         ks: of recall.
         extra: names of metrics to measure beside the default ones; statistics among them for pairs of
             conditions too.
@@ -103,7 +106,7 @@ def measure(
         DatasetError: a query has no positive left and the set is not open; names the queries.
     """
     started = time.perf_counter()
-    labels = _labels(queries, gallery, query_contents, gallery_contents)
+    labels = _labels(queries, gallery, query_contents, gallery_contents, answers or {})
     excluded = _excluded(queries, gallery, query_keys, gallery_keys)
     metrics = tuple(dict.fromkeys((*default_metrics(ks), *extra)))
     work = float(query_vectors.size) * len(gallery_vectors)
@@ -161,6 +164,7 @@ def _labels(
     gallery: ImageTable,
     query_contents: Sequence[str],
     gallery_contents: Sequence[str],
+    answers: Mapping[str, Sequence[str]],
 ) -> Labels:
     query_products, gallery_products = codes(queries.product_ids, gallery.product_ids, None)
     query_families, gallery_families = codes(queries.families, gallery.families, "")
@@ -172,7 +176,30 @@ def _labels(
         gallery_families if some else None,
         _order(gallery, gallery_contents),
         _order(queries, query_contents),
+        _answers(
+            dict(zip(queries.product_ids, query_products.tolist(), strict=True)),
+            dict(zip(gallery.product_ids, gallery_products.tolist(), strict=True)),
+            answers,
+        ),
     )
+
+
+def _answers(
+    asked: Mapping[str, int], offered: Mapping[str, int], answers: Mapping[str, Sequence[str]]
+) -> Pairs | None:
+    """Codes of the products that answer each product asked for; None where each answers itself."""
+    if not answers:
+        return None
+    rows: list[int] = []
+    columns: list[int] = []
+    for product, code in asked.items():
+        found = [
+            offered[answer] for answer in answers.get(product, (product,)) if answer in offered
+        ]
+        rows += [code] * len(found)
+        columns += found
+    # Codes of queries come first, 0, 1, 2 …
+    return distinct_pairs(len(asked), np.array(rows, np.int64), np.array(columns, np.int64))
 
 
 def _order(table: ImageTable, contents: Sequence[str]) -> NDArray[np.int64]:

@@ -94,6 +94,10 @@ class DatasetRecord(Record):
     conditions: dict[str, list[str]] = Field(default_factory=dict, description="column → values")
     protocol_note: str = ""
     open_set: bool = False
+    official_metrics: list[str] = Field(
+        default_factory=list, description="metrics that the authors of a published set report"
+    )
+    published: str = Field(default="", description="key of a published set; empty for a team's own")
 
 
 class Measurement(Record):

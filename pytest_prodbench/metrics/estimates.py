@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import cluster_bootstrap, percentile_intervals, resampled
 from pytest_prodbench.metrics.metric import FEW, Metric, Sampled, Sampling, Statistic
 from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
+from pytest_prodbench.metrics.threads import in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,35 +165,56 @@ def estimate_statistics(
     present, units = np.unique(codes, return_inverse=True)
     units = units.astype(np.intp)
     units.flags.writeable = False
-    sampled = [statistic.of(ranking, k, units) for statistic, k in statistics]
-    values = [float(of(np.ones((1, len(present))))[0]) for of in sampled]
-    defined = [i for i, value in enumerate(values) if not math.isnan(value)]
-    plain = [i for i in defined if statistics[i][0].interval is None]
+    lanes: dict[str, list[int]] = {}
+    for i, (statistic, _) in enumerate(statistics):
+        lanes.setdefault(statistic.scores, []).append(i)
+    sampled = dict(
+        chain.from_iterable(
+            in_threads(
+                lambda lane: [
+                    (i, statistics[i][0].of(ranking, statistics[i][1], units)) for i in lane
+                ],
+                lanes.values(),
+            )
+        )
+    )
+    values = {i: float(of(np.ones((1, len(present))))[0]) for i, of in sampled.items()}
+    defined = [i for i in range(len(statistics)) if not math.isnan(values[i])]
+    own = [i for i in defined if statistics[i][0].interval is not None]
 
     def resample(of: Sampled, most: int) -> NDArray[np.float64]:
         return resampled(of, len(present), resamples=min(resamples, most), seed=seed)
 
     bounds: dict[int, tuple[float, float, float]] = {}
+    plain = [[i for i in lane if i in set(defined) - set(own)] for lane in lanes.values()]
+    plain = [lane for lane in plain if lane]
     if plain:
-        draws = resample(lambda w: np.stack([sampled[i](w) for i in plain], axis=1), resamples)
-        bounds.update(zip(plain, map(tuple, percentile_intervals(draws.T).tolist()), strict=True))
-    for i in defined:
+
+        def drawn(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+            found = in_threads(lambda lane: [sampled[i](weights) for i in lane], plain)
+            return np.stack([*chain.from_iterable(found)], axis=1)
+
+        every = percentile_intervals(resample(drawn, resamples).T)
+        bounds.update(zip(chain.from_iterable(plain), map(tuple, every.tolist()), strict=True))
+    for i in own:
         statistic, k = statistics[i]
-        method: Method = "percentile"
-        if statistic.interval is not None:
-            method = "own"
-            bounds[i] = statistic.interval(
-                Sampling(
-                    ranking=ranking,
-                    k=k,
-                    codes=units,
-                    value=values[i],
-                    sampled=sampled[i],
-                    resample=partial(resample, most=FEW),
-                )
+        assert statistic.interval is not None  # noqa: S101 - that is what makes it one of them
+        bounds[i] = statistic.interval(
+            Sampling(
+                ranking=ranking,
+                k=k,
+                codes=units,
+                value=values[i],
+                sampled=sampled[i],
+                resample=partial(resample, most=FEW),
             )
+        )
+    for i in defined:
         low, high, error = bounds[i]
-        found[i] = _estimate(statistic, values[i], (low, high, method), error, n, len(present))
+        method: Method = "own" if i in own else "percentile"
+        found[i] = _estimate(
+            statistics[i][0], values[i], (low, high, method), error, n, len(present)
+        )
     return found
 
 

@@ -152,4 +152,5 @@ MEDIAN_RANK = Statistic(
     low=1.0,
     high=float("inf"),
     source="Karpathy & Fei-Fei 2015",
+    scores="ranks",
 )

@@ -101,6 +101,8 @@ class Statistic:
         interval: low and high end of a 95 % interval, and the standard error, where percentiles of the
             bootstrap would not hold what they promise, as where sampling error moves a statistic in one
             direction only.
+        scores: name of the scores that it looks at, where several statistics share what they count of
+            them. Those of one name are asked one after the other, those of others perhaps by another thread.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Statistic:
     source: str
     takes_k: bool = False
     interval: Callable[[Sampling], tuple[float, float, float]] | None = None
+    scores: str = ""
     version: int = 1
 
     def by_query(self, ranking: Ranking, k: int | None) -> Sampled:

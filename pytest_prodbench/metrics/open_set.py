@@ -185,6 +185,7 @@ AUROC = Statistic(
     low=0.0,
     high=1.0,
     source="Hanley & McNeil 1982; Hendrycks & Gimpel 2017",
+    scores="top score",
 )
 FPR95 = Statistic(
     name="fpr95",
@@ -193,6 +194,7 @@ FPR95 = Statistic(
     low=0.0,
     high=1.0,
     source="Liang, Li & Srikant 2018",
+    scores="top score of known queries",
 )
 DIR_FAR_1PCT = Statistic(
     name="dir_far_1pct",
@@ -201,6 +203,7 @@ DIR_FAR_1PCT = Statistic(
     low=0.0,
     high=1.0,
     source="Phillips, Grother & Micheals 2011",
+    scores="top score of identified queries",
 )
 DIR_FAR_01PCT = Statistic(
     name="dir_far_01pct",
@@ -209,4 +212,5 @@ DIR_FAR_01PCT = Statistic(
     low=0.0,
     high=1.0,
     source="Phillips, Grother & Micheals 2011",
+    scores="top score of identified queries",
 )

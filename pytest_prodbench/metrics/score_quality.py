@@ -256,6 +256,7 @@ ECE = Statistic(
     low=0.0,
     high=1.0,
     source="Guo et al. 2017; Nixon et al. 2019; Platt 1999",
+    scores="first results, calibrated",
     interval=calibration_interval,
 )
 THRESHOLD_P99 = Statistic(
@@ -265,6 +266,7 @@ THRESHOLD_P99 = Statistic(
     low=-1.0,
     high=1.0,
     source="docs/protocol.md, Score quality",
+    scores="first results",
     interval=threshold_interval,
 )
 ANSWERED_P99 = Statistic(
@@ -274,5 +276,6 @@ ANSWERED_P99 = Statistic(
     low=0.0,
     high=1.0,
     source="Geifman & El-Yaniv 2017",
+    scores="first results",
     interval=answered_interval,
 )

@@ -6,6 +6,7 @@ on it, only who does it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -14,17 +15,23 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+NAME = "prodbench-metrics"
+
 Part = TypeVar("Part")
 Done = TypeVar("Done")
 
 
 def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> list[Done]:
-    """Return what a function makes of each part, in their order; each should take some milliseconds."""
+    """Return what a function makes of each part, in their order; each should take some milliseconds.
+
+    Work that is one of these parts itself is done by its own thread: the limit is of all together.
+    """
     parts = list(parts)
-    threads = min(len(parts), allowed()) if len(parts) > 1 else 1
+    inside = threading.current_thread().name.startswith(NAME)
+    threads = min(len(parts), allowed()) if len(parts) > 1 and not inside else 1
     if threads == 1:
         return [work(part) for part in parts]
-    with ThreadPoolExecutor(threads, thread_name_prefix="prodbench-metrics") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix=NAME) as pool:
         return list(pool.map(work, parts))
 
 

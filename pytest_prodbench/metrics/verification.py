@@ -150,6 +150,7 @@ def _false_accept_statistic(name: str, *, one_in: int, alike: bool) -> Statistic
         low=0.0,
         high=1.0,
         source="Grother & Ngan 2014 (FRVT)",
+        scores="alike pairs" if alike else "pairs",
     )
 
 
@@ -161,6 +162,7 @@ def _equal_error_statistic(name: str, *, alike: bool) -> Statistic:
         low=0.0,
         high=1.0,
         source="ISO/IEC 19795-1",
+        scores="alike pairs" if alike else "pairs",
     )
 
 

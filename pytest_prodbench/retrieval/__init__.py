@@ -1,7 +1,7 @@
 """Query and gallery matrices → exact ranks."""
 
 from pytest_prodbench.retrieval.backends import choose_backend
-from pytest_prodbench.retrieval.exclusion import Pairs, matching_pairs, union
+from pytest_prodbench.retrieval.exclusion import Pairs, distinct_pairs, matching_pairs, union
 from pytest_prodbench.retrieval.gallery import Gallery
 from pytest_prodbench.retrieval.labels import Labels
 from pytest_prodbench.retrieval.normalise import normalise
@@ -14,6 +14,7 @@ __all__ = [
     "Labels",
     "Pairs",
     "choose_backend",
+    "distinct_pairs",
     "matching_pairs",
     "normalise",
     "rank",

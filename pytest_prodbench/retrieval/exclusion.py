@@ -73,7 +73,7 @@ def union(first: Pairs, *others: Pairs) -> Pairs:
     queries = len(first.starts) - 1
     rows = np.concatenate([pairs.rows for pairs in (first, *others)])
     columns = np.concatenate([pairs.columns for pairs in (first, *others)])
-    return _build(queries, rows, columns)
+    return distinct_pairs(queries, rows, columns)
 
 
 def difference(pairs: Pairs, without: Pairs) -> Pairs:
@@ -85,15 +85,15 @@ def difference(pairs: Pairs, without: Pairs) -> Pairs:
     width = int(max(pairs.columns.max(), without.columns.max())) + 1
     keys = pairs.rows * width + pairs.columns
     keep = ~np.isin(keys, without.rows * width + without.columns)
-    return _build(len(pairs.starts) - 1, pairs.rows[keep], pairs.columns[keep])
+    return distinct_pairs(len(pairs.starts) - 1, pairs.rows[keep], pairs.columns[keep])
 
 
-def _build(queries: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Pairs:
+def distinct_pairs(queries: int, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Pairs:
+    """Return the pairs (rows[i], columns[i]) of so many queries, each once."""
     import numpy as np
 
     width = int(columns.max()) + 1 if len(columns) else 1
-    keys = np.unique(rows * width + columns)
-    rows, columns = np.divmod(keys, width)
+    rows, columns = np.divmod(np.unique(rows * width + columns), width)
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=queries))])
     return Pairs(starts.astype(np.int64), columns.astype(np.int64))
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
-from pytest_prodbench.retrieval.exclusion import NO_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,11 +145,7 @@ class ResultLists:
     def _relevant(self, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
         if self._labels is None:
             return np.zeros(len(rows), np.bool_)
-        products = self._labels.query_products[rows]
-        found: NDArray[np.bool_] = (products != NO_CODE) & (
-            products == self._labels.gallery_products[columns]
-        )
-        return found
+        return self._labels.relevant(rows, columns)
 
 
 def _by_score(rows: Ints, values: Floats) -> Ints:

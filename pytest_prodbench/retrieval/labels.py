@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.retrieval.exclusion import NO_CODE, Pairs, distinct_pairs, matching_pairs
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -20,6 +22,8 @@ class Labels:
         gallery_order: int64 (n,), a total order of the gallery that does not depend on how it was
             written down (made from ids and contents); decides the listing of tied images.
         query_order: int64 (q,), the same for the queries; decides what is drawn for whom.
+        answers: (code of a query's product, code of a product whose images are its positives), of every
+            code that a query has; None: of each product its own.
     """
 
     query_products: NDArray[np.int64]
@@ -28,3 +32,27 @@ class Labels:
     gallery_families: NDArray[np.int64] | None
     gallery_order: NDArray[np.int64]
     query_order: NDArray[np.int64]
+    answers: Pairs | None = None
+
+    def positives(self) -> Pairs:
+        """Return each query's positives, whether they may meet or not."""
+        if self.answers is None:
+            return matching_pairs(self.query_products, self.gallery_products)
+        rows, products = self.answers.of_rows(self.query_products)
+        images = matching_pairs(products, self.gallery_products)
+        return distinct_pairs(len(self.query_products), rows[images.rows], images.columns)
+
+    def relevant(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for pairs of queries and gallery rows whether the one is a positive of the other."""
+        import numpy as np
+
+        asked, found = self.query_products[rows], self.gallery_products[columns]
+        if self.answers is None:
+            same: NDArray[np.bool_] = (asked != NO_CODE) & (asked == found)
+            return same
+        width = int(max(self.answers.columns.max(initial=0), found.max(initial=0))) + 1
+        # Pairs are sorted, and so are these.
+        known = self.answers.rows * width + self.answers.columns
+        wanted = asked * width + found
+        at = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
+        return known[at] == wanted if len(known) else np.zeros(len(rows), np.bool_)

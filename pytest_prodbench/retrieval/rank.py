@@ -9,7 +9,7 @@ import numpy as np
 from pytest_prodbench.protocol import NO_RANK, PositiveRanks, Ranking
 from pytest_prodbench.retrieval.backends import near_tie_distance, open_backends
 from pytest_prodbench.retrieval.exact import exact_scores
-from pytest_prodbench.retrieval.exclusion import Pairs, difference, matching_pairs, select, union
+from pytest_prodbench.retrieval.exclusion import Pairs, difference, distinct_pairs, select, union
 from pytest_prodbench.retrieval.families import best_of_family
 from pytest_prodbench.retrieval.gallery import Gallery
 from pytest_prodbench.retrieval.sweep import Problem, sweep
@@ -69,7 +69,7 @@ def rank(
             "Gallery(vectors, labels.gallery_products)"
         )
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
-    positives = difference(matching_pairs(labels.query_products, labels.gallery_products), excluded)
+    positives = difference(labels.positives(), excluded)
     columns, scores = _best_first(queries, gallery, positives, labels)
     family = None
     if labels.query_families is not None and labels.gallery_families is not None:
@@ -93,8 +93,10 @@ def rank(
         # No product has two images: a list of images is one of products.
         product_ranks, product_optimistic = ranks, ranks_optimistic
     else:
-        # The query's own product reaches the limit by its best image, and exceeds it by none.
-        product_ranks = np.where(some, tally.products_reaching, NO_RANK)
+        # The query's own product reaches the limit by its best image, and exceeds it by none; so does
+        # every other product that answers it and is as near.
+        own = _products_at_best(positives, columns, scores, labels)
+        product_ranks = np.where(some, tally.products_reaching - own + 1, NO_RANK)
         product_optimistic = np.where(some, tally.products_above + 1, NO_RANK)
     family_ranks = family_optimistic = None
     if family is not None:
@@ -184,6 +186,16 @@ def _positive_ranks(
     distance = near_tie_distance(tally.queries.shape[1])
     near = np.abs(scores.astype(np.float64) - best) <= distance
     return every, np.bincount(rows[near], minlength=len(starts) - 1)
+
+
+def _products_at_best(positives: Pairs, columns: Ints, scores: Floats, labels: Labels) -> Ints:
+    """Products of each query's positives that have an image as near as the best one, int64 (q,)."""
+    if labels.answers is None:
+        return np.ones(len(positives.counts), np.int64)
+    rows = positives.rows
+    best = scores == scores[positives.starts[rows]] if len(rows) else np.zeros(0, np.bool_)
+    products = labels.gallery_products[columns[best]]
+    return distinct_pairs(len(positives.counts), rows[best], products).counts
 
 
 def _with_absent(some: NDArray[np.bool_], ranks: Ints) -> Ints:

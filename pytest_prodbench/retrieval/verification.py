@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_prodbench.protocol import VerificationPairs
 from pytest_prodbench.retrieval.exact import exact_scores
-from pytest_prodbench.retrieval.exclusion import Pairs, difference, matching_pairs
+from pytest_prodbench.retrieval.exclusion import Pairs, difference, distinct_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,9 +30,9 @@ def verification_pairs(
 ) -> VerificationPairs:
     """Draw pairs of a query and a gallery image, and score them.
 
-    The rule: *genuine* pairs are a query with each image of its product, ten drawn at most. *Impostor*
+    The rule: *genuine* pairs are a query with each of its positives, ten drawn at most. *Impostor*
     pairs are 20 draws with replacement a query from the whole gallery and 20 more from its family;
-    draws that hit the query's own product, an excluded image or one drawn before are dropped. A pair
+    draws that hit a positive of the query, an excluded image or one drawn before are dropped. A pair
     from the family is a look-alike, whichever draw found it.
 
     The draws go through queries and gallery in the orders of ``Labels``, so that they depend on the
@@ -61,8 +61,8 @@ def verification_pairs(
         at = left[some, None] + np.floor(shares * (right - left)[some, None]).astype(np.int64)
         drawn_rows.append(np.repeat(rows[some], DRAWS))
         drawn.append(members[by_family[at]].ravel())
-    impostors = _as_pairs(len(rows), np.concatenate(drawn_rows), np.concatenate(drawn))
-    same = matching_pairs(labels.query_products, labels.gallery_products)
+    impostors = distinct_pairs(len(rows), np.concatenate(drawn_rows), np.concatenate(drawn))
+    same = labels.positives()
     impostors = difference(difference(impostors, same), excluded)
     genuine = _some_of(difference(same, excluded), labels, generator)
     pair_rows = np.concatenate([genuine.rows, impostors.rows])
@@ -81,14 +81,6 @@ def verification_pairs(
     )
 
 
-def _as_pairs(queries: int, rows: Ints, columns: Ints) -> Pairs:
-    """Distinct pairs, sorted."""
-    width = int(columns.max(initial=0)) + 1
-    rows, columns = np.divmod(np.unique(rows * width + columns), width)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=queries))])
-    return Pairs(starts.astype(np.int64), columns)
-
-
 def _some_of(genuine: Pairs, labels: Labels, generator: np.random.Generator) -> Pairs:
     """At most ``GENUINE`` pairs of each query, drawn without replacement."""
     rows = genuine.rows
@@ -97,4 +89,4 @@ def _some_of(genuine: Pairs, labels: Labels, generator: np.random.Generator) -> 
     order = np.lexsort((lots[genuine.columns], rows))
     place = np.arange(len(rows)) - genuine.starts[rows[order]]
     kept = np.sort(order[place < GENUINE])
-    return _as_pairs(len(genuine.counts), rows[kept], genuine.columns[kept])
+    return distinct_pairs(len(genuine.counts), rows[kept], genuine.columns[kept])

@@ -122,6 +122,17 @@ def test_negative_zero_and_integers_are_the_numbers_they_equal(folder: Path) -> 
     assert content(replace(dataset, gallery=gallery)).digest == content(dataset).digest
 
 
+def test_what_answers_a_product_counts(folder: Path) -> None:
+    dataset = opened(write_csv(folder / "m.csv", ROWS))
+    seen = {
+        content(replace(dataset, answers=answers)).digest
+        for answers in ({}, {"1": ("2",)}, {"1": ("1", "2")}, {"2": ("1",)})
+    }
+    assert len(seen) == 4
+    swapped = content(replace(dataset, answers={"1": ("2", "1")})).digest
+    assert swapped == content(replace(dataset, answers={"1": ("1", "2")})).digest
+
+
 def test_vanished_file_is_named(folder: Path, tmp_path: Path) -> None:
     for each in ROWS:
         shutil.copy(folder / each["image"], tmp_path)

@@ -19,8 +19,11 @@ from dataset_builders import (
     write_images,
 )
 
+from pytest_prodbench.datasets.checks import queries_without_positive
+from pytest_prodbench.datasets.layout import Tables
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.errors import ProblemList
+from pytest_prodbench.protocol import ImageTable
 
 
 def problems(tmp_path: Path, rows: list[Row], *, check: bool = False) -> tuple[str, ...]:
@@ -48,6 +51,26 @@ def test_query_without_positive_is_named(tmp_path: Path) -> None:
     dataset = opened(tmp_path / "m.csv", check=False, open_set=True)
     assert dataset.open_set
     assert len(dataset.queries) == 2
+
+
+def test_positives_are_counted_by_what_answers_a_product() -> None:
+    def table(products: list[str], images: list[str], groups: list[str]) -> ImageTable:
+        boxes = (None,) * len(products)
+        return ImageTable(
+            tuple(images), tuple(products), ("",) * len(products), tuple(groups), boxes
+        )
+
+    gallery = table(["a", "b", "c"], ["g0", "g1", "q1"], ["", "shelf", ""])
+    queries = table(["x", "b", "c", "y"], ["q0", "q1", "q1", "q3"], ["", "", "", "shelf"])
+    tables = Tables(
+        Path(), queries, gallery, answers={"x": ("a", "z"), "b": ("a", "b"), "y": ("b",)}
+    )
+    (problem,) = queries_without_positive(tables)
+    assert problem.startswith("2 queries have no positive")
+    # Its own file, and an image of its own group: present, and must not meet.
+    assert "image 'q1': product 'c' is there only as the query's own file" in problem
+    assert "image 'q3': product 'y' is there only as the query's own file" in problem
+    assert "q0" not in problem
 
 
 def test_many_queries_without_positive_are_counted(tmp_path: Path) -> None:

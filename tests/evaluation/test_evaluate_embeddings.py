@@ -312,3 +312,43 @@ def test_order_changes_no_number_of_equal_queries_in_different_conditions():
         )
         measured.append(found.measurement.conditions)
     assert measured[0] == measured[1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    queries=st.lists(rows, min_size=1, max_size=6),
+    gallery=st.lists(st.tuples(rows, st.booleans()), min_size=1, max_size=12),
+    seed=st.integers(0, 99),
+)
+def test_a_product_under_two_names_is_answered_by_both(queries, gallery, seed):
+    """The catalog calls some images ``a``, others ``a+``: what answers "a" is both, as if it were one."""
+    left, right = vectors(len(queries), seed=seed), vectors(len(gallery), seed=seed + 100)
+    asked = [row[0] for row in queries]
+    plain = [row[0] for row, _ in gallery]
+    named = [product + "+" * other for product, (_, other) in zip(plain, gallery, strict=True)]
+    options = {"open_set": True, "resamples": 100, "query_keys": [row[2] for row in queries]}
+    options["gallery_keys"] = [row[2] for row, _ in gallery]
+    expected = evaluate_embeddings(left, right, asked, plain, **options)
+    answers = {product: (product, f"{product}+") for product in set(asked)}
+    found = evaluate_embeddings(left, right, asked, named, answers=answers, **options)
+    np.testing.assert_array_equal(found.ranks, expected.ranks)
+    assert found.metrics.keys() == expected.metrics.keys()
+    for name in {"recall@1", "recall@5", "map@20"} & expected.metrics.keys():
+        assert value(found, name) == value(expected, name), name
+
+
+def test_what_answers_replaces_the_product_itself():
+    """Candidates of a query: images 0 and 2 answer "q", image 1 bears its name and does not."""
+    queries, gallery = np.eye(3)[:1], np.eye(3)
+    found = evaluate_embeddings(
+        queries,
+        gallery[[1, 0, 2]],
+        ["q"],
+        ["d0", "q", "d2"],
+        answers={"q": ("d0", "d2")},
+        resamples=100,
+    )
+    assert found.ranks.tolist() == [2]
+    assert value(found, "recall@1") == 0
+    with pytest.raises(DatasetError, match="1 queries without a positive"):
+        evaluate_embeddings(queries, gallery, ["q"], ["q"] * 3, answers={"q": ("gone",)})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from vector_problems import large_problem
 
-from pytest_prodbench.retrieval import verification_pairs
+from pytest_prodbench.retrieval import distinct_pairs, verification_pairs
 from pytest_prodbench.retrieval.verification import DRAWS, GENUINE
 
 
@@ -46,6 +46,21 @@ def test_pairs_follow_the_rule(products):
     assert impostors.max() <= 2 * DRAWS
     assert impostors.min() >= DRAWS // 2
     assert pairs.alike.any()
+
+
+def test_what_answers_a_query_is_genuine_and_no_impostor():
+    problem = large_problem(3, n=900, products=20)
+    # Product p is answered by p + 1 and p + 2, and not by itself.
+    rows = np.repeat(np.arange(20), 2)
+    answers = distinct_pairs(20, rows, (rows + np.tile([1, 2], 20)) % 20)
+    problem = dataclasses.replace(
+        problem, labels=dataclasses.replace(problem.labels, answers=answers)
+    )
+    labels, pairs = problem.labels, drawn(problem)
+    ahead = (labels.gallery_products[pairs.columns] - labels.query_products[pairs.rows]) % 20
+    np.testing.assert_array_equal(pairs.genuine, (ahead == 1) | (ahead == 2))
+    assert pairs.genuine.any()
+    assert (ahead == 0).any()
 
 
 def test_pairs_depend_on_contents_and_seed_and_not_on_the_order_of_rows():

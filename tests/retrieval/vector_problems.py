@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from ranking_oracle import ranking_from_scores
 
 from pytest_prodbench.protocol import PositiveRanks, Ranking
-from pytest_prodbench.retrieval import Labels, Pairs, matching_pairs, normalise, rank
+from pytest_prodbench.retrieval import (
+    Labels,
+    Pairs,
+    distinct_pairs,
+    matching_pairs,
+    normalise,
+    rank,
+)
 from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.backends import ExactBackend, FaissBackend, near_tie_distance
 from pytest_prodbench.retrieval.device_block import DeviceBlock
@@ -62,7 +69,17 @@ class VectorProblem:
             gallery_order=labels.gallery_order,
             top=top,
             near=near_tie_distance(self.gallery.shape[1]),
+            answers=None if labels.answers is None else self.answers(),
         )
+
+    def answers(self) -> dict[int, set[int]]:
+        answers = self.labels.answers
+        return {
+            product: set(answers.columns[start:end].tolist())
+            for product, (start, end) in enumerate(
+                zip(answers.starts[:-1], answers.starts[1:], strict=True)
+            )
+        }
 
     def found(self, kind, top=20, **options):
         with ways(kind):
@@ -161,6 +178,9 @@ def problems(draw, *, most=25):
     products = rng.integers(0, draw(st.integers(1, 8)), q + n)
     families = np.where(products == 5, -1, products // 2)
     keys = rng.integers(-1, 6, q + n)
+    answers = None
+    if draw(st.booleans()):
+        answers = distinct_pairs(8, *np.nonzero(rng.random((8, 8)) < 0.3))
     labels = Labels(
         query_products=products[:q],
         gallery_products=products[q:],
@@ -168,6 +188,7 @@ def problems(draw, *, most=25):
         gallery_families=families[q:],
         gallery_order=rng.permutation(n),
         query_order=rng.permutation(q),
+        answers=answers,
     )
     return VectorProblem(unit[:q], unit[q:], labels, matching_pairs(keys[:q], keys[q:]))
 

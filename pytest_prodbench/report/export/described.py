@@ -69,6 +69,7 @@ DATASETS = Form(
         *(("root", "text"), ("queries", "whole"), ("gallery", "whole"), ("products", "whole")),
         *(("absent", "whole"), ("distractors", "whole"), ("open_set", "truth")),
         *(("condition_columns", "texts"), ("protocol_note", "text")),
+        *(("official_metrics", "texts"), ("published", "text")),
     ),
     ("dataset",),
 )
