@@ -112,7 +112,7 @@ def open_hub_retrieval(spec: DatasetSpec, options: HubRetrievalOptions) -> Table
         # What is missing in one table would be blamed on the others.
         raise ProblemList(shown(root), problems)
     # A query that no row judges is no query of the benchmark: so mteb, and so the counts.
-    asked = np.unique(judged.queries)
+    asked = np.flatnonzero(np.bincount(judged.queries))
     count = max(len(documents.ids), 1)
     pairs = _positives(judged, count)
     published = SETS.get(options.set or "")
@@ -151,8 +151,8 @@ def _positives(judged: Judgements, documents: int) -> Any:
     """Return query x documents + document of each positive pair, once, ascending."""
     import numpy as np
 
-    keys = judged.queries * documents + judged.documents
-    return np.unique(keys[judged.positive])
+    keys = np.sort((judged.queries * documents + judged.documents)[judged.positive])
+    return keys[np.diff(keys, prepend=-1) > 0]
 
 
 def _note(published: _Set | None, has_answers: bool, left_out: int) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.datasets.parquet_files import IMAGE_COLUMN, image_name
 from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.datasets.qrels import among
 from pytest_prodbench.errors import DatasetError, shorten
 
 if TYPE_CHECKING:
@@ -210,9 +211,13 @@ def read_judgements(
             [f"{name} row {i + 1}: score is no number" for i in bad[: _MOST + 1].tolist()], len(bad)
         )
     query, document = (np.concatenate(found[column]) for column in known)
-    positive = np.concatenate(found["score"]) > 0
+    scores = np.concatenate(found["score"])
+    positive = scores > 0
     keys = query * max(len(documents), 1) + document
-    torn = np.flatnonzero(np.isin(keys, np.intersect1d(keys[positive], keys[~positive])))
+    whole = (query >= 0) & (document >= 0) & np.isfinite(scores)
+    both = np.sort(keys[whole & ~positive])
+    both = both[among(both, np.sort(keys[whole & positive]))]
+    torn = np.flatnonzero(whole & among(keys, both))
     problems += _shortened(
         [
             f"{_place(places, i)}: the pair of query and document stands twice, with a score above 0 and "

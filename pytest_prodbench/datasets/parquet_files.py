@@ -1,4 +1,4 @@
-"""Images inside Parquet files, as data-set hubs publish them: read one row group at a time, when asked.
+"""Images inside Parquet files, as data-set hubs publish them: read in batches of rows, when asked.
 
 An image is named ``<file>#<row>``: posix path of the Parquet file below the root, and the 1-based number of
 the row, written with seven digits or more so that names sort as rows lie
@@ -7,6 +7,10 @@ alone opens it again.
 
 The column is called ``image``: binary, or a struct whose field ``bytes`` holds the file (``path``, beside it,
 is the name that the file once had).
+
+Parquet finds a row group at once, but a row in it only by reading what stands before it. So a place reached
+in a group is kept as a cursor, one for each thread that reads there, and what a batch brought besides the
+row that was asked for is kept for the next request.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import re
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -25,13 +30,13 @@ if TYPE_CHECKING:
 
 IMAGE_COLUMN = "image"
 
-WHOLE_GROUP = 64 * 2**20
-"""Bytes of images up to which a row group is read as a whole; a larger one is read in order, in batches."""
-
 KEPT = 512 * 2**20
-"""Bytes of images, read and not yet asked for, that are kept of all files together."""
+"""Bytes of images, read and maybe not yet asked for, that are kept of all files together."""
 
-_BATCH = 64
+BATCH = 4 * 2**20
+"""Bytes of images, about, that are read at once; many threads times this must be well below ``KEPT``."""
+
+_CURSORS = 64
 _OPEN_FILES = 32
 _NAME: Final = re.compile(r"(?P<file>.+)#(?P<row>\d{7,})", re.DOTALL)
 
@@ -110,6 +115,15 @@ class _Kept:
                 self._size -= len(self._images.popitem(last=False)[1])
 
 
+@dataclass(slots=True)
+class _Cursor:
+    """A place in a row group: ``row``, 0-based in the file, is what the next batch begins with."""
+
+    group: int
+    row: int
+    batches: Iterator[Any]
+
+
 class _File:
     """One Parquet file, opened at the first row that is asked for."""
 
@@ -119,9 +133,7 @@ class _File:
         self._parquet: Any = None
         self._column = ""
         self._starts: list[int] = []
-        self._group = -1  # that ``_batches`` runs through
-        self._next = 0  # row that ``_batches`` brings next
-        self._batches: Iterator[Any] = iter(())
+        self._cursors: list[_Cursor] = []
 
     def read(self, row: int, name: str, kept: _Kept) -> bytes:
         """Return the image in a 0-based row, and keep what had to be read with it.
@@ -152,8 +164,8 @@ class _File:
         from pyarrow import types
         from pyarrow.parquet import ParquetFile
 
-        # Buffered, because without it a group is loaded before its first row is seen.
-        parquet = ParquetFile(self._path, buffer_size=2**20)
+        # By default a group is loaded as a whole before its first row is seen.
+        parquet = ParquetFile(self._path, buffer_size=2**20, pre_buffer=False)
         schema = parquet.schema_arrow
         where = schema.get_field_index(IMAGE_COLUMN)
         kind = None if where < 0 else schema.field(where).type
@@ -171,37 +183,47 @@ class _File:
         self._parquet = parquet
 
     def _read(self, row: int, name: str, kept: _Kept) -> bytes | None:
+        cursor = self._cursor_before(row)
+        found = None
+        while cursor.row <= row:
+            batch = next(cursor.batches, None)
+            if batch is None:
+                raise OSError(
+                    f"damaged Parquet file: group {cursor.group} ends before its last row"
+                )
+            images = batch.column(0)
+            for value in images if self._column == IMAGE_COLUMN else images.field(0):
+                data = value.as_py()
+                if cursor.row == row:
+                    found = data
+                if data is not None:
+                    kept.put((name, cursor.row + 1), data)
+                cursor.row += 1
+        # Only now: after an error a cursor stands nowhere.
+        self._cursors.append(cursor)
+        del self._cursors[:-_CURSORS]
+        return found
+
+    def _cursor_before(self, row: int) -> _Cursor:
+        """Take the nearest cursor that has not passed a row, or begin at its group."""
         if not 0 <= row < self._starts[-1]:
             raise FileNotFoundError(
                 f"there is no row {row + 1:,}: the file has {self._starts[-1]:,}"
             )
         group = bisect_right(self._starts, row) - 1
-        # Until the end of this method: what stopped half-way is begun anew.
-        running, self._group = self._group, -1
-        if group != running or row < self._next:
-            size = self._image_bytes(group)
-            rows = self._starts[group + 1] - self._starts[group]
-            self._batches = self._parquet.iter_batches(
-                batch_size=rows if size <= WHOLE_GROUP else _BATCH,
-                row_groups=[group],
-                columns=[self._column],
-                use_threads=False,
-            )
-            self._next = self._starts[group]
-        found = None
-        while self._next <= row:
-            images = next(self._batches).column(0)
-            if self._column != IMAGE_COLUMN:
-                images = images.field(0)
-            for value in images:
-                data = value.as_py()
-                if self._next == row:
-                    found = data
-                if data is not None:
-                    kept.put((name, self._next + 1), data)
-                self._next += 1
-        self._group = group
-        return found
+        before = [c for c in self._cursors if c.group == group and c.row <= row]
+        if before:
+            nearest = max(before, key=lambda cursor: cursor.row)
+            self._cursors.remove(nearest)
+            return nearest
+        start, end = self._starts[group : group + 2]
+        batches = self._parquet.iter_batches(
+            batch_size=max(1, BATCH * (end - start) // max(self._image_bytes(group), BATCH)),
+            row_groups=[group],
+            columns=[self._column],
+            use_threads=False,
+        )
+        return _Cursor(group, start, batches)
 
     def _image_bytes(self, group: int) -> int:
         columns = self._parquet.metadata.row_group(group)

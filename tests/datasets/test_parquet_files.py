@@ -43,18 +43,18 @@ def read(files: ParquetFiles, row: int, file: str = FILE) -> bytes:
         return opened.read()
 
 
-@pytest.fixture(params=["small groups", "one large group"])
-def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """A group is read as a whole, or in batches; in both cases little is kept."""
-    large = request.param != "small groups"
-    if large:
-        monkeypatch.setattr(parquet_files, "WHOLE_GROUP", 0)
+@pytest.fixture(params=[40, N], ids=["several groups", "one large group"])
+def group(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Rows of a group; batches are small, and little is kept of them."""
+    monkeypatch.setattr(parquet_files, "BATCH", 3_000)
     monkeypatch.setattr(parquet_files, "KEPT", 20_000)
-    return N if large else 40
+    monkeypatch.setattr(parquet_files, "_CURSORS", 4)
+    rows: int = request.param
+    return rows
 
 
-def test_every_row_in_every_order(tmp_path: Path, images: list[bytes], limits: int) -> None:
-    write(tmp_path, images, group=limits)
+def test_every_row_in_every_order(tmp_path: Path, images: list[bytes], group: int) -> None:
+    write(tmp_path, images, group=group)
     orders = [
         list(range(1, N + 1)),
         list(range(N, 0, -50)),
@@ -65,8 +65,8 @@ def test_every_row_in_every_order(tmp_path: Path, images: list[bytes], limits: i
         assert [read(files, row) for row in order] == [images[row - 1] for row in order]
 
 
-def test_threads(tmp_path: Path, images: list[bytes], limits: int) -> None:
-    write(tmp_path, images, group=limits)
+def test_threads(tmp_path: Path, images: list[bytes], group: int) -> None:
+    write(tmp_path, images, group=group)
     files = ParquetFiles(tmp_path)
     order = [1 + (i * 37) % N for i in range(2 * N)]
     with ThreadPoolExecutor(8) as pool:
@@ -78,6 +78,7 @@ def test_no_more_is_kept_than_said(
     tmp_path: Path, images: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet_files, "KEPT", 10_000)
+    monkeypatch.setattr(parquet_files, "BATCH", 3_000)
     write(tmp_path, images)
     files = ParquetFiles(tmp_path)
     for row in (1, 150, 300, 2):
