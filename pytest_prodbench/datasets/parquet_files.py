@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 IMAGE_COLUMN = "image"
 
-KEPT = 512 * 2**20
+KEPT = 256 * 2**20
 """Bytes of images, read and maybe not yet asked for, that are kept of all files together."""
 
 BATCH = 4 * 2**20
@@ -199,9 +199,10 @@ class _File:
                 if data is not None:
                     kept.put((name, cursor.row + 1), data)
                 cursor.row += 1
-        # Only now: after an error a cursor stands nowhere.
-        self._cursors.append(cursor)
-        del self._cursors[:-_CURSORS]
+        # Only now: after an error a cursor stands nowhere. At the end of its group it is of no more use.
+        if cursor.row < self._starts[cursor.group + 1]:
+            self._cursors.append(cursor)
+            del self._cursors[:-_CURSORS]
         return found
 
     def _cursor_before(self, row: int) -> _Cursor:
