@@ -57,11 +57,13 @@ SETS = {
     ),
     "mieb_rp2k": _Set(
         {"documents": 39_457, "queries": 38_186, "relations": 4_409_419},
-        "Images are scaled to 224 x 224; 160 of the 39,457 documents are duplicates.",
+        "RP2K as MIEB cuts it, scaled to 224 x 224; 160 of the 39,457 documents are duplicates. Do not "
+        "compare with papers on RP2K.",
     ),
     "mieb_met": _Set(
         {"documents": 260_655, "queries": 87_942, "relations": 172_713},
-        "Images are scaled to 224 x 224; 3 of the 260,655 documents are duplicates.",
+        "The Met dataset as MIEB cuts it, scaled to 224 x 224; 3 of the 260,655 documents are duplicates. "
+        "Do not compare with papers on the Met dataset.",
     ),
 }
 """Counts as mteb computed them (``descriptive_stats``); of queries only those with a judgement."""
