@@ -25,6 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from pydantic import field_validator
+
 from pytest_prodbench.datasets.abo_files import (
     Listing,
     View,
@@ -34,7 +36,7 @@ from pytest_prodbench.datasets.abo_files import (
 )
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
-from pytest_prodbench.datasets.paths import image_path
+from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
@@ -61,6 +63,13 @@ class AmazonBerkeleyObjectsOptions(Frozen):
     images: str = "images/small"
     renders: str = ""
     expected_counts: dict[str, int] | None = None
+
+    @field_validator("images", "renders")
+    @classmethod
+    def _is_below_the_root(cls, folder: str) -> str:
+        if folder and (problem := image_path_problem(folder)):
+            raise ValueError(problem)
+        return folder
 
 
 def open_amazon_berkeley_objects(
@@ -115,6 +124,8 @@ def _open_views(root: Path, options: AmazonBerkeleyObjectsOptions) -> Tables:
         {},
         options.expected_counts,
     )
+    if options.expected_counts is None:
+        note += " No counts are known that the split could be held against."
     place = _render_place(root, [*queries, *gallery], options)
     return Tables(
         root=root,

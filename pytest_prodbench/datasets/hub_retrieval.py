@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import field_validator
+
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.hub_tables import (
     Judgements,
@@ -28,6 +30,7 @@ from pytest_prodbench.datasets.hub_tables import (
 )
 from pytest_prodbench.datasets.layout import Layout, Tables
 from pytest_prodbench.datasets.parquet_files import ParquetFiles
+from pytest_prodbench.datasets.paths import image_path_problem
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.datasets.qrels import relate
 from pytest_prodbench.errors import DatasetError, ProblemList
@@ -88,6 +91,13 @@ class HubRetrievalOptions(Frozen):
     qrels: str = ""
     expected_counts: dict[str, int] | None = None
 
+    @field_validator("corpus", "queries", "qrels")
+    @classmethod
+    def _is_below_the_root(cls, name: str) -> str:
+        if name and (problem := image_path_problem(name)):
+            raise ValueError(problem)
+        return name
+
 
 def open_hub_retrieval(spec: DatasetSpec, options: HubRetrievalOptions) -> Tables:
     """Read ids and judgements, and no image; see ``Layout.open``.
@@ -141,7 +151,7 @@ def open_hub_retrieval(spec: DatasetSpec, options: HubRetrievalOptions) -> Table
             related.query_groups,
         ),
         gallery=_table(documents.images, related.document_products, related.document_groups),
-        protocol_note=_note(published, bool(related.answers), left_out),
+        protocol_note=_note(published, options, bool(related.answers), left_out),
         files=ParquetFiles(root),
         answers=related.answers,
         official_metrics=("recall@1",) if published else (),
@@ -157,7 +167,9 @@ def _positives(judged: Judgements, documents: int) -> Any:
     return keys[np.diff(keys, prepend=-1) > 0]
 
 
-def _note(published: _Set | None, has_answers: bool, left_out: int) -> str:
+def _note(
+    published: _Set | None, options: HubRetrievalOptions, has_answers: bool, left_out: int
+) -> str:
     parts = [
         "Official: each query of the set against all its documents; positives are the pairs with a score "
         "above 0. The query's own image is taken out by its pixels (mteb drops the first hit instead)."
@@ -167,6 +179,8 @@ def _note(published: _Set | None, has_answers: bool, left_out: int) -> str:
     ]
     if published:
         parts.append(published.note)
+    elif options.expected_counts is None:
+        parts.append("No counts are known that this set could be held against.")
     if has_answers:
         parts.append("The pairs do not sort the documents into products: each image is its own.")
     if left_out:

@@ -102,7 +102,7 @@ def open_m_beir(spec: DatasetSpec, options: MBeirOptions) -> Tables:
     verify_counts(
         root,
         {"queries": len(queries.ids), "candidates": len(candidates.ids), "relations": relations},
-        COUNTS.get((task, split, options.pool), {}),
+        _published(options) or {},
         options.expected_counts,
     )
     return Tables(
@@ -243,11 +243,17 @@ def _read_qrels(
     return {qid: list(dids) for qid, dids in positives.items()}
 
 
+def _published(options: MBeirOptions) -> dict[str, int] | None:
+    return COUNTS.get((options.task, options.split, options.pool))
+
+
 def _note(options: MBeirOptions, queries: _Rows, candidates: _Rows) -> str:
     parts = [
         f"Official: task {options.task}, split {options.split}, each query against the {options.pool} pool; "
         "positives are the candidates with a score above 0; no instruction is given to the model."
     ]
+    if options.expected_counts is None and _published(options) is None:
+        parts.append("No counts are known that it could be held against.")
     if queries.without:
         parts.append(
             f"Queries with a text, or without an image, left out: {len(queries.without):,}."

@@ -98,6 +98,7 @@ def test_a_split_without_queries_searches_itself(tmp_path: Path) -> None:
     assert dataset.queries.images == ("images/small/02/d.jpg", "images/small/02/e.jpg")
     assert dataset.protocol_note.startswith("Ours: split_set 'train' has no queries")
     assert "1 images of classes with one image" in dataset.protocol_note
+    assert "No counts are known" in dataset.protocol_note
     with pytest.raises(
         DatasetError,
         match="split_set test-query, test-target, train; expected val-query and val-target",
@@ -286,7 +287,14 @@ def test_a_photo_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"protocol": "spins"}, {"split": "dev"}, {"expected_counts": {"queries": "3"}}]
+    "options",
+    [
+        {"protocol": "spins"},
+        {"split": "dev"},
+        {"expected_counts": {"queries": "3"}},
+        {"images": "/data/images"},
+        {"renders": "s3://bucket/renders"},
+    ],
 )
 def test_wrong_options(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(options))):
