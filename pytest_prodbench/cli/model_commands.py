@@ -24,11 +24,23 @@ def add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_options(doctor)
     doctor.set_defaults(command=_doctor)
 
-    download = commands.add_parser("download", help="fetch the weights of models")
+    download = commands.add_parser("download", help="fetch weights of models, or published sets")
     download.add_argument(
         "names",
         nargs="*",
-        help="models of the suite, or library:identifier (default: all of the suite)",
+        help="models of the suite, library:identifier, or published sets (default: all models of the suite)",
+    )
+    download.add_argument(
+        "--list", action="store_true", help="name the published sets, with their terms"
+    )
+    download.add_argument(
+        "--out", metavar="DIR", help="folder for sets, each in one of its own below (default: data)"
+    )
+    download.add_argument(
+        "--yes", action="store_true", help="do not ask whether licence and size are all right"
+    )
+    download.add_argument(
+        "--remove-archives", action="store_true", help="keep what is unpacked, not the archives"
     )
     add_options(download)
     download.set_defaults(command=_download)

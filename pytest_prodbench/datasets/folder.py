@@ -7,6 +7,7 @@ their product's folder. Hidden files and folders are ignored.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -59,44 +60,76 @@ def open_folder(spec: DatasetSpec, options: FolderOptions) -> Tables:
         DatasetError: one of the two folders is missing.
     """
     root = spec.path.resolve()
-    walker = _Walker(root, frozenset(options.extensions))
+    walker = ProductFolders(
+        root,
+        frozenset(options.extensions),
+        expected="a folder of product folders",
+        next_step="Name others with the options gallery, queries",
+    )
     gallery = walker.table(options.gallery, empty_is_problem=True)
     queries = walker.table(options.queries, empty_is_problem=False)
     note = (
         f"Query = images below {options.queries}/, gallery = images below {options.gallery}/; "
         "folder names are product ids; not an official split."
     )
-    if walker.ignored:
-        noun = "file" if walker.ignored == 1 else "files"
-        note += f" {walker.ignored:,} {noun} without a known image suffix ignored."
     return Tables(
         root=root,
         queries=queries,
         gallery=gallery,
-        protocol_note=note,
+        protocol_note=note + walker.ignored_note(),
         problems=tuple(walker.problems),
     )
 
 
-class _Walker:
-    """Collects images below product folders, in an order that no file system decides."""
+class ProductFolders:
+    """Collects images below product folders, in an order that no file system decides.
 
-    def __init__(self, root: Path, extensions: frozenset[str]) -> None:
+    Attributes:
+        ignored: files so far that are no images, by their suffix.
+        empty: product folders so far that hold no image.
+        problems: what is wrong with single folders and files.
+    """
+
+    def __init__(
+        self, root: Path, extensions: frozenset[str], *, expected: str, next_step: str
+    ) -> None:
         self._root = root
         self._extensions = extensions
+        self._expected = expected
+        self._next_step = next_step
         self.ignored = 0
+        self.empty = 0
         self.problems: list[str] = []
 
-    def table(self, folder: str, *, empty_is_problem: bool) -> ImageTable:
-        """Return the images of one role."""
+    def ignored_note(self) -> str:
+        """Return a sentence on the files that were ignored, with a space before it, or nothing."""
+        noun = "file" if self.ignored == 1 else "files"
+        if not self.ignored:
+            return ""
+        return f" {self.ignored:,} {noun} without a known image suffix ignored."
+
+    def table(
+        self,
+        folder: str,
+        *,
+        empty_is_problem: bool,
+        product_id: Callable[[str], str] = str,
+    ) -> ImageTable:
+        """Return the images of one role.
+
+        Args:
+            folder: holds the product folders, relative to the root.
+            empty_is_problem: a product folder without an image is one.
+            product_id: name of a folder → its product.
+        """
         top = self._root / folder
         if not top.is_dir():
             names = [entry.name for entry in _visible(self._root)] if self._root.is_dir() else []
             raise DatasetError(
                 shown(self._root),
                 found=f"no folder {folder!r}",
-                expected="a folder of product folders",
-                next_step=f"{did_you_mean(folder, names)} Name others with the options gallery, queries",
+                expected=self._expected,
+                next_step=f"{did_you_mean(folder, names)} {self._next_step}",
             )
         images: list[str] = []
         products: list[str] = []
@@ -106,15 +139,17 @@ class _Walker:
                 if self._is_image(entry.name):
                     self.problems.append(f"{path!r} is in no product folder; move it into one")
                 continue
-            problem = product_id_problem(entry.name)
+            product = product_id(entry.name)
+            problem = product_id_problem(product)
             if problem:
                 self.problems.append(f"folder {path!r}: {problem}; rename it")
                 continue
             below = self._images(path, ())
+            self.empty += not below
             if not below and empty_is_problem:
                 self.problems.append(f"product folder {path!r} has no image; add one or remove it")
             images += below
-            products += [entry.name] * len(below)
+            products += [product] * len(below)
         blank = ("",) * len(images)
         return ImageTable(
             images=tuple(images),

@@ -63,6 +63,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "map_at_r",
         "Sum of the precision at each positive among the first R, divided by R.",
     ),
+    ("oxford_map", "Area below precision over recall by trapezoids, over all ranks."),
     (
         "ndcg@k",
         "Normalised discounted cumulative gain with binary gains; the ideal list holds all positives.",

@@ -15,6 +15,7 @@ from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.report import wording
 from pytest_prodbench.report.drawing import Drawings
 from pytest_prodbench.report.page import build
+from pytest_prodbench.report.published_figures import PUBLISHED_MEANS
 from pytest_prodbench.report.standing import change_gain
 from pytest_prodbench.report.thumbnails import Thumbnails
 
@@ -80,6 +81,7 @@ def run_page(record: RunRecord, queries: Mapping[str, pa.Table], around: Surroun
         record=record,
         terms=view.terms,
         definitions=record.definitions,
+        published_means=PUBLISHED_MEANS,
         drop_seen=wording.DROP_SEEN,
         drop_seen_means=wording.DROP_SEEN_MEANS,
     )

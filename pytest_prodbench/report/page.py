@@ -15,6 +15,7 @@ from pytest_prodbench.report.confused import CONFUSED_SHOWN, PICTURES, Confused,
 from pytest_prodbench.report.costs import Fact, costs
 from pytest_prodbench.report.gallery import QUERIES_SHOWN, RESULTS_SHOWN, Gallery, gallery
 from pytest_prodbench.report.matrix import Matrix, Reading, demands, matrix, reading
+from pytest_prodbench.report.published_figures import PublishedSet, published_sets
 from pytest_prodbench.report.sections import (
     METRICS,
     Section,
@@ -127,6 +128,7 @@ class Page:
     queries_shown: int
     results_shown: int
     terms: Terms
+    published: tuple[PublishedSet, ...]
     verdicts: dict[str, int]
     stamp: str | None
     standing: list[str]
@@ -186,6 +188,7 @@ def build(record: RunRecord, queries: Mapping[str, pa.Table]) -> Page:
         queries_shown=limits[0],
         results_shown=RESULTS_SHOWN,
         terms=terms,
+        published=published_sets(record),
         verdicts={
             verdict: sum(view.section.verdict == verdict for view in views)
             for verdict in ("accept", "reject", "incomplete")

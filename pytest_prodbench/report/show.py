@@ -13,6 +13,7 @@ from pytest_prodbench.report.all_numbers import all_numbers, anchors
 from pytest_prodbench.report.answers import answers
 from pytest_prodbench.report.conditions import columns
 from pytest_prodbench.report.matrix import MatrixCell, matrix
+from pytest_prodbench.report.published_figures import PUBLISHED_MEANS, published_sets
 from pytest_prodbench.report.sections import reasons, sections
 from pytest_prodbench.report.standing import change_gain, stamp, standing, waivers
 from pytest_prodbench.report.wording import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pytest_prodbench.evidence.types import PairRecord, RunRecord
+    from pytest_prodbench.report.published_figures import PublishedSet
 
 STYLES = {"accept": "green", "reject": "red", "incomplete": "yellow", "not run": "dim"}
 SIGNS = {"accept": "✓", "reject": "✕", "not run": "–"}
@@ -47,6 +49,7 @@ def show_run(record: RunRecord, console: Console, metric: str = HEADLINE) -> Non
             console.print(_plain(f"{section.title}: {reason}", 400), style="red")
         for remark in section.remarks:
             console.print(_plain(f"{section.title}: {remark}", 400), style="yellow")
+    _print_published(record, console, None)
 
 
 def show_pair(pair: PairRecord, record: RunRecord, console: Console) -> None:
@@ -94,6 +97,41 @@ def show_pair(pair: PairRecord, record: RunRecord, console: Console) -> None:
                 style="dim" if part.small else "",
             )
         console.print(table)
+    _print_published(record, console, pair)
+
+
+def _print_published(record: RunRecord, console: Console, pair: PairRecord | None) -> None:
+    """Print what others published, of all sets of a run or of one pair's, below all that was measured."""
+    sets = [one for one in published_sets(record) if one.figures]
+    if pair is not None:
+        sets = [one for one in sets if one.dataset == pair.dataset]
+    for one in sets:
+        console.print(_published(one, None if pair is None else pair.model))
+    if sets:
+        console.print(PUBLISHED_MEANS, style="dim")
+
+
+def _published(found: PublishedSet, model: str | None) -> Table:
+    """Return figures of others below those of the run (of one model, if it is named)."""
+    table = Table("model", "metric", _right("value"), "whose word", "source and note")
+    table.title = _plain(f"As published: {found.title} ({found.dataset})")
+    for own in found.measured:
+        if model in {None, own.model}:
+            value = Text(f"{figure(own.value.value)} {interval(own.value)}", "bold")
+            table.add_row(
+                _plain(own.model, 80), _plain(own.metric), value, "measured in this run", ""
+            )
+    table.add_section()
+    for row in found.figures:
+        told = "; ".join(filter(None, (row.source, row.note)))
+        table.add_row(
+            _plain(row.model, 80),
+            _plain(f"{row.metric} on {row.part}" if row.part else row.metric),
+            figure(row.value),
+            Text(row.kind, "" if row.verified else "yellow"),
+            _plain(told, 300),
+        )
+    return table
 
 
 def _banner(record: RunRecord) -> Panel:

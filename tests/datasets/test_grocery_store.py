@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -24,6 +25,9 @@ CLASSES = (
     ("Leek", "Leek", 2, "Vegetables/Leek"),
 )
 COUNTS = {"expected_counts": {"classes": 4, "coarse_classes": 3, "queries": 8}}
+
+
+REAL_ROWS = "95e4f27753b2a700c0282f4803b3aed4a29baf10f78e804841a766cbb000286c"
 
 
 def write_grocery_store(root: Path) -> Path:
@@ -61,13 +65,24 @@ def test_small_set(tmp_path: Path) -> None:
     assert dataset.queries.product_ids[4:6] == ("Arla-Standard-Milk",) * 2
     assert dataset.queries.conditions["kind"][4:6] == ("packaged", "packaged")
     assert "not official" in dataset.protocol_note
+    assert (dataset.official_metrics, dataset.published) == ((), "grocery_store")
 
 
 def test_counts_are_those_of_the_release(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         opened(write_grocery_store(tmp_path), "grocery_store")
     assert caught.value.found == "4 classes, 3 coarse classes, 8 test images"
-    assert caught.value.expected == "81 classes, 43 coarse classes, 2,485 test images (as released)"
+    assert (
+        caught.value.expected == "81 classes, 43 coarse classes, 2,485 test images (as published)"
+    )
+
+
+def test_only_what_differs_from_stated_counts_is_named(tmp_path: Path) -> None:
+    stated = {"expected_counts": COUNTS["expected_counts"] | {"coarse_classes": 2, "queries": 9}}
+    with pytest.raises(DatasetError) as caught:
+        opened(write_grocery_store(tmp_path), "grocery_store", options=stated)
+    assert caught.value.found == "3 coarse classes, 8 test images"
+    assert caught.value.expected == "2 coarse classes, 9 test images (option expected_counts)"
 
 
 @pytest.mark.parametrize(
@@ -138,3 +153,16 @@ def test_the_real_one(real: Path) -> None:
     assert len(set(dataset.gallery.families)) == 43
     assert Counter(dataset.gallery.conditions["kind"]) == {"produce": 50, "packaged": 31}
     assert set(dataset.queries.product_ids) == set(dataset.gallery.product_ids)
+    # Every column of both tables, digested before the counts were held by verify_counts.
+    rows = [
+        (
+            t.images,
+            t.product_ids,
+            t.families,
+            t.groups,
+            t.boxes,
+            tuple(sorted(t.conditions.items())),
+        )
+        for t in (dataset.queries, dataset.gallery)
+    ]
+    assert hashlib.sha256(repr(rows).encode()).hexdigest() == REAL_ROWS

@@ -10,6 +10,7 @@ from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.answers import answers
 from pytest_prodbench.report.costs import embedding_ms
 from pytest_prodbench.report.export.form import PAIR, Form, Row, fields, names_of, of_pair
+from pytest_prodbench.report.published_figures import published_sets
 from pytest_prodbench.report.sections import drop_seen, outcome, sections
 from pytest_prodbench.report.trade_offs import costs_of_accuracy, front
 from pytest_prodbench.settings.policy import COSTS
@@ -73,6 +74,15 @@ DATASETS = Form(
     ),
     ("dataset",),
 )
+PUBLISHED = Form(
+    "published",
+    (
+        *(("dataset", "text"), ("set", "text"), ("title", "text"), ("place", "whole")),
+        *(("model", "text"), ("metric", "text"), ("value", "real"), ("part", "text")),
+        *(("kind", "text"), ("verified", "truth"), ("source", "text"), ("note", "text")),
+    ),
+    ("dataset", "place"),
+)
 DEFINITIONS = Form(
     "definitions", (("place", "whole"), ("terms", "text"), ("definition", "text")), ("place",)
 )
@@ -130,6 +140,7 @@ def described(
     yield MODELS, _models(record, pairs)
     yield LIBRARIES, _libraries(record)
     yield DATASETS, _datasets(record)
+    yield PUBLISHED, _published(record)
     yield DEFINITIONS, _definitions(record)
     yield ANSWERS, _answers(record)
     yield TRADE_OFFS, _trade_offs(record)
@@ -199,6 +210,14 @@ def _datasets(record: RunRecord) -> Iterator[Row]:
     for name, dataset in record.datasets.items():
         columns = sorted(dataset.conditions)
         yield {"dataset": name, **fields(dataset, own), "condition_columns": columns}
+
+
+def _published(record: RunRecord) -> Iterator[Row]:
+    own = names_of(PUBLISHED.columns[4:])
+    for found in published_sets(record):
+        about = {"dataset": found.dataset, "set": found.key, "title": found.title}
+        for place, figure in enumerate(found.figures, start=1):
+            yield {**about, "place": place, **fields(figure, own)}
 
 
 def _definitions(record: RunRecord) -> Iterator[Row]:

@@ -1,0 +1,1 @@
+"""Published sets brought onto this machine: files, archives, repositories of a hub."""
