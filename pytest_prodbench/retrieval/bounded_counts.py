@@ -10,6 +10,7 @@ from pytest_prodbench.retrieval.backends import near_tie_distance
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
 from pytest_prodbench.retrieval.counting import Limited, distinct
 from pytest_prodbench.retrieval.exact import exact_scores
+from pytest_prodbench.retrieval.exclusion import distinct_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,7 +146,7 @@ class BoundedCounts(Limited):
             (self._products_above, values > limits),
             (self._products_reaching, values >= limits),
         ):
-            more = np.unique(keys[first & fresh & reached])
+            more = distinct_keys(keys[first & fresh & reached])
             np.add(total, np.bincount(more // width, minlength=size), out=total)
 
 
