@@ -14,9 +14,8 @@ from pydantic import BaseModel
 
 from pytest_prodbench import evaluate_embeddings, registry
 from pytest_prodbench.cli import _parser
-from pytest_prodbench.datasets.folder import FolderOptions
-from pytest_prodbench.datasets.grocery_store import ExpectedCounts, GroceryStoreOptions
-from pytest_prodbench.datasets.manifest import Column, ManifestOptions
+from pytest_prodbench.datasets.grocery_store import ExpectedCounts
+from pytest_prodbench.datasets.manifest import Column
 from pytest_prodbench.evidence import judgement
 from pytest_prodbench.evidence import types as evidence
 from pytest_prodbench.metrics import default_metrics
@@ -108,10 +107,7 @@ def test_every_choice_and_command_is_documented() -> None:
         ("thresholds.md", demand_tables.RuleTable),
         ("thresholds.md", demand_tables.WaiverTable),
         ("datasets.md", tables.DatasetTable),
-        ("datasets.md", ManifestOptions),
-        ("datasets.md", FolderOptions),
-        ("datasets.md", GroceryStoreOptions),
-        ("datasets.md", ExpectedCounts),
+        ("published-sets.md", ExpectedCounts),
         ("options.md", tables.RunTable),
         ("options.md", tables.ProjectTable),
         ("apis.md", RemoteOptions),
@@ -133,6 +129,19 @@ def test_every_key_is_documented(page: str, table: type[BaseModel]) -> None:
     # Which model, dataset and sector a pair is of stands in every sentence about pairs.
     obvious = {"model", "dataset", "sector"} if table is evidence.PairRecord else set()
     assert set(table.model_fields) - words - obvious == set()
+
+
+@pytest.mark.parametrize("layout", registry.registered("prodbench.datasets"))
+def test_every_layout_is_documented_with_its_options(layout: str) -> None:
+    """Where its own section is; a set that is published has a row in the table of datasets.md, too."""
+    assert f"`{layout}`" in text_of(DOCS / "datasets.md")
+    (page,) = [
+        page
+        for page in (DOCS / "datasets.md", DOCS / "published-sets.md")
+        if re.search(rf"^## `{layout}`", text_of(page), re.MULTILINE)
+    ]
+    options = registry.load("prodbench.datasets", layout, where="test").options
+    assert set(options.model_fields) - named(text_of(page)) == set()
 
 
 @pytest.mark.parametrize("record", [evidence.ModelRecord, evidence.DatasetRecord])
