@@ -23,7 +23,7 @@ from dataset_builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_prodbench.datasets.manifest import parse_box
+from pytest_prodbench.datasets.manifest_roles import parse_box
 from pytest_prodbench.datasets.opening import validate_options
 from pytest_prodbench.errors import DatasetError, SettingsError
 
@@ -170,7 +170,7 @@ def test_wrong_rows_are_all_named_by_line(tmp_path: Path) -> None:
         (b"image,product_id,role\na,1,gallery\nb,\xe9,query\n", r"m\.csv line 3: bytes e9"),
         (CSV.encode("utf-16"), r"m\.csv line 1: bytes ff fe .* save the file as UTF-8"),
         ("image,sku,role\na,1,query\n", "no column 'product_id'.*option columns.product_id"),
-        ("image;product_id;role\na;1;query\n", "no column 'image' among 'image;product_id;role'"),
+        ("image;product_id;role\na;1;query\n", "columns with ';' between them.*delimiter = \";\""),
         ("image,product_id,role,role\n", "line 1: two columns are called 'role'"),
         ("image,product_id,role,\n", "line 1: column 4 has no name"),
         ("", "an empty file"),
