@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from pytest_prodbench.datasets.manifest_rows import (
 )
 from pytest_prodbench.datasets.problems import unicode_problem
 
-_BATCH = 5_000
+# As in manifest_csv.
+_BATCH = 100
 
 
 class _Integer(str):
@@ -55,49 +58,38 @@ def read_json_lines(path: Path, *, product_column: str) -> Rows:
     """
     table = _Table(path)
     problems: list[str] = []
+    first = 1
     # newline="\n": other characters that end lines may stand inside a JSON string.
     with open_text(path, newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            text = line.strip(" \t\r\n")
-            if not text:
-                continue
-            try:
-                names, values = _row(text, product_column)
-            except _BadRowError as error:
-                problems.append(f"{path.name} line {number}: {error}")
+        while lines := [line.strip(" \t\r\n") for line in islice(file, _BATCH)]:
+            together = _alike(lines, product_column)
+            if together is not None:
+                table.add(range(first, first + len(lines)), together)
             else:
-                table.add(number, names, values)
+                for number, line in enumerate(lines, start=first):
+                    if not line:
+                        continue
+                    try:
+                        table.add((number,), _row(line, product_column))
+                    except _BadRowError as error:
+                        problems.append(f"{path.name} line {number}: {error}")
+            first += len(lines)
     return Rows("line", table.finish(), table.numbers, problems)
 
 
 class _Table:
-    """Rows with the same keys in the same order, one after the other, go into the columns together."""
+    """Columns that grow as keys turn up."""
 
     def __init__(self, path: Path) -> None:
         self.numbers = array("q")
         self._path = path
         self._columns: dict[str, list[str]] = {}
         self._shared: dict[str, SharedTexts] = {}
-        self._names: tuple[str, ...] = ()
-        self._rows: list[tuple[str, ...]] = []
 
-    def add(self, number: int, names: tuple[str, ...], values: tuple[str, ...]) -> None:
-        """Take one row."""
-        if names != self._names or len(self._rows) == _BATCH:
-            self._flush()
-            self._names = names
-        self._rows.append(values)
-        self.numbers.append(number)
-
-    def finish(self) -> dict[str, list[str]]:
-        """Return the columns, all of one length."""
-        self._flush()
-        self._fill(len(self.numbers))
-        return self._columns
-
-    def _flush(self) -> None:
-        before = len(self.numbers) - len(self._rows)
-        for name, values in zip(self._names, zip(*self._rows, strict=True), strict=False):
+    def add(self, numbers: Sequence[int], columns: Mapping[str, Sequence[str]]) -> None:
+        """Take the values of some rows."""
+        before = len(self.numbers)
+        for name, values in columns.items():
             if name not in self._columns:
                 self._columns[name], self._shared[name] = [], SharedTexts()
                 if len(self._columns) > MAX_COLUMNS:
@@ -106,15 +98,43 @@ class _Table:
             # Only what these rows state is touched: rows of ever other keys stay linear.
             column.extend([""] * (before - len(column)))
             column.extend(self._shared[name].of(values))
-        self._rows = []
+        self.numbers.extend(numbers)
 
-    def _fill(self, count: int) -> None:
+    def finish(self) -> dict[str, list[str]]:
+        """Return the columns, all of one length."""
         for column in self._columns.values():
-            column.extend([""] * (count - len(column)))
+            column.extend([""] * (len(self.numbers) - len(column)))
+        return self._columns
 
 
-def _row(line: str, product_column: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return keys and values of one line."""
+def _alike(lines: Sequence[str], product_column: str) -> dict[str, Sequence[str]] | None:
+    """Return the columns of lines that are sound and have the same keys in the same order, else None.
+
+    Most lines are. What is wrong, and with which line, is found by looking at each alone.
+    """
+    # A surrogate can only come from an escape: the file is valid UTF-8.
+    if "\\" in "".join(lines):
+        return None
+    try:
+        rows, ends = zip(*map(_DECODER.raw_decode, lines), strict=True)
+        if list(ends) != list(map(len, lines)) or set(map(type, rows)) != {tuple}:
+            return None
+        columns: dict[str, Sequence[str]] = {}
+        for place in zip(*rows, strict=True):
+            names, values = zip(*place, strict=True)
+            name = names[0]
+            if len(set(names)) > 1 or name in columns or not name:
+                return None
+            if set(map(type, values)) != {str}:
+                values = tuple(_text(name, value, name == product_column) for value in values)
+            columns[name] = values
+    except (ValueError, RecursionError):
+        return None
+    return columns
+
+
+def _row(line: str, product_column: str) -> dict[str, tuple[str]]:
+    """Return the one row of one line."""
     try:
         row, end = _DECODER.raw_decode(line)
     except json.JSONDecodeError as error:
@@ -127,16 +147,11 @@ def _row(line: str, product_column: str) -> tuple[tuple[str, ...], tuple[str, ..
         raise _BadRowError(f"not JSON: more text behind the value, from character {end + 1} on")
     if not isinstance(row, tuple):
         raise _BadRowError(f"{_kind(row)}, expected an object {{...}}")
-    if not row:
-        return (), ()
-    names, values = zip(*row, strict=True)
+    names = [name for name, _ in row]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise _BadRowError(f"key {twice!r} stands twice in one object")
-    # A surrogate can only come from an escape: the file is valid UTF-8.
-    if "" in names or "\\" in line or not set(map(type, values)) <= {str}:
-        values = tuple(_text(name, value, name == product_column) for name, value in row)
-    return names, values
+    return {name: (_text(name, value, name == product_column),) for name, value in row}
 
 
 def _text(name: str, value: Any, is_product: bool) -> str:

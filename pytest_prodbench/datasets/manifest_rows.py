@@ -27,6 +27,8 @@ FLOAT_ID = (
 MAX_COLUMNS = 1_000
 """Columns of one manifest. Each one more is a condition, each of its values a slice of every metric."""
 
+_SAVE = "save the file as UTF-8 (spreadsheets call it 'CSV UTF-8')"
+
 _MOST_DISTINCT = 0.5
 """Share of distinct texts in a column above which looking for equal ones saves nothing."""
 
@@ -122,6 +124,15 @@ def open_text(path: Path, *, newline: str) -> Iterator[IO[str]]:
         DatasetError: not UTF-8 (names the line), or not readable; also while it is read.
     """
     try:
+        with path.open("rb") as head:
+            wide = b"\0" in head.read(4)
+        if wide:
+            raise DatasetError(
+                f"{shown(path)} line 1",
+                found="NUL bytes between the first characters, as in UTF-16 and UTF-32",
+                expected="UTF-8 text",
+                next_step=_SAVE,
+            )
         with path.open(encoding="utf-8-sig", newline=newline) as file:
             yield file
     except UnicodeDecodeError:
@@ -144,7 +155,7 @@ def _not_utf8(path: Path) -> DatasetError:
             f"{shown(path)} line {line}",
             found=f"bytes {bad} that are not UTF-8" + (", a mark of UTF-16" if marked else ""),
             expected="UTF-8 text",
-            next_step="save the file as UTF-8 (spreadsheets call it 'CSV UTF-8')",
+            next_step=_SAVE,
         )
     return DatasetError(
         shown(path), found="a file that changed while it was read", next_step="open it again"

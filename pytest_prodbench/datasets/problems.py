@@ -22,6 +22,8 @@ def product_id_problem(product_id: str) -> str | None:
         return "product_id is empty"
     if product_id != product_id.strip():
         return f"product_id {product_id!r} begins or ends with white space"
+    if "\0" in product_id:
+        return f"product_id {product_id!r} holds a NUL character"
     return unicode_problem("product_id", product_id)
 
 

@@ -16,7 +16,8 @@ from pytest_prodbench import evaluate_embeddings, registry
 from pytest_prodbench.cli import _parser
 from pytest_prodbench.datasets.folder import FolderOptions
 from pytest_prodbench.datasets.grocery_store import ExpectedCounts, GroceryStoreOptions
-from pytest_prodbench.datasets.manifest import Column, ManifestOptions
+from pytest_prodbench.datasets.manifest import ManifestOptions
+from pytest_prodbench.datasets.manifest_columns import Column
 from pytest_prodbench.evidence import judgement
 from pytest_prodbench.evidence import types as evidence
 from pytest_prodbench.metrics import default_metrics
