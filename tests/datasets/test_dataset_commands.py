@@ -165,7 +165,7 @@ def test_nothing_to_guess(here: Path, make, found: str, capsys) -> None:  # type
 
 def test_numbers_sort_as_numbers() -> None:
     names = ["a", "a1b", "a2", "a10", "a\u00b2"]
-    assert sorted(reversed(names), key=natural) == names
+    assert sorted(names[::-1], key=natural) == names
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, str]:
