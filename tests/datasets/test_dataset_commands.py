@@ -164,8 +164,8 @@ def test_nothing_to_guess(here: Path, make, found: str, capsys) -> None:  # type
 
 
 def test_numbers_sort_as_numbers() -> None:
-    names = ["a", "a1b", "a2", "a10", "a\u00b2"]
-    assert sorted(names[::-1], key=natural) == names
+    names = ["a10", "a\u00b2", "a", "a2", "a1b"]
+    assert sorted(names, key=natural) == ["a", "a1b", "a2", "a10", "a\u00b2"]
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, str]:
