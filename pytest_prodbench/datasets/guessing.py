@@ -117,11 +117,20 @@ def _two_folders(images: Sequence[str]) -> Guess | None:
 
 
 def _one_folder(images: Sequence[str]) -> Guess:
-    products, reasons = _products(images, "")
+    top = _common(images)
+    products, reasons = _products(images, top)
+    if top:
+        reasons = [f"below {top}/, in which all images lie: {reason}" for reason in reasons]
     rows, why = split_roles(
         [{"image": image, "product_id": product} for image, product in products]
     )
     return Guess(rows, [f"product_id: {reason}" for reason in reasons] + why)
+
+
+def _common(images: Sequence[str]) -> str:
+    """Return the folder that all images lie in: nobody has a catalog of one product."""
+    parents = [image.split("/")[:-1] for image in images]
+    return "/".join(os.path.commonprefix(parents))
 
 
 def _products(images: Iterable[str], top: str) -> tuple[list[tuple[str, str]], list[str]]:

@@ -101,6 +101,8 @@ def open_manifest(spec: DatasetSpec, options: ManifestOptions) -> Tables:
             found=f"no folder {shown(root)} for its images",
             next_step="correct the option root, which is relative to the manifest",
         )
+    for name in set(VALIDITY) & set(options.notes):
+        rows.columns.pop(name, None)
     stated = set(rows.columns) - set(options.notes)
     check_as_of(spec.path, options.as_of, [name for name in VALIDITY if name in stated])
     if options.sector:

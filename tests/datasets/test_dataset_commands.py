@@ -65,6 +65,18 @@ def test_product_folders_alone(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert list(load_suite([here / "x"], here).sectors["x"].datasets) == ["mine"]
 
 
+@pytest.mark.parametrize(
+    "names", [("A/1.png", "A/2.png", "B/1.png"), ("A_1.png", "A_2.png", "B_1.png")]
+)
+def test_one_folder_around_all_is_no_product(
+    here: Path, names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(here / "x", *(f"export/images/{name}" for name in names))
+    assert main(["dataset", "init", "x"]) == 0
+    assert [product for _, product, _ in rows_of(here / "x")] == ["A", "A", "B"]
+    assert "below export/images/, in which all images lie" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("separator", ["_", "-"])
 def test_flat_files(here: Path, separator: str, capsys: pytest.CaptureFixture[str]) -> None:
     other = "-" if separator == "_" else "_"

@@ -130,6 +130,10 @@ def test_days_without_a_day_and_a_day_without_days(tmp_path: Path) -> None:
     everything = opened(path, check=False, options={"notes": ["valid_from", "valid_until"]})
     assert (len(everything.gallery), len(everything.queries)) == (5, 2)
     assert everything.queries.conditions == {}
+    # A column that is a note sets no limit, beside one that does.
+    since = opened(path, check=False, options={"notes": ["valid_until"], "as_of": DAY})
+    assert "gone.png" in since.gallery.images
+    assert "later.png" not in since.gallery.images
     with pytest.raises(DatasetError, match="but no column that says when a row is valid"):
         opened(write_csv(tmp_path / "n.csv", [row("a", "1", "query")]), options={"as_of": DAY})
 
