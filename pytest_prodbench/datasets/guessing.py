@@ -8,6 +8,7 @@ here looks into an image.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -129,8 +130,7 @@ def _one_folder(images: Sequence[str]) -> Guess:
 
 def _common(images: Sequence[str]) -> str:
     """Return the folder that all images lie in: nobody has a catalog of one product."""
-    parents = [image.split("/")[:-1] for image in images]
-    return "/".join(os.path.commonprefix(parents))
+    return posixpath.commonpath([posixpath.dirname(image) for image in images])
 
 
 def _products(images: Iterable[str], top: str) -> tuple[list[tuple[str, str]], list[str]]:

@@ -241,7 +241,7 @@ def test_show_of_a_folder_and_of_files_that_cannot_be_read(
 
 
 def test_show_of_a_dataset_of_the_suite(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_images(here / "x", "A/1.png", "A/2.png")
+    write_images(here / "x", "A/1.png", "A/2.png", "B/1.png")
     assert main(["dataset", "init", "x"]) == 0
     (here / "suites").mkdir()
     shutil.copytree(here / "x", here / "suites/x")
