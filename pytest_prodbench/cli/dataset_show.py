@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_prodbench.cli.dataset_init import MANIFEST
 from pytest_prodbench.cli.suite import Opened, open_suite, without_suite
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.datasets.overview import (
@@ -71,6 +72,8 @@ def _asked_for(given: argparse.Namespace) -> tuple[DatasetSpec, Opened]:
         if given.dataset_name not in specs:
             raise unknown_name("dataset", given.dataset_name, list(specs), "prodbench dataset show")
         return specs[given.dataset_name], opened
+    if not given.layout and (path / MANIFEST).is_file():
+        path /= MANIFEST
     layout = given.layout or ("folder" if path.is_dir() else "manifest")
     # Whoever only looks need not declare what is absent: it is counted.
     spec = DatasetSpec(

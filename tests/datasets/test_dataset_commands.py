@@ -10,7 +10,7 @@ import pytest
 from dataset_builders import opened, row, write_csv, write_images
 
 from pytest_prodbench.cli import main
-from pytest_prodbench.datasets.guessing import natural
+from pytest_prodbench.datasets.guessing import guess, natural
 from pytest_prodbench.settings.files import load_suite
 
 pytestmark = pytest.mark.usefixtures("no_variables")
@@ -75,6 +75,18 @@ def test_one_folder_around_all_is_no_product(
     assert main(["dataset", "init", "x"]) == 0
     assert [product for _, product, _ in rows_of(here / "x")] == ["A", "A", "B"]
     assert "below export/images/, in which all images lie" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sector", ["diy", "automotive", "manufacturing", "retail"])
+def test_the_shipped_catalogs_are_guessed_as_they_are(here: Path, sector: str) -> None:
+    """From the names of 780 files alone, which is all that guessing looks at."""
+    with (ROOT / f"fixtures/catalogs/{sector}/manifest.csv").open(encoding="utf-8") as file:
+        truth = {r["image"]: (r["product_id"], r["role"]) for r in csv.DictReader(file)}
+    for image in truth:
+        (here / image).parent.mkdir(exist_ok=True)
+        (here / image).touch()
+    made = guess(here).rows
+    assert {r["image"]: (r["product_id"], r["role"]) for r in made} == truth
 
 
 @pytest.mark.parametrize("separator", ["_", "-"])
@@ -235,6 +247,13 @@ def test_show_of_a_folder_and_of_files_that_cannot_be_read(
     (here / "x/queries/A/3.jpg").write_text("not an image at all, but some text")
     found = shown(capsys, "./x", code=1)
     assert found["files"] == "3 images: PNG 2"
+    write_csv(
+        here / "x/manifest.csv",
+        [row("gallery/A/1.png", "1", "gallery"), row("queries/A/2.png", "1", "query")],
+    )
+    assert shown(capsys, "x/")["files"] == "2 images: PNG 2", (
+        "the manifest in a folder, if there is one"
+    )
     assert found["unreadable"].startswith(
         "1 | queries/A/3.jpg: text that begins with 'not an image"
     )
