@@ -17,7 +17,7 @@ from pytest_prodbench.datasets.manifest_columns import REQUIRED, ROLES
 from pytest_prodbench.datasets.manifest_rows import Rows
 from pytest_prodbench.datasets.manifest_validity import is_valid, parse_day
 from pytest_prodbench.datasets.paths import all_plain, image_path, image_path_problem
-from pytest_prodbench.datasets.problems import product_id_problem
+from pytest_prodbench.datasets.problems import brief, product_id_problem
 from pytest_prodbench.errors import did_you_mean
 from pytest_prodbench.protocol import Box, ImageTable
 
@@ -138,7 +138,7 @@ class RoleTables:
         try:
             self._boxes[text] = parse_box(text)
         except ValueError as error:
-            return f"bbox {text!r} {error}"
+            return f"bbox {brief(text)} {error}"
         return None
 
     def _valid(self, day: dt.date) -> list[bool]:
@@ -165,21 +165,21 @@ class RoleTables:
         try:
             self._days[text] = parse_day(text)
         except ValueError as error:
-            return f"{name} {text!r} {error}"
+            return f"{name} {brief(text)} {error}"
         return None
 
 
 def _role_problem(role: str) -> str | None:
     if role in ROLES:
         return None
-    return f"role {role!r}, expected query or gallery; {did_you_mean(role, ROLES)}"
+    return f"role {brief(role)}, expected query or gallery; {did_you_mean(role, ROLES)}"
 
 
 def _sector_problem(stated: str, sector: str) -> str | None:
     if not stated or stated == sector:
         return None
     return (
-        f"sector {stated!r}, but the dataset belongs to {sector!r}; "
+        f"sector {brief(stated)}, but the dataset belongs to {sector!r}; "
         "select one with the option sector, or correct the row"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -245,3 +246,14 @@ def test_a_field_without_end() -> None:
     found = str(tried(text.encode(), ".csv"))
     assert "line 3: not CSV: a field of more than 131,072 characters" in found
     assert "each quote closed" in found
+
+
+@pytest.mark.parametrize("place", range(1, 5))
+def test_a_huge_field_is_not_shown_whole(place: int) -> None:
+    fields = ["a.png", "1", "query", "", ""]
+    fields[place] = "9 " * 50_000
+    text = "image,product_id,role,bbox,valid_from\ng,1,gallery,,\n" + ",".join(fields)
+    found = str(tried(text.encode(), ".csv", as_of=dt.date(2026, 11, 1)))
+    assert "m.csv line 3: " in found
+    assert "(100,000 characters)" in found
+    assert len(found) < 1_000
