@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pytest_prodbench import __version__
+from pytest_prodbench.cli.dataset_commands import add_datasets
 from pytest_prodbench.cli.model_commands import add_models
 from pytest_prodbench.cli.option_arguments import add_places
 from pytest_prodbench.cli.verdict_commands import add_verdicts
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(command=_export)
 
+    add_datasets(commands)
     add_models(commands)
     add_verdicts(commands)
 

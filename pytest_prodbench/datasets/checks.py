@@ -37,6 +37,8 @@ def repeated_rows(tables: Tables) -> list[str]:
     """Find rows that stand twice, and images that claim to be two products, within one role."""
     problems = []
     for role, table, origin in _roles(tables):
+        if _all_differ(table):
+            continue
         first: dict[tuple[str, Box | None], int] = {}
         for i, key in enumerate(zip(table.images, table.boxes, strict=True)):
             j = first.setdefault(key, i)
@@ -52,6 +54,15 @@ def repeated_rows(tables: Tables) -> list[str]:
                     "image and box cannot be two products; correct one or give each its own box"
                 )
     return problems
+
+
+def _all_differ(table: ImageTable) -> bool:
+    """Whether no image and box stands twice; says so in a moment where it is true of a large table."""
+    if len(set(table.images)) == len(table):
+        return True
+    if not any(table.boxes):
+        return False
+    return len(set(zip(table.images, table.boxes, strict=True))) == len(table)
 
 
 def queries_without_positive(tables: Tables) -> list[str]:
@@ -85,14 +96,21 @@ def queries_without_positive(tables: Tables) -> list[str]:
 def _count_positives(tables: Tables) -> list[int]:
     queries, gallery, answers = tables.queries, tables.gallery, tables.answers
     products = Counter(gallery.product_ids)
-    files = Counter(zip(gallery.product_ids, gallery.images, strict=True))
+    files: Counter[tuple[str, str]] = Counter()
+    asked = set(queries.images)
+    if not asked.isdisjoint(gallery.images):
+        rows = zip(gallery.product_ids, gallery.images, strict=True)
+        files.update(row for row in rows if row[1] in asked)
     groups: Counter[tuple[str, str]] = Counter()
     both: Counter[tuple[str, str, str]] = Counter()
-    rows = zip(gallery.product_ids, gallery.images, gallery.groups, strict=True)
-    for product, image, group in rows:
-        if group:
-            groups[product, group] += 1
-            both[product, image, group] += 1
+    used = set(queries.groups) - {""}
+    if used and not used.isdisjoint(gallery.groups):
+        for product, image, group in zip(
+            gallery.product_ids, gallery.images, gallery.groups, strict=True
+        ):
+            if group in used:
+                groups[product, group] += 1
+                both[product, image, group] += 1
     counts = []
     for product, image, group in zip(
         queries.product_ids, queries.images, queries.groups, strict=True

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_prodbench.datasets.manifest_csv import read_csv
+from pytest_prodbench.datasets.manifest_csv import Delimiter, read_csv
 from pytest_prodbench.datasets.manifest_rows import Rows
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.errors import DatasetError
 
 
-def read_rows(path: Path, *, product_column: str) -> Rows:
+def read_rows(
+    path: Path, *, product_column: str, required: Sequence[str], delimiter: Delimiter | None
+) -> Rows:
     """Read a manifest by its suffix: ``.csv``, ``.jsonl``/``.ndjson`` or ``.parquet``/``.pq``.
 
     Args:
         path: the manifest.
         product_column: the column that must not hold floating-point numbers.
+        required: columns that tell a header from one that is cut at the wrong character.
+        delimiter: of a CSV file; None: a comma.
 
     Raises:
-        DatasetError: another suffix, not UTF-8, no header, not the format its suffix promises.
+        DatasetError: another suffix, not UTF-8, no header, not the format its suffix promises, a
+            delimiter for a format that has none.
     """
     suffix = path.suffix.lower()
     if not path.is_file():
@@ -26,7 +32,14 @@ def read_rows(path: Path, *, product_column: str) -> Rows:
             shown(path), found="a folder", expected="a manifest file", next_step="name the file"
         )
     if suffix == ".csv":
-        return read_csv(path)
+        return read_csv(path, delimiter=delimiter or ",", required=required)
+    if delimiter is not None:
+        raise DatasetError(
+            shown(path),
+            found="the option delimiter",
+            expected="it for .csv only",
+            next_step="remove it",
+        )
     if suffix in {".jsonl", ".ndjson"}:
         from pytest_prodbench.datasets.manifest_json import read_json_lines
 

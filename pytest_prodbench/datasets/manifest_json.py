@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pytest_prodbench.datasets.manifest_rows import FLOAT_ID, Rows, read_text
+from pytest_prodbench.datasets.manifest_rows import (
+    FLOAT_ID,
+    MAX_COLUMNS,
+    Rows,
+    SharedTexts,
+    open_text,
+    too_many_columns,
+)
 from pytest_prodbench.datasets.problems import unicode_problem
+
+# As in manifest_csv.
+_BATCH = 100
 
 
 class _Integer(str):
@@ -26,64 +39,134 @@ class _BadRowError(ValueError):
     """What is wrong with one line."""
 
 
+# Decoders are made once: json.loads() would make one a line. Objects as tuples of pairs show a key that
+# stands twice, dicts are faster.
+_NUMBERS: dict[str, Any] = {
+    "parse_int": _Integer,
+    "parse_float": _Fraction,
+    "parse_constant": _Fraction,
+}
+_PAIRS = json.JSONDecoder(**_NUMBERS, object_pairs_hook=tuple)
+_DICTS = json.JSONDecoder(**_NUMBERS)
+
+
 def read_json_lines(path: Path, *, product_column: str) -> Rows:
     """Read one JSON object a line; a key that a line lacks is ``""`` there.
 
     Raises:
-        DatasetError: not UTF-8. What is wrong with single lines goes into ``Rows.problems``.
+        DatasetError: not UTF-8, or more keys than a manifest has columns. What is wrong with single
+            lines goes into ``Rows.problems``.
     """
-    rows = Rows(unit="line")
-    # Not splitlines(): it also splits at characters that may stand inside a JSON string.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = _row(line, product_column)
-        except _BadRowError as error:
-            rows.problems.append(f"{path.name} line {number}: {error}")
-            continue
-        count = len(rows.numbers)
-        rows.numbers.append(number)
-        for name, value in row.items():
-            column = rows.columns.get(name)
-            if column is None:
-                column = rows.columns[name] = [""] * count
-            column.append(value)
-        if len(row) < len(rows.columns):
-            for column in rows.columns.values():
-                if len(column) == count:
-                    column.append("")
-    return rows
+    table = _Table(path)
+    problems: list[str] = []
+    first = 1
+    # newline="\n": other characters that end lines may stand inside a JSON string.
+    with open_text(path, newline="\n") as file:
+        while lines := [line.strip(" \t\r\n") for line in islice(file, _BATCH)]:
+            together = _alike(lines, product_column)
+            if together is not None:
+                table.add(range(first, first + len(lines)), together)
+            else:
+                for number, line in enumerate(lines, start=first):
+                    if not line:
+                        continue
+                    try:
+                        table.add((number,), _row(line, product_column))
+                    except _BadRowError as error:
+                        problems.append(f"{path.name} line {number}: {error}")
+            first += len(lines)
+    return Rows("line", table.finish(), table.numbers, problems)
 
 
-def _row(line: str, product_column: str) -> dict[str, str]:
+class _Table:
+    """Columns that grow as keys turn up."""
+
+    def __init__(self, path: Path) -> None:
+        self.numbers = array("q")
+        self._path = path
+        self._columns: dict[str, list[str]] = {}
+        self._shared: dict[str, SharedTexts] = {}
+
+    def add(self, numbers: Sequence[int], columns: Mapping[str, Sequence[str]]) -> None:
+        """Take the values of some rows."""
+        before = len(self.numbers)
+        for name, values in columns.items():
+            if name not in self._columns:
+                self._columns[name], self._shared[name] = [], SharedTexts()
+                if len(self._columns) > MAX_COLUMNS:
+                    raise too_many_columns(self._path, "", len(self._columns))
+            column = self._columns[name]
+            # Only what these rows state is touched: rows of ever other keys stay linear.
+            column.extend([""] * (before - len(column)))
+            column.extend(self._shared[name].of(values))
+        self.numbers.extend(numbers)
+
+    def finish(self) -> dict[str, list[str]]:
+        """Return the columns, all of one length."""
+        for column in self._columns.values():
+            column.extend([""] * (len(self.numbers) - len(column)))
+        return self._columns
+
+
+def _alike(lines: Sequence[str], product_column: str) -> dict[str, Sequence[str]] | None:
+    """Return the columns of lines that are sound and have the same keys in the same order, else None.
+
+    Most lines are. What is wrong, and with which line, is found by looking at each alone.
+    """
+    text = "".join(lines)
+    # Without escapes no text is half a surrogate, as the file is valid UTF-8, and none holds a quote.
+    if "\\" in text:
+        return None
     try:
-        row = json.loads(
-            line,
-            parse_int=_Integer,
-            parse_float=_Fraction,
-            parse_constant=_Fraction,
-            object_pairs_hook=_distinct,
-        )
-    except (json.JSONDecodeError, RecursionError) as error:
+        rows, ends = zip(*map(_DICTS.raw_decode, lines), strict=True)
+        if list(ends) != list(map(len, lines)) or set(map(type, rows)) != {dict}:
+            return None
+        names = tuple(rows[0])
+        if set(map(tuple, rows)) != {names} or not all(names):
+            return None
+        columns: dict[str, Sequence[str]] = {}
+        quotes = 2 * len(names) * len(rows)
+        for name, values in zip(names, zip(*map(dict.values, rows), strict=True), strict=True):
+            kinds = list(map(type, values))
+            plain = kinds.count(str)
+            quotes += 2 * plain
+            if plain < len(kinds):
+                is_product = name == product_column
+                values = tuple(_text(name, value, is_product) for value in values)  # noqa: PLW2901
+            columns[name] = values
+    except (ValueError, RecursionError):
+        return None
+    # A key that stands twice is one in a dict, but its quotes are there.
+    return columns if text.count('"') == quotes else None
+
+
+def _row(line: str, product_column: str) -> dict[str, tuple[str]]:
+    """Return the one row of one line."""
+    try:
+        row, end = _PAIRS.raw_decode(line)
+    except json.JSONDecodeError as error:
         raise _BadRowError(f"not JSON: {error}") from error
-    if not isinstance(row, dict):
+    except RecursionError as error:
+        raise _BadRowError(
+            "not JSON of a manifest: brackets inside brackets without end"
+        ) from error
+    if end < len(line):
+        raise _BadRowError(f"not JSON: more text behind the value, from character {end + 1} on")
+    if not isinstance(row, tuple):
         raise _BadRowError(f"{_kind(row)}, expected an object {{...}}")
-    return {name: _text(name, value, name == product_column) for name, value in row.items()}
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        names = [name for name, _ in pairs]
+    names = [name for name, _ in row]
+    if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise _BadRowError(f"key {twice!r} stands twice in one object")
-    return row
+    return {name: (_text(name, value, name == product_column),) for name, value in row}
 
 
 def _text(name: str, value: Any, is_product: bool) -> str:
     if not name:
         raise _BadRowError("a key is empty")
+    problem = unicode_problem("a key", name)
+    if problem:
+        raise _BadRowError(problem)
     if is_product and not isinstance(value, str):
         raise _BadRowError(f"{name} is {_kind(value)}; expected text in double quotes")
     if is_product and isinstance(value, _Fraction):
@@ -92,7 +175,8 @@ def _text(name: str, value: Any, is_product: bool) -> str:
         problem = unicode_problem(name, value)
         if problem:
             raise _BadRowError(problem)
-        return str(value)
+        # NaN is how data frames write "not stated".
+        return "" if isinstance(value, _Fraction) and value == "NaN" else str(value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -111,4 +195,4 @@ def _kind(value: Any) -> str:
         return f"the number {value}"
     if isinstance(value, list):
         return "an array"
-    return "an object" if isinstance(value, dict) else "a string"
+    return "an object" if isinstance(value, tuple) else "a string"

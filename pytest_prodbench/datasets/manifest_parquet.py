@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pytest_prodbench.datasets.manifest_rows import FLOAT_ID, Rows
+from pytest_prodbench.datasets.manifest_rows import FLOAT_ID, Rows, SharedTexts, check_columns
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.errors import DatasetError
 
 # pandas writes its row labels as a column of this name; nobody stated them as a condition.
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+_BATCH = 50_000
 
 
 def read_parquet(path: Path, *, product_column: str) -> Rows:
@@ -27,22 +29,25 @@ def read_parquet(path: Path, *, product_column: str) -> Rows:
     try:
         # Not read_table: it would make columns of folder names such as ``sku=1``.
         with ParquetFile(path) as file:
+            check_columns(path, file.schema_arrow.names)
             table = file.read()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             shown(path),
             found=f"cannot be read as Parquet: {error}",
             next_step="write it again, or copy it again from its source",
         ) from error
-    names: list[str] = table.column_names
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DatasetError(shown(path), found=f"two columns are called {twice!r}", expected="one")
-    rows = Rows(unit="row", numbers=list(range(1, table.num_rows + 1)))
-    for name in names:
+    rows = Rows(unit="row", numbers=range(1, table.num_rows + 1))
+    for name in table.column_names:
         if not _PANDAS_INDEX.fullmatch(name):
             where = f"{shown(path)} column {name!r}"
-            rows.columns[name] = _texts(table[name], where, name == product_column)
+            try:
+                rows.columns[name] = _texts(table[name], where, name == product_column)
+            except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
+                # Bytes that are no UTF-8 in a column of text; a time zone that this machine lacks.
+                raise DatasetError(
+                    where, found=f"values that are no text: {error}", next_step="write it as text"
+                ) from error
     return rows
 
 
@@ -56,8 +61,11 @@ def _texts(column: Any, where: str, is_product: bool) -> list[str]:
         raise DatasetError(
             where, found=f"numbers of type {kind}", expected="text", next_step=FLOAT_ID
         )
-    if _is_text(kind) or types.is_null(kind):
-        return ["" if value is None else value for value in column.to_pylist()]
+    if _is_text(kind):
+        column.validate(full=True)
+        return _shared(column)
+    if types.is_null(kind):
+        return [""] * len(column)
     if types.is_integer(kind) or (types.is_decimal(kind) and not is_product):
         return ["" if value is None else f"{value}" for value in column.to_pylist()]
     if types.is_decimal(kind):
@@ -84,6 +92,28 @@ def _texts(column: Any, where: str, is_product: bool) -> list[str]:
         expected="text or integers" if is_product else "text, numbers, dates, true and false",
         next_step="write the column as text",
     )
+
+
+def _shared(column: Any) -> list[str]:
+    """Return text chunk by chunk: equal texts are one object, and no list of wrapped values is made."""
+    from pyarrow import types
+
+    dictionary = types.is_dictionary(column.type)
+    if types.is_string_view(column.type):
+        column = column.cast("string")
+    shared = SharedTexts()
+    texts: list[str] = []
+    for chunk in column.chunks:
+        for start in range(0, len(chunk), _BATCH):
+            part = chunk.slice(start, _BATCH)
+            if dictionary:
+                part = part.dictionary_decode()
+            # to_pylist() would wrap every value first, which takes ten times as long.
+            values = part.to_numpy(zero_copy_only=False).tolist()
+            if part.null_count:
+                values = ["" if value is None else value for value in values]
+            texts.extend(shared.of(values))
+    return texts
 
 
 def _is_text(kind: Any) -> bool:

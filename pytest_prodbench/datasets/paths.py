@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
 
 # ``C:\x`` and ``C:/x``; a posix file name may hold a colon, but hardly after one single letter.
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -29,3 +30,21 @@ def image_path_problem(path: str) -> str | None:
 def image_path(path: str) -> str:
     """Return a relative path without ``.``, ``..`` and doubled slashes: one file, one name."""
     return posixpath.normpath(path)
+
+
+# What a path has in which ``image_path_problem`` or ``image_path`` could find something, where each path
+# stands between two line ends.
+_NOT_PLAIN = ("\0", "//", "./", ":", "\n\n", "\n/", "\n\\", "/\n", ".\n")
+_CHUNK = 10_000
+
+
+def all_plain(paths: Sequence[str]) -> bool:
+    """Whether all are relative paths that ``image_path`` leaves as they are.
+
+    False does not say that one is not. A million calls would take seconds, searching joined text does not.
+    """
+    for start in range(0, len(paths), _CHUNK):
+        text = "\n".join(["", *paths[start : start + _CHUNK], ""])
+        if any(part in text for part in _NOT_PLAIN):
+            return False
+    return True

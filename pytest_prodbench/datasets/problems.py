@@ -16,12 +16,20 @@ def shown(path: Path) -> str:
     return str(path)
 
 
+def brief(text: str) -> str:
+    """Return a value for a message: as Python writes it, and not a megabyte of it."""
+    whole = repr(text)
+    return whole if len(whole) <= 120 else f"{whole[:100]} ... ({len(text):,} characters)"
+
+
 def product_id_problem(product_id: str) -> str | None:
     """Return what is wrong with a product id, or None; ids are never changed to make them fit."""
     if not product_id:
         return "product_id is empty"
     if product_id != product_id.strip():
-        return f"product_id {product_id!r} begins or ends with white space"
+        return f"product_id {brief(product_id)} begins or ends with white space"
+    if "\0" in product_id:
+        return f"product_id {brief(product_id)} holds a NUL character"
     return unicode_problem("product_id", product_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from dataset_builders import (
@@ -23,7 +23,8 @@ from dataset_builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_prodbench.datasets.manifest import parse_box
+from pytest_prodbench.datasets.manifest_columns import Column
+from pytest_prodbench.datasets.manifest_roles import parse_box
 from pytest_prodbench.datasets.opening import validate_options
 from pytest_prodbench.errors import DatasetError, SettingsError
 
@@ -36,10 +37,10 @@ FORMATS: dict[str, Writer] = {
 PAIR = (row("a.png", "007", "gallery"), row("b.png", "007", "query"))
 
 
-# Text that all formats can hold: no surrogates, and no product id that is refused for its blanks.
+# Text that all formats can hold: no surrogates, and no product id that is refused for blanks or NUL.
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
-ids = texts.filter(lambda text: text and text == text.strip())
-taken = {"image", "product_id", "role", "family", "group", "bbox", "sector"}
+ids = texts.filter(lambda text: text and text == text.strip() and "\0" not in text)
+taken = set(get_args(Column))
 names = ids.filter(lambda name: name not in taken and not name.startswith("__index_level_"))
 numbers = st.integers(0, 10**6).map(float) | st.floats(0, 1e6, allow_subnormal=False)
 sizes = numbers.map(lambda number: number + 1)
@@ -168,9 +169,9 @@ def test_wrong_rows_are_all_named_by_line(tmp_path: Path) -> None:
     ("text", "found"),
     [
         (b"image,product_id,role\na,1,gallery\nb,\xe9,query\n", r"m\.csv line 3: bytes e9"),
-        (CSV.encode("utf-16"), r"m\.csv line 1: bytes ff fe .* save the file as UTF-8"),
+        (CSV.encode("utf-16"), r"line 1: NUL bytes .* UTF-16 .* save the file as UTF-8"),
         ("image,sku,role\na,1,query\n", "no column 'product_id'.*option columns.product_id"),
-        ("image;product_id;role\na;1;query\n", "no column 'image' among 'image;product_id;role'"),
+        ("image;product_id;role\na;1;query\n", "columns with ';' between them.*delimiter = \";\""),
         ("image,product_id,role,role\n", "line 1: two columns are called 'role'"),
         ("image,product_id,role,\n", "line 1: column 4 has no name"),
         ("", "an empty file"),

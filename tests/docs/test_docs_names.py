@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pytest_prodbench import evaluate_embeddings, registry
 from pytest_prodbench.cli import _parser
 from pytest_prodbench.datasets.grocery_store import ExpectedCounts
-from pytest_prodbench.datasets.manifest import Column
+from pytest_prodbench.datasets.manifest_columns import Column
 from pytest_prodbench.evidence import judgement
 from pytest_prodbench.evidence import types as evidence
 from pytest_prodbench.metrics import default_metrics
