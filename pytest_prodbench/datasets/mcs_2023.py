@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
-from pytest_prodbench.datasets.manifest import parse_box
+from pytest_prodbench.datasets.manifest_roles import parse_box
 from pytest_prodbench.datasets.manifest_rows import Rows
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem

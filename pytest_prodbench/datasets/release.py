@@ -63,7 +63,7 @@ def csv_columns(path: Path, *names: str) -> Rows:
     Raises:
         DatasetError: as ``read_csv``, or a column is missing.
     """
-    rows = read_csv(path)
+    rows = read_csv(path, delimiter=",", required=())
     missing = [name for name in names if name not in rows.columns]
     if missing:
         raise DatasetError(
