@@ -38,6 +38,7 @@ from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown
+from pytest_prodbench.datasets.release import release_file
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.frozen import Frozen
@@ -258,15 +259,12 @@ def _listings_note(listings: Sequence[Listing], lost: int, shown_main: set[str])
 
 
 def _file(root: Path, name: str) -> Path:
-    path = root / name
-    if not path.is_file():
-        raise DatasetError(
-            shown(root),
-            found=f"no file {name}",
-            expected="the folder into which the archives of Amazon Berkeley Objects were unpacked",
-            next_step="correct path, fetch the file, or choose the other protocol with the option protocol",
-        )
-    return path
+    return release_file(
+        root,
+        name,
+        expected="the folder into which the archives of Amazon Berkeley Objects were unpacked",
+        next_step="correct path, fetch the file, or choose the other protocol with the option protocol",
+    )
 
 
 LAYOUT = Layout(options=AmazonBerkeleyObjectsOptions, open=open_amazon_berkeley_objects)

@@ -20,6 +20,7 @@ from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.manifest_rows import read_text
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.datasets.release import release_file
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.frozen import Frozen
@@ -105,15 +106,12 @@ def open_grocery_store(spec: DatasetSpec, options: GroceryStoreOptions) -> Table
 
 
 def _file(root: Path, name: str) -> Path:
-    path = root / name
-    if not path.is_file():
-        raise DatasetError(
-            shown(root),
-            found=f"no file {name}",
-            expected="the folder 'dataset' of Grocery Store, or the folder that holds it",
-            next_step="correct path, or choose a split that is there with the option split",
-        )
-    return path
+    return release_file(
+        root,
+        name,
+        expected="the folder 'dataset' of Grocery Store, or the folder that holds it",
+        next_step="correct path, or choose a split that is there with the option split",
+    )
 
 
 def _read_classes(path: Path, problems: list[str]) -> dict[str, _Class]:

@@ -29,6 +29,7 @@ from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.datasets.release import release_file
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.frozen import Frozen
@@ -122,15 +123,12 @@ def open_m_beir(spec: DatasetSpec, options: MBeirOptions) -> Tables:
 
 
 def _file(root: Path, name: str) -> Path:
-    path = root / name
-    if not path.is_file():
-        raise DatasetError(
-            shown(root),
-            found=f"no file {name}",
-            expected="the folder of M-BEIR, with query, cand_pool, qrels and mbeir_images",
-            next_step="correct path, or the options task, split and pool, of which the name is made",
-        )
-    return path
+    return release_file(
+        root,
+        name,
+        expected="the folder of M-BEIR, with query, cand_pool, qrels and mbeir_images",
+        next_step="correct path, or the options task, split and pool, of which the name is made",
+    )
 
 
 def _lines(path: Path, problems: list[str]) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import compress
 from operator import and_
 
@@ -144,7 +145,7 @@ class RoleTables:
     def _valid(self, day: dt.date) -> list[bool]:
         since, until = self._column("valid_from"), self._column("valid_until")
         for name, column in (("valid_from", since), ("valid_until", until)):
-            self._mark(column, lambda text, name=name: self._day_problem(name, text))  # type: ignore[misc]
+            self._mark(column, partial(self._day_problem, name))
         answers: dict[tuple[str, str], bool] = {}
         behind: set[tuple[str, str]] = set()
         valid = []

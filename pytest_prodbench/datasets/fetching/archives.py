@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -146,7 +147,7 @@ def _unpack_zip(at: _Unpacking) -> None:
         missing = sum(i.file_size for name, i in files if not (at.folder / name).is_file())
         need_room(at.folder, missing, f"what {at.archive.name} holds")
         for name, info in files:
-            at.take(name, info.file_size, lambda info=info: archive.open(info))  # type: ignore[misc]
+            at.take(name, info.file_size, partial(archive.open, info))
 
 
 def _unpack_tar(at: _Unpacking) -> None:
@@ -159,7 +160,7 @@ def _unpack_tar(at: _Unpacking) -> None:
             name = safe_name(member.name, at.archive)
             # Python's own filter as well: a second opinion costs nothing.
             checked = tarfile.data_filter(member, str(at.folder))
-            at.take(name, checked.size, lambda member=member: archive.extractfile(member))  # type: ignore[misc]
+            at.take(name, checked.size, partial(archive.extractfile, member))
 
 
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
