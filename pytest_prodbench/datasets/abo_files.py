@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import lzma
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 from pytest_prodbench.datasets.paths import image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
+from pytest_prodbench.datasets.release import json_object
 from pytest_prodbench.errors import DatasetError
 
 IMAGE_TYPES = ("catalog", "render")
@@ -128,11 +128,9 @@ def read_listings(
 def _listing(line: bytes, images: Collection[str]) -> tuple[Listing, str] | str:
     """Return a listing and its domain, or what is wrong with the line."""
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return f"not JSON ({error})"
-    if not isinstance(row, dict):
-        return "not a JSON object"
+        row = json_object(line)
+    except ValueError as error:
+        return str(error)
     item, main, others = row.get("item_id"), row.get("main_image_id"), row.get("other_image_id")
     if not isinstance(item, str):
         return f"item_id is {item!r}, not a text"

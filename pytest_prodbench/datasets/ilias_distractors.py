@@ -7,17 +7,15 @@ the member ``<key>.jpg`` of that shard (``feature_extraction/src/datasets/genera
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pytest_prodbench.datasets.paths import image_path_problem
 from pytest_prodbench.datasets.problems import shown
+from pytest_prodbench.datasets.release import numbered_lines, release_file
 from pytest_prodbench.datasets.tar_members import TarMembers
 from pytest_prodbench.errors import DatasetError
 from pytest_prodbench.protocol import ImageFiles
@@ -58,13 +56,12 @@ def read_distractors(
     name = own_list or {"core": "", "mini": MINI_IDS, "full": ALL_IDS}[part]
     if not name:
         return Distractors()
-    if not (root / name).is_file():
-        raise DatasetError(
-            shown(root),
-            found=f"no file {name}",
-            expected="the list of distractors, an id a line",
-            next_step="correct distractor_list" if own_list else f"fetch {ADDRESS}{name}",
-        )
+    release_file(
+        root,
+        name,
+        expected="the list of distractors, an id a line",
+        next_step="correct distractor_list" if own_list else f"fetch {ADDRESS}{name}",
+    )
     if not (root / folder).is_dir():
         raise DatasetError(
             shown(root),
@@ -94,7 +91,7 @@ def _read_list(
     """Return shard (``""`` where a line has none), key and line of each distractor."""
     shards, keys, lines = [], [], []
     known: dict[str, str] = {}
-    for number, text in _lines(root / name):
+    for number, text in numbered_lines(root / name):
         shard, _, key = text.rpartition("/")
         reason = image_path_problem(text)
         if not reason and ("/" in shard or not key or {shard, key} & {".", ".."}):
@@ -106,26 +103,6 @@ def _read_list(
         keys.append(key)
         lines.append(number)
     return shards, keys, lines
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line that is not blank, without holding the file in memory."""
-    number = 0
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if text := line.decode("utf-8").strip():
-                    yield number, text
-    except UnicodeDecodeError:
-        raise DatasetError(
-            f"{shown(path)} line {number}", found="bytes that are not UTF-8", expected="UTF-8 text"
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            shown(path),
-            found=f"cannot be read after line {number}: {error}",
-            next_step="fetch the file again, whole",
-        ) from error
 
 
 def _is_sharded(folder: Path) -> bool:
@@ -149,15 +126,14 @@ def _find_shards(
             problems.append(f"{name} line {lines[i]}: repeats line {lines[wanted[key]]}; keep one")
     if not wanted:
         return
-    if not (root / ALL_IDS).is_file():
-        raise DatasetError(
-            shown(root),
-            found=f"no file {ALL_IDS}",
-            expected=f"it, because the lines of {name} do not say in which shard a distractor lies",
-            next_step=f"fetch {ADDRESS}{ALL_IDS}, or unpack the images side by side into one folder",
-        )
+    release_file(
+        root,
+        ALL_IDS,
+        expected=f"it, because the lines of {name} do not say in which shard a distractor lies",
+        next_step=f"fetch {ADDRESS}{ALL_IDS}, or unpack the images side by side into one folder",
+    )
     known: dict[str, str] = {}
-    for _, text in _lines(root / ALL_IDS):
+    for _, text in numbered_lines(root / ALL_IDS):
         shard, _, key = text.rpartition("/")
         if key in wanted:
             shards[wanted.pop(key)] = known.setdefault(shard, shard)

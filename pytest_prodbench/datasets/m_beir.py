@@ -19,8 +19,7 @@ is left out and counted; if it is a positive, that is an error.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +28,7 @@ from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.layout import Layout, Origin, Tables
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
-from pytest_prodbench.datasets.release import release_file
+from pytest_prodbench.datasets.release import json_object, numbered_lines, release_file
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.frozen import Frozen
@@ -131,22 +130,6 @@ def _file(root: Path, name: str) -> Path:
     )
 
 
-def _lines(path: Path, problems: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line that is not blank; a pool can have millions."""
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-                except UnicodeDecodeError:
-                    problems.append(f"{path.name} line {number}: not UTF-8")
-                    continue
-                if text:
-                    yield number, text
-    except OSError as error:
-        raise DatasetError(shown(path), found=f"cannot be read: {error.strerror}") from error
-
-
 def _is_image_query(row: dict[str, Any]) -> bool:
     return row.get("query_modality") == "image" and not row.get("query_txt")
 
@@ -163,8 +146,13 @@ def _read_rows(
     problems: list[str],
 ) -> _Rows:
     rows = _Rows()
-    for number, line in _lines(path, problems):
-        reason, row = _json_row(line)
+    for number, line in numbered_lines(path, problems):
+        row: dict[str, Any] = {}
+        reason = ""
+        try:
+            row = json_object(line)
+        except ValueError as error:
+            reason = str(error)
         row_id = row.get(key)
         if not reason and not isinstance(row_id, str):
             reason = f"{key} is {row_id!r}, not a text"
@@ -179,7 +167,7 @@ def _read_rows(
         image = row.get(image_key)
         if not reason and not isinstance(image, str):
             reason = f"{image_key} is {image!r}, not a path"
-        reason = reason or image_path_problem(str(image))
+        reason = reason or image_path_problem(str(image)) or ""
         if reason:
             problems.append(f"{path.name} line {number}: {reason}")
             continue
@@ -191,21 +179,13 @@ def _read_rows(
     return rows
 
 
-def _json_row(line: str) -> tuple[str | None, dict[str, Any]]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return f"not JSON ({error})", {}
-    return (None, row) if isinstance(row, dict) else ("not a JSON object", {})
-
-
 def _read_qrels(
     path: Path, queries: _Rows, candidates: _Rows, problems: list[str]
 ) -> dict[str, list[str]]:
     """Return the positives of each query; of the task's queries none is missing."""
     positives: dict[str, dict[str, None]] = {qid: {} for qid in queries.ids}
     tasks: dict[str, int] = {}
-    for number, line in _lines(path, problems):
+    for number, line in numbered_lines(path, problems):
         fields = line.split()
         reason = ""
         if (

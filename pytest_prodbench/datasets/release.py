@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from pytest_prodbench.datasets.manifest_csv import read_csv
-from pytest_prodbench.datasets.manifest_rows import Rows, read_text
+from pytest_prodbench.datasets.manifest_rows import Rows
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.errors import DatasetError
 from pytest_prodbench.protocol import Box, ImageTable
@@ -42,19 +45,58 @@ def release_file(root: Path, *names: str, expected: str, next_step: str) -> Path
     )
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path, problems: list[str] | None = None) -> Iterator[tuple[int, str]]:
     """Yield number and text of each line that is not blank, without white space around it.
 
-    Lines end with a line feed, before which a carriage return may stand, and with nothing else: unlike
-    ``str.splitlines``, which also ends them at characters that a file name may hold.
+    The file is never held as a whole, and may be packed with gzip (``.gz``). Lines end with a line feed,
+    before which a carriage return may stand, and with nothing else: unlike ``str.splitlines``, which also
+    ends them at characters that a file name may hold.
+
+    Args:
+        path: a list of a million lines, perhaps.
+        problems: takes the lines that are not UTF-8; None: the first of them is an error.
 
     Raises:
-        DatasetError: as ``read_text``.
+        DatasetError: not readable, damaged, or not UTF-8 (names the line).
     """
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        text = line.strip()
-        if text:
-            yield number, text
+    number = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                except UnicodeDecodeError:
+                    if problems is None:
+                        raise
+                    problems.append(f"{path.name} line {number}: not UTF-8")
+                    continue
+                if text:
+                    yield number, text
+    except UnicodeDecodeError:
+        raise DatasetError(
+            f"{shown(path)} line {number}", found="bytes that are not UTF-8", expected="UTF-8 text"
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(
+            shown(path),
+            found=f"cannot be read after line {number}: {error}",
+            next_step="fetch the file again, whole",
+        ) from error
+
+
+def json_object(line: str | bytes) -> dict[str, Any]:
+    """Return the object that a line of JSON Lines is.
+
+    Raises:
+        ValueError: it is none; says why.
+    """
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the line is wrong, not the call
+    return row
 
 
 def csv_columns(path: Path, *names: str) -> Rows:

@@ -19,7 +19,8 @@ from pytest_prodbench.evaluation.images import evaluate_opened, query_requests
 from pytest_prodbench.evaluation.paired import resampling_of
 from pytest_prodbench.evidence.queries import to_parquet
 from pytest_prodbench.evidence.store import queries_file
-from pytest_prodbench.evidence.types import PairRecord, Timing
+from pytest_prodbench.evidence.timing import Timing
+from pytest_prodbench.evidence.types import PairRecord
 from pytest_prodbench.gate import costs_of, judge_measurement, model_demands, pair_demands
 from pytest_prodbench.protocol import PROTOCOL_VERSION
 from pytest_prodbench.settings.policy import COSTS, TIMED

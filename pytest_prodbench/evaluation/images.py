@@ -18,7 +18,8 @@ from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evaluation.measure import measure
 from pytest_prodbench.evaluation.result import Evaluation
 from pytest_prodbench.evidence.queries import query_table
-from pytest_prodbench.evidence.types import DatasetRecord, EngineRecord, ModelRecord, Paid
+from pytest_prodbench.evidence.timing import Paid
+from pytest_prodbench.evidence.types import DatasetRecord, EngineRecord, ModelRecord
 from pytest_prodbench.models.overrides import overrides
 from pytest_prodbench.protocol import Dataset, ImageTable
 from pytest_prodbench.retrieval import normalise

@@ -13,7 +13,8 @@ from pytest_prodbench.errors import DatasetError
 from pytest_prodbench.evaluation.analysis import Place, confusions, embedding_facts
 from pytest_prodbench.evaluation.curves import curves_of
 from pytest_prodbench.evaluation.recording import recorded
-from pytest_prodbench.evidence.types import Measurement, Timing
+from pytest_prodbench.evidence.timing import Timing
+from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.metrics import default_metrics, list_length, summarise
 from pytest_prodbench.retrieval import (
     Gallery,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_prodbench.evidence.types import DatasetRecord, Measurement, ModelRecord, Timing
+from pytest_prodbench.evidence.timing import Timing
+from pytest_prodbench.evidence.types import DatasetRecord, Measurement, ModelRecord
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.registry import display

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_prodbench.evidence.comparison import Change, Compared
-from pytest_prodbench.evidence.types import Measurement, Timing
+from pytest_prodbench.evidence.timing import Timing
+from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.settings.policy import Rule
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.report.wording import NOTHING, count, duration
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import ModelRecord, Paid, PairRecord, Timing
+    from pytest_prodbench.evidence.timing import Paid, Timing
+    from pytest_prodbench.evidence.types import ModelRecord, PairRecord
 
 MEASURED = {
     "latency_p95_ms": ("latency of one image, 95th percentile", "ms"),

@@ -26,13 +26,13 @@ from pytest_prodbench.report.wording import DROP_SEEN_MEANS, count, duration
 
 if TYPE_CHECKING:
     from pytest_prodbench.evaluation.result import Evaluation
+    from pytest_prodbench.evidence.timing import Timing
     from pytest_prodbench.evidence.types import (
         DatasetRecord,
         Measurement,
         ModelRecord,
         PairRecord,
         RunRecord,
-        Timing,
     )
 
 ROOM = 12

@@ -11,7 +11,8 @@ from pytest_prodbench.report.vega_lite import Chart, short, specification, words
 from pytest_prodbench.report.wording import count
 
 if TYPE_CHECKING:
-    from pytest_prodbench.evidence.types import Measurement, RunRecord, Timing
+    from pytest_prodbench.evidence.timing import Timing
+    from pytest_prodbench.evidence.types import Measurement, RunRecord
 
 COSTS = {
     "embedding": ("Accuracy and time", "ms an image, embedded in this run"),

@@ -12,7 +12,7 @@ from test_policy import check
 
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.evidence.measured import EmbeddingFacts
-from pytest_prodbench.evidence.types import Timing
+from pytest_prodbench.evidence.timing import Timing
 from pytest_prodbench.gate import costs_of, judge_measurement, pair_demands
 from pytest_prodbench.settings.policy import COSTS
 

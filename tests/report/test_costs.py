@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_prodbench.evidence.types import Paid, Timing
+from pytest_prodbench.evidence.timing import Paid, Timing
 from pytest_prodbench.report.costs import costs
 
 from . import builders as b

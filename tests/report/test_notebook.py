@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_prodbench import evaluate_embeddings
 from pytest_prodbench.evaluation.result import Evaluation
-from pytest_prodbench.evidence.types import Timing
+from pytest_prodbench.evidence.timing import Timing
 from pytest_prodbench.metrics import HEADLINES
 from pytest_prodbench.report.notebook import ROOM, evaluation_card, pair_card, run_card
 from pytest_prodbench.report.palette import palette

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_prodbench import plots
 from pytest_prodbench.errors import EvidenceError, SettingsError
-from pytest_prodbench.evidence.types import Timing
+from pytest_prodbench.evidence.timing import Timing
 from pytest_prodbench.report import charts
 from pytest_prodbench.report.condition_chart import MOST, recall_by_condition
 from pytest_prodbench.report.palette import palette
