@@ -10,7 +10,7 @@ from pytest_prodbench.retrieval.backends import near_tie_distance
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
 from pytest_prodbench.retrieval.counting import Limited, distinct
 from pytest_prodbench.retrieval.exact import exact_scores
-from pytest_prodbench.retrieval.exclusion import distinct_keys
+from pytest_prodbench.retrieval.exclusion import among, distinct_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class BoundedCounts(Limited):
                 width = int(products[-1]) + 1
                 seen = self._count_products(block, high, band.above, products[start:], width)
                 # No product is in two blocks: what this block has not counted, none has.
-                fresh = ~_among(rows * width + products[start:][columns], seen)
+                fresh = ~among(rows * width + products[start:][columns], seen)
             if len(rows):
                 self._rows.append(rows)
                 self._slots.append(np.full(len(rows), slot))
@@ -148,12 +148,3 @@ class BoundedCounts(Limited):
         ):
             more = distinct_keys(keys[first & fresh & reached])
             np.add(total, np.bincount(more // width, minlength=size), out=total)
-
-
-def _among(keys: Ints, known: Ints) -> Mask:
-    """Which keys are among some sorted ones."""
-    if not len(known):
-        return np.zeros(len(keys), np.bool_)
-    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    found: Mask = known[at] == keys
-    return found

@@ -85,9 +85,7 @@ def difference(pairs: Pairs, without: Pairs) -> Pairs:
     width = int(max(pairs.columns.max(), without.columns.max())) + 1
     rows = pairs.rows
     keys, out = rows * width + pairs.columns, without.rows * width + without.columns
-    # Both are sorted: a search for each is many times faster than np.isin.
-    at = np.minimum(np.searchsorted(out, keys), len(out) - 1)
-    keep = out[at] != keys
+    keep = ~among(keys, out)
     counts = np.bincount(rows[keep], minlength=len(pairs.counts)).astype(np.int64)
     return _starting(counts, pairs.columns[keep])
 
@@ -100,6 +98,17 @@ def distinct_pairs(queries: int, rows: NDArray[np.int64], columns: NDArray[np.in
     rows, columns = np.divmod(distinct_keys(rows * width + columns), width)
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=queries))])
     return Pairs(starts.astype(np.int64), columns.astype(np.int64))
+
+
+def among(keys: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which keys are among some sorted ones; many times faster than np.isin, which hashes."""
+    import numpy as np
+
+    if not len(known):
+        return np.zeros(len(keys), np.bool_)
+    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    found: NDArray[np.bool_] = known[at] == keys
+    return found
 
 
 def distinct_keys(keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.retrieval.exclusion import NO_CODE, Pairs, distinct_pairs, matching_pairs
+from pytest_prodbench.retrieval.exclusion import (
+    NO_CODE,
+    Pairs,
+    among,
+    distinct_pairs,
+    matching_pairs,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,8 +50,6 @@ class Labels:
 
     def relevant(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for pairs of queries and gallery rows whether the one is a positive of the other."""
-        import numpy as np
-
         asked, found = self.query_products[rows], self.gallery_products[columns]
         if self.answers is None:
             same: NDArray[np.bool_] = (asked != NO_CODE) & (asked == found)
@@ -53,6 +57,4 @@ class Labels:
         width = int(max(self.answers.columns.max(initial=0), found.max(initial=0))) + 1
         # Pairs are sorted, and so are these.
         known = self.answers.rows * width + self.answers.columns
-        wanted = asked * width + found
-        at = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
-        return known[at] == wanted if len(known) else np.zeros(len(rows), np.bool_)
+        return among(asked * width + found, known)
