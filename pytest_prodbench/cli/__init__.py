@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,14 +22,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        0 accept (or done), 1 reject, 2 incomplete, 4 a mistake in configuration or arguments.
+        0 accept (or done), 1 reject, 2 incomplete, 4 a mistake in configuration or arguments, 141 nobody
+        reads what is printed any more.
     """
     given = _parser().parse_args(arguments)
     try:
         code: int = given.command(given)
+        sys.stdout.flush()
     except ProdbenchError as error:
         sys.stderr.write(f"prodbench: {error}\n")
         return USAGE_ERROR
+    except BrokenPipeError:
+        # Whoever read it (head, less) has seen enough; at its end Python would write into it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         sys.stderr.write("\nprodbench: interrupted; what was embedded is in the cache\n")
         return 130

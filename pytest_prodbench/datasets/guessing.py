@@ -142,7 +142,13 @@ def _products(images: Iterable[str], top: str) -> tuple[list[tuple[str, str]], l
     reasons = []
     if deep:
         count = len({product for _, product in deep})
-        reasons.append(f"the name of the folder an image lies in, {count:,} folders")
+        inner = len({posixpath.dirname(name) for _, name in inside if "/" in name})
+        reasons.append(
+            f"the name of the folder an image lies in, {count:,} folders"
+            if inner == count
+            else f"the first folder of an image's path, {count:,} folders; images lie in {inner:,} folders "
+            "below them: correct the column if those are the products"
+        )
     told: list[tuple[str, str]] = []
     if flat:
         told, why = _flat(flat)

@@ -147,7 +147,7 @@ def test_init_overwrites_nothing(pytester, monkeypatch, capsys):
         (["run", "reports"], "no sector.toml in it"),
         (["report", "nowhere"], "nowhere: no folder"),
         (["report", "suites"], "no journal"),
-        (["download", "nonsuch"], "model 'nonsuch'"),
+        (["download", "nonsuch"], "model or published set 'nonsuch'"),
         (["download", "tim:x"], "did you mean 'timm'?"),
         (["run", "--device", "cuda:9"], "cuda:9"),
     ],
@@ -211,3 +211,25 @@ def test_what_breaks_one_pair_costs_that_pair(here, monkeypatch, capsys):
     pairs = here.pairs()
     assert pairs["one:bolts"]["error"] == "OSError: [Errno 28] No space left on device: 'x'"
     assert {p["verdict"] for name, p in pairs.items() if name != "one:bolts"} == {"accept"}
+
+
+def test_who_reads_the_beginning_only_gets_no_traceback():
+    """As ``prodbench download --list | head -1``: the pipe is closed while there is more to say."""
+    listed = [
+        sys.executable,
+        "-c",
+        "import sys; from pytest_prodbench.cli import main; sys.exit(main())",
+    ]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [*listed, "download", "--list"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -50,6 +50,15 @@ def test_two_folders_of_product_folders(here: Path, capsys: pytest.CaptureFixtur
     assert (spec.name, spec.path) == ("shop", here / "shop/manifest.csv")
 
 
+def test_folders_in_folders_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(here / "x", "Juice/apple/1.png", "Juice/orange/1.png", "Milk/plain/1.png")
+    main(["dataset", "init", "x"])
+    assert {product for _, product, _ in rows_of(here / "x")} == {"Juice", "Milk"}
+    said = capsys.readouterr().out
+    assert "the first folder of an image's path, 2 folders; images lie in 3 folders below" in said
+    assert "the folder an image lies in" not in said
+
+
 def test_product_folders_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_images(here / "x", "A/2.png", "A/10.png", "A/1.png", "B/1.png")
     assert main(["dataset", "init", "x", "--name", "mine"]) == 0
