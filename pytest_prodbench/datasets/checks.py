@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from pytest_prodbench.datasets.layout import Origin, Tables
 from pytest_prodbench.errors import shorten
-from pytest_prodbench.protocol import Box, ImageTable
+from pytest_prodbench.protocol import Box, ImageTable, answering
 
 MAX_QUERIES = 20
 """Queries without a positive that one message names."""
@@ -79,7 +79,7 @@ def queries_without_positive(tables: Tables) -> list[str]:
         name = row_name(tables.queries, tables.query_origin, i)
         reason = (
             "is there only as the query's own file or exclusion group"
-            if not known.isdisjoint(answers.get(product, (product,)))
+            if not known.isdisjoint(answering(answers, product))
             else "is not in the gallery"
         )
         names.append(f"{name}: product {product!r} {reason}")
@@ -116,7 +116,7 @@ def _count_positives(tables: Tables) -> list[int]:
         queries.product_ids, queries.images, queries.groups, strict=True
     ):
         count = 0
-        for answer in answers.get(product, (product,)):
+        for answer in answering(answers, product):
             count += products[answer] - files[answer, image]
             if group:
                 # Inclusion and exclusion: images of the same file *and* group were taken out above.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from pytest_prodbench.protocol import ImageFiles, ImageTable
+from pytest_prodbench.protocol import Answers, ImageFiles, ImageTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ class Tables:
     gallery_origin: Origin | None = None
     problems: tuple[str, ...] = ()
     files: ImageFiles | None = None
-    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
     official_metrics: tuple[str, ...] = ()
     published: str = ""
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pytest_prodbench.datasets.threads import for_each
 from pytest_prodbench.errors import ImageError
-from pytest_prodbench.protocol import Dataset, ImageTable
+from pytest_prodbench.protocol import Dataset, ImageTable, answering
 
 Item = TypeVar("Item")
 
@@ -47,8 +47,7 @@ def absent_queries(dataset: Dataset) -> int:
     offered = set(dataset.gallery.product_ids)
     answers = dataset.answers
     return sum(
-        offered.isdisjoint(answers.get(product, (product,)))
-        for product in dataset.queries.product_ids
+        offered.isdisjoint(answering(answers, product)) for product in dataset.queries.product_ids
     )
 
 
@@ -57,7 +56,7 @@ def distractors(dataset: Dataset) -> tuple[int, int]:
     asked = {
         answer
         for product in set(dataset.queries.product_ids)
-        for answer in dataset.answers.get(product, (product,))
+        for answer in answering(dataset.answers, product)
     }
     images = Counter(p for p in dataset.gallery.product_ids if p not in asked)
     return len(images), images.total()
@@ -68,9 +67,7 @@ def examples(dataset: Dataset, count: int) -> list[tuple[str, str, list[str]]]:
     queries, gallery = dataset.queries, dataset.gallery
     chosen = evenly(range(len(queries)), count)
     wanted = {
-        answer
-        for i in chosen
-        for answer in dataset.answers.get(queries.product_ids[i], (queries.product_ids[i],))
+        answer for i in chosen for answer in answering(dataset.answers, queries.product_ids[i])
     }
     by_product: dict[str, list[str]] = {}
     for image, product in zip(gallery.images, gallery.product_ids, strict=True):
@@ -79,7 +76,7 @@ def examples(dataset: Dataset, count: int) -> list[tuple[str, str, list[str]]]:
     found = []
     for i in chosen:
         product = queries.product_ids[i]
-        answers = dataset.answers.get(product, (product,))
+        answers = answering(dataset.answers, product)
         images = [image for answer in answers for image in by_product.get(answer, [])]
         found.append((queries.images[i], product, images))
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.datasets.content import DatasetContent, content
 from pytest_prodbench.datasets.opening import open_dataset
+from pytest_prodbench.datasets.overview import absent_queries, distractors
 from pytest_prodbench.embedding import ImageRequest, ModelHandle
 from pytest_prodbench.embedding.costs import recorded_costs
 from pytest_prodbench.embedding.remote.roles import embed_both
@@ -176,13 +177,6 @@ def model_record(handle: ModelHandle) -> ModelRecord:
 
 def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> DatasetRecord:
     """Say what a dataset is; its root relative to the project, never an absolute home path."""
-    answers = dataset.answers
-    asked = {
-        answer
-        for product in set(dataset.queries.product_ids)
-        for answer in answers.get(product, (product,))
-    }
-    offered = set(dataset.gallery.product_ids)
     conditions = {
         name: sorted(set(values) - {""}) for name, values in dataset.queries.conditions.items()
     }
@@ -198,12 +192,9 @@ def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> 
         else Path(os.path.relpath(root, project)).as_posix(),
         queries=len(dataset.queries),
         gallery=len(dataset.gallery),
-        products=len(offered),
-        absent=sum(
-            offered.isdisjoint(answers.get(product, (product,)))
-            for product in dataset.queries.product_ids
-        ),
-        distractors=sum(product not in asked for product in dataset.gallery.product_ids),
+        products=len(set(dataset.gallery.product_ids)),
+        absent=absent_queries(dataset),
+        distractors=distractors(dataset)[1],
         conditions={name: values for name, values in conditions.items() if values},
         protocol_note=dataset.protocol_note,
         open_set=dataset.open_set,

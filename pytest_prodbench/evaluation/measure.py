@@ -16,6 +16,7 @@ from pytest_prodbench.evaluation.recording import recorded
 from pytest_prodbench.evidence.timing import Timing
 from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.metrics import default_metrics, list_length, summarise
+from pytest_prodbench.protocol import answering
 from pytest_prodbench.retrieval import (
     Gallery,
     Labels,
@@ -194,9 +195,7 @@ def _answers(
     rows: list[int] = []
     columns: list[int] = []
     for product, code in asked.items():
-        found = [
-            offered[answer] for answer in answers.get(product, (product,)) if answer in offered
-        ]
+        found = [offered[answer] for answer in answering(answers, product) if answer in offered]
         rows += [code] * len(found)
         columns += found
     # Codes of queries come first, 0, 1, 2 …

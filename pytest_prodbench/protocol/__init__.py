@@ -1,7 +1,14 @@
 """The types that pass between the rooms, and the definitions that make a number mean something."""
 
 from pytest_prodbench.protocol.definitions import DEFINITIONS, PROTOCOL_VERSION
-from pytest_prodbench.protocol.images import Box, Dataset, ImageFiles, ImageTable
+from pytest_prodbench.protocol.images import (
+    Answers,
+    Box,
+    Dataset,
+    ImageFiles,
+    ImageTable,
+    answering,
+)
 from pytest_prodbench.protocol.ranking import (
     NO_RANK,
     PositiveRanks,
@@ -13,6 +20,7 @@ __all__ = [
     "DEFINITIONS",
     "NO_RANK",
     "PROTOCOL_VERSION",
+    "Answers",
     "Box",
     "Dataset",
     "ImageFiles",
@@ -20,4 +28,5 @@ __all__ = [
     "PositiveRanks",
     "Ranking",
     "VerificationPairs",
+    "answering",
 ]

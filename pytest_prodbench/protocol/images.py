@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -51,6 +51,15 @@ class ImageTable:
         return len(self.images)
 
 
+Answers = Mapping[str, tuple[str, ...]]
+"""Product of a query → products whose images are its positives; one that is not in it answers itself."""
+
+
+def answering(answers: Mapping[str, Sequence[str]], product: str) -> Sequence[str]:
+    """Return the products whose images are positives of a query of this product."""
+    return answers.get(product, (product,))
+
+
 class ImageFiles(Protocol):
     """Where the bytes of a dataset's images lie, if they are no files of a folder: shards, a store."""
 
@@ -94,7 +103,7 @@ class Dataset:
     open_set: bool = False
     protocol_note: str = ""
     files: ImageFiles | None = None
-    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
     official_metrics: tuple[str, ...] = ()
     published: str = ""
 
