@@ -35,7 +35,7 @@ from pytest_prodbench.datasets.abo_files import (
     read_views,
 )
 from pytest_prodbench.datasets.counts import verify_counts
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.datasets.release import release_file
@@ -162,20 +162,16 @@ def _render_place(
 
 def _view_table(views: Sequence[View], catalog: str, place: tuple[str, int]) -> ImageTable:
     renders, drop = place
-    n = len(views)
-    return ImageTable(
-        images=tuple(
+    return image_table(
+        [
             image_path(
                 f"{catalog}/{view.path}"
                 if view.image_type == "catalog"
                 else f"{renders}/{view.path.split('/', drop)[-1] if drop else view.path}"
             )
             for view in views
-        ),
-        product_ids=tuple(view.class_id for view in views),
-        families=("",) * n,
-        groups=("",) * n,
-        boxes=(None,) * n,
+        ],
+        [view.class_id for view in views],
         conditions={"image_type": tuple(view.image_type for view in views)},
     )
 
@@ -209,12 +205,10 @@ def _open_listings(root: Path, options: AmazonBerkeleyObjectsOptions) -> Tables:
     families = {image: "+".join(sorted(filter(None, names))) for image, names in types.items()}
 
     def as_table(images: Sequence[str]) -> ImageTable:
-        return ImageTable(
-            images=tuple(image_path(f"{options.images}/{paths[image]}") for image in images),
-            product_ids=tuple(products[image] for image in images),
-            families=tuple(families[image] for image in images),
-            groups=("",) * len(images),
-            boxes=(None,) * len(images),
+        return image_table(
+            [image_path(f"{options.images}/{paths[image]}") for image in images],
+            [products[image] for image in images],
+            families=[families[image] for image in images],
         )
 
     return Tables(

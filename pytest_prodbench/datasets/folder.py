@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from pytest_prodbench.datasets.layout import Layout, Tables
+from pytest_prodbench.datasets.layout import Layout, Tables, image_table
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
 from pytest_prodbench.errors import DatasetError, did_you_mean
@@ -150,14 +150,7 @@ class ProductFolders:
                 self.problems.append(f"product folder {path!r} has no image; add one or remove it")
             images += below
             products += [product] * len(below)
-        blank = ("",) * len(images)
-        return ImageTable(
-            images=tuple(images),
-            product_ids=tuple(products),
-            families=blank,
-            groups=blank,
-            boxes=(None,) * len(images),
-        )
+        return image_table(images, products)
 
     def _images(self, folder: str, above: tuple[tuple[int, int], ...]) -> list[str]:
         status = (self._root / folder).stat()

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from pytest_prodbench.datasets.counts import verify_counts
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.manifest_rows import read_text
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
@@ -211,15 +211,12 @@ def _kind(image: str) -> str | None:
 
 
 def _table(images: list[str], labels: list[_Class]) -> ImageTable:
-    blank = ("",) * len(images)
-    return ImageTable(
-        images=tuple(images),
-        product_ids=tuple(c.name for c in labels),
-        families=tuple(c.coarse for c in labels),
-        groups=blank,
-        boxes=(None,) * len(images),
+    return image_table(
+        images,
+        [c.name for c in labels],
+        families=[c.coarse for c in labels],
         # The class's kind, so that a photo in the wrong folder cannot have another than its product.
-        conditions={"kind": tuple(_kind(c.iconic) or "" for c in labels)},
+        conditions={"kind": [_kind(c.iconic) or "" for c in labels]},
     )
 
 

@@ -28,13 +28,12 @@ from pytest_prodbench.datasets.hub_tables import (
     read_images,
     read_judgements,
 )
-from pytest_prodbench.datasets.layout import Layout, Tables
+from pytest_prodbench.datasets.layout import Layout, Tables, image_table
 from pytest_prodbench.datasets.parquet_files import ParquetFiles
 from pytest_prodbench.datasets.paths import image_path_problem
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.datasets.qrels import relate
 from pytest_prodbench.errors import DatasetError, ProblemList
-from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.types import DatasetSpec
 
@@ -145,12 +144,14 @@ def open_hub_retrieval(spec: DatasetSpec, options: HubRetrievalOptions) -> Table
     left_out = len(everything.ids) - len(rows)
     return Tables(
         root=root,
-        queries=_table(
-            tuple(everything.images[row] for row in rows),
+        queries=image_table(
+            [everything.images[row] for row in rows],
             related.query_products,
-            related.query_groups,
+            groups=related.query_groups,
         ),
-        gallery=_table(documents.images, related.document_products, related.document_groups),
+        gallery=image_table(
+            documents.images, related.document_products, groups=related.document_groups
+        ),
         protocol_note=_note(published, options, bool(related.answers), left_out),
         files=ParquetFiles(root),
         answers=related.answers,
@@ -187,19 +188,6 @@ def _note(
         noun = "image" if left_out == 1 else "images"
         parts.append(f"{left_out:,} query {noun} without any judgement left out, as in mteb.")
     return " ".join(parts)
-
-
-def _table(
-    images: tuple[str, ...], products: tuple[str, ...], groups: tuple[str, ...]
-) -> ImageTable:
-    n = len(images)
-    return ImageTable(
-        images=images,
-        product_ids=products,
-        families=("",) * n,
-        groups=groups,
-        boxes=(None,) * n,
-    )
 
 
 LAYOUT = Layout(options=HubRetrievalOptions, open=open_hub_retrieval)

@@ -22,16 +22,11 @@ from pydantic import ValidationInfo, field_validator, model_validator
 
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.ilias_distractors import Distractors, read_distractors
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.manifest_rows import read_text
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
-from pytest_prodbench.datasets.release import (
-    StatedCounts,
-    image_table,
-    numbered_lines,
-    release_file,
-)
+from pytest_prodbench.datasets.release import StatedCounts, numbered_lines, release_file
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import Box, ImageTable
 from pytest_prodbench.settings.frozen import Frozen

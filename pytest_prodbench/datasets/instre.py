@@ -23,10 +23,10 @@ from pydantic import field_validator
 from pytest_prodbench.datasets.counts import verify_counts
 from pytest_prodbench.datasets.instre_boxes import Order, query_boxes
 from pytest_prodbench.datasets.instre_truth import Truth, read_truth
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown
-from pytest_prodbench.datasets.release import StatedCounts, image_table, release_file
+from pytest_prodbench.datasets.release import StatedCounts, release_file
 from pytest_prodbench.errors import ProblemList
 from pytest_prodbench.protocol import Box, ImageTable
 from pytest_prodbench.settings.frozen import Frozen

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from pytest_prodbench.protocol import Answers, ImageFiles, ImageTable
+from pytest_prodbench.protocol import Answers, Box, ImageFiles, ImageTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +78,24 @@ class Layout(Generic[Options]):
 
     options: type[Options]
     open: Callable[[DatasetSpec, Options], Tables]
+
+
+def image_table(
+    images: Sequence[str],
+    product_ids: Sequence[str],
+    *,
+    families: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    boxes: Sequence[Box | None] | None = None,
+    conditions: Mapping[str, Sequence[str]] | None = None,
+) -> ImageTable:
+    """Return the images of one role; what is not given is blank."""
+    blank = ("",) * len(images)
+    return ImageTable(
+        images=tuple(images),
+        product_ids=tuple(product_ids),
+        families=blank if families is None else tuple(families),
+        groups=blank if groups is None else tuple(groups),
+        boxes=(None,) * len(images) if boxes is None else tuple(boxes),
+        conditions={name: tuple(values) for name, values in (conditions or {}).items()},
+    )

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_prodbench.datasets.counts import verify_counts
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem, shown
 from pytest_prodbench.datasets.release import json_object, numbered_lines, release_file
@@ -247,14 +247,10 @@ def _note(options: MBeirOptions, queries: _Rows, candidates: _Rows) -> str:
 
 
 def _table(rows: _Rows, role: str) -> ImageTable:
-    blank = ("",) * len(rows.ids)
-    return ImageTable(
-        images=tuple(rows.images),
+    return image_table(
+        rows.images,
         # qid and did are counted alike (4:1, 4:2 …), and equal ones are not equal things.
-        product_ids=tuple(f"{role}:{row_id}" for row_id in rows.ids),
-        families=blank,
-        groups=blank,
-        boxes=(None,) * len(rows.ids),
+        [f"{role}:{row_id}" for row_id in rows.ids],
     )
 
 

@@ -19,12 +19,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_prodbench.datasets.counts import verify_counts
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.manifest_roles import parse_box
 from pytest_prodbench.datasets.manifest_rows import Rows
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem
-from pytest_prodbench.datasets.release import StatedCounts, csv_columns, image_table, release_file
+from pytest_prodbench.datasets.release import StatedCounts, csv_columns, release_file
 from pytest_prodbench.protocol import Box, ImageTable
 from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.types import DatasetSpec

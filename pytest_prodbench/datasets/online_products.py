@@ -25,15 +25,10 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_prodbench.datasets.counts import verify_counts
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown
-from pytest_prodbench.datasets.release import (
-    StatedCounts,
-    image_table,
-    numbered_lines,
-    release_file,
-)
+from pytest_prodbench.datasets.release import StatedCounts, numbered_lines, release_file
 from pytest_prodbench.errors import DatasetError
 from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.types import DatasetSpec

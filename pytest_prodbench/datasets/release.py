@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,6 @@ from pytest_prodbench.datasets.manifest_csv import read_csv
 from pytest_prodbench.datasets.manifest_rows import Rows
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.errors import DatasetError
-from pytest_prodbench.protocol import Box, ImageTable
 
 StatedCounts = Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=1)]
 """Option ``expected_counts``: what is counted, in words → how often; see ``verify_counts``."""
@@ -115,23 +114,3 @@ def csv_columns(path: Path, *names: str) -> Rows:
             next_step="fetch the file again as it was released",
         )
     return rows
-
-
-def image_table(
-    images: Sequence[str],
-    product_ids: Sequence[str],
-    *,
-    families: Sequence[str] | None = None,
-    boxes: Sequence[Box | None] | None = None,
-    conditions: Mapping[str, Sequence[str]] | None = None,
-) -> ImageTable:
-    """Return a table without exclusion groups; what is not given is blank."""
-    blank = ("",) * len(images)
-    return ImageTable(
-        images=tuple(images),
-        product_ids=tuple(product_ids),
-        families=blank if families is None else tuple(families),
-        groups=blank,
-        boxes=(None,) * len(images) if boxes is None else tuple(boxes),
-        conditions={name: tuple(values) for name, values in (conditions or {}).items()},
-    )

@@ -23,11 +23,11 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from pytest_prodbench.datasets.counts import verify_counts
-from pytest_prodbench.datasets.layout import Layout, Origin, Tables
+from pytest_prodbench.datasets.layout import Layout, Origin, Tables, image_table
 from pytest_prodbench.datasets.manifest_rows import read_text
 from pytest_prodbench.datasets.paths import image_path, image_path_problem
 from pytest_prodbench.datasets.problems import shown, unicode_problem
-from pytest_prodbench.datasets.release import StatedCounts, image_table, release_file
+from pytest_prodbench.datasets.release import StatedCounts, release_file
 from pytest_prodbench.errors import DatasetError, ProblemList
 from pytest_prodbench.protocol import ImageTable
 from pytest_prodbench.settings.frozen import Frozen
