@@ -78,7 +78,7 @@ def test_the_page_shows_them_below_what_was_measured(tmp_path):
     text = seen(section(markup))
     assert text.startswith("As published " + PUBLISHED_MEANS)
     assert "MIEB: Stanford Online Products set-0 Protocol official: merges train and test" in text
-    assert "Published: 120,053 documents of 22,634 products" in text
+    assert "Published: 120,053 documents, 22,634 queries, 97,419 relations" in text
     assert "Measured here: 400 queries, 1,800 gallery images." in text
     assert GOLDEN in text
 
