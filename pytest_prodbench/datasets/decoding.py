@@ -150,7 +150,11 @@ def _nearest(value: float) -> int:
 def _open_file(source: Path | Callable[[], IO[bytes]], where: str) -> IO[bytes]:
     try:
         if not isinstance(source, Path):
-            return source()
+            file = source()
+            # A store tells only now that there is no such image.
+            file.read(1)
+            file.seek(0)
+            return file
         # A pipe would block for ever on open.
         if not stat.S_ISREG(source.stat().st_mode):
             raise ImageError(where, found="not a regular file", next_step="name an image file")

@@ -35,7 +35,7 @@ class _Fraction(str):
     __slots__ = ()
 
 
-class _BadRowError(ValueError):
+class BadRowError(ValueError):
     """What is wrong with one line."""
 
 
@@ -72,7 +72,7 @@ def read_json_lines(path: Path, *, product_column: str) -> Rows:
                         continue
                     try:
                         table.add((number,), _row(line, product_column))
-                    except _BadRowError as error:
+                    except BadRowError as error:
                         problems.append(f"{path.name} line {number}: {error}")
             first += len(lines)
     return Rows("line", table.finish(), table.numbers, problems)
@@ -132,7 +132,7 @@ def _alike(lines: Sequence[str], product_column: str) -> dict[str, Sequence[str]
             quotes += 2 * plain
             if plain < len(kinds):
                 is_product = name == product_column
-                values = tuple(_text(name, value, is_product) for value in values)  # noqa: PLW2901
+                values = tuple(json_text(name, value, is_product) for value in values)  # noqa: PLW2901
             columns[name] = values
     except (ValueError, RecursionError):
         return None
@@ -142,39 +142,53 @@ def _alike(lines: Sequence[str], product_column: str) -> dict[str, Sequence[str]
 
 def _row(line: str, product_column: str) -> dict[str, tuple[str]]:
     """Return the one row of one line."""
+    row = json_object(line)
+    return {name: (json_text(name, value, name == product_column),) for name, value in row.items()}
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return a JSON object whose numbers keep their literal text, for ``json_text``.
+
+    Raises:
+        BadRowError: not JSON, no object, a key that stands twice.
+    """
+    text = text.strip(" \t\r\n")
     try:
-        row, end = _PAIRS.raw_decode(line)
+        row, end = _PAIRS.raw_decode(text)
     except json.JSONDecodeError as error:
-        raise _BadRowError(f"not JSON: {error}") from error
+        raise BadRowError(f"not JSON: {error}") from error
     except RecursionError as error:
-        raise _BadRowError(
-            "not JSON of a manifest: brackets inside brackets without end"
-        ) from error
-    if end < len(line):
-        raise _BadRowError(f"not JSON: more text behind the value, from character {end + 1} on")
+        raise BadRowError("not JSON of a manifest: brackets inside brackets without end") from error
+    if end < len(text):
+        raise BadRowError(f"not JSON: more text behind the value, from character {end + 1} on")
     if not isinstance(row, tuple):
-        raise _BadRowError(f"{_kind(row)}, expected an object {{...}}")
+        raise BadRowError(f"{_kind(row)}, expected an object {{...}}")
     names = [name for name, _ in row]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise _BadRowError(f"key {twice!r} stands twice in one object")
-    return {name: (_text(name, value, name == product_column),) for name, value in row}
+        raise BadRowError(f"key {twice!r} stands twice in one object")
+    return dict(row)
 
 
-def _text(name: str, value: Any, is_product: bool) -> str:
+def json_text(name: str, value: Any, is_product: bool) -> str:
+    """Return a value of ``json_object`` as text; null and NaN are ``""``.
+
+    Raises:
+        BadRowError: a value without a text, or a product id that is a floating-point number.
+    """
     if not name:
-        raise _BadRowError("a key is empty")
+        raise BadRowError("a key is empty")
     problem = unicode_problem("a key", name)
     if problem:
-        raise _BadRowError(problem)
+        raise BadRowError(problem)
     if is_product and not isinstance(value, str):
-        raise _BadRowError(f"{name} is {_kind(value)}; expected text in double quotes")
+        raise BadRowError(f"{name} is {_kind(value)}; expected text in double quotes")
     if is_product and isinstance(value, _Fraction):
-        raise _BadRowError(f"{name} is the number {value}; {FLOAT_ID}")
+        raise BadRowError(f"{name} is the number {value}; {FLOAT_ID}")
     if isinstance(value, str):
         problem = unicode_problem(name, value)
         if problem:
-            raise _BadRowError(problem)
+            raise BadRowError(problem)
         # NaN is how data frames write "not stated".
         return "" if isinstance(value, _Fraction) and value == "NaN" else str(value)
     if value is None:
@@ -183,7 +197,7 @@ def _text(name: str, value: Any, is_product: bool) -> str:
         return "true" if value else "false"
     if isinstance(value, list) and all(isinstance(v, (_Integer, _Fraction)) for v in value):
         return " ".join(value)
-    raise _BadRowError(f"{name} is {_kind(value)}; expected text, a number, true or false")
+    raise BadRowError(f"{name} is {_kind(value)}; expected text, a number, true or false")
 
 
 def _kind(value: Any) -> str:

@@ -134,4 +134,7 @@ def _describe(entry: Mapping[str, Any], known: list[str]) -> tuple[str, str]:
         return key, f"{key} is not stated"
     value = entry["input"]
     message = str(entry["msg"]).removeprefix("Value error, ")
+    if not key:
+        # Of options that do not go together; their values may hold what no message should.
+        return "options", message
     return key, f"{key} = {value!r} ({type(value).__name__}): {message}"

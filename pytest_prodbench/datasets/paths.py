@@ -23,8 +23,22 @@ def image_path_problem(path: str) -> str | None:
             "it; write it relative to the folder of the images"
         )
     if _ADDRESS.match(path):
-        return f"path {path!r} is an address: datasets are read from disk; fetch the images first"
+        return (
+            f"path {shown_address(path)!r} is an address, and not below the store of this dataset; name "
+            "its store with the option store of the layout manifest, or fetch the images first"
+        )
     return None
+
+
+def shown_address(address: str) -> str:
+    """Return an address for messages: no user and password, no parameters (which may be a signature)."""
+    if not _ADDRESS.match(address):
+        return address
+    scheme, _, rest = re.split(r"[?#]", address, maxsplit=1)[0].partition("://")
+    place, slash, path = rest.partition("/")
+    user, _, host = place.rpartition("@")
+    # abfs://container@account is a place, user:password@host is not.
+    return f"{scheme}://{host if ':' in user else place}{slash}{path}"
 
 
 def image_path(path: str) -> str:
