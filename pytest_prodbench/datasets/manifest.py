@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from itertools import compress
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import Field, field_validator
 
@@ -27,6 +27,9 @@ from pytest_prodbench.errors import DatasetError, ProblemList, did_you_mean, sho
 from pytest_prodbench.settings.frozen import Frozen
 from pytest_prodbench.settings.types import DatasetSpec
 
+if TYPE_CHECKING:
+    from pytest_prodbench.datasets.store_files import StoreFiles
+
 
 class ManifestOptions(Frozen):
     """Options of the layout ``manifest``.
@@ -35,6 +38,8 @@ class ManifestOptions(Frozen):
         sector: keep only the rows of this sector; ``""`` keeps all, which must then belong to the
             dataset's sector or to none.
         root: folder that the image paths hang below, relative to the manifest's folder.
+        store: address that they hang below instead: ``s3://bucket/prefix``; whole addresses in the
+            column are taken where they begin with it.
         columns: our column name → the name in the file: ``{product_id = "sku"}``.
         notes: columns that say nothing of how a photo was taken; they are left alone, and must exist.
         as_of: keep only the rows that are valid on this day; a stated day, since "today" would be another
@@ -44,6 +49,7 @@ class ManifestOptions(Frozen):
 
     sector: str = ""
     root: str = "."
+    store: str = ""
     columns: dict[Column, str] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     as_of: dt.date | None = None
@@ -94,7 +100,11 @@ def open_manifest(spec: DatasetSpec, options: ManifestOptions) -> Tables:
         # Not one row could be read: its problems say more than "no such column".
         raise ProblemList(shown(spec.path), rows.problems)
     rows.columns = _our_columns(spec.path, rows, options, theirs)
-    root = Path(spec.path.parent, image_path(options.root)).resolve()
+    store = _store(spec, options)
+    if store is not None:
+        rows.columns["image"] = list(map(store.relative, rows.columns["image"]))
+    folder = None if store is None else store.folder()
+    root = (folder or Path(spec.path.parent, image_path(options.root))).resolve()
     if not root.is_dir():
         raise DatasetError(
             shown(spec.path),
@@ -113,6 +123,7 @@ def open_manifest(spec: DatasetSpec, options: ManifestOptions) -> Tables:
         sector="" if options.sector else spec.sector,
         as_of=options.as_of,
         conditions=[name for name in rows.columns if name in stated - set(get_args(Column))],
+        image_problem=image_path_problem if store is None else store.path_problem,
     )
     note = "Queries and gallery as the roles in the manifest say; not an official split."
     if options.as_of is not None:
@@ -125,7 +136,22 @@ def open_manifest(spec: DatasetSpec, options: ManifestOptions) -> Tables:
         query_origin=reader.origin("query"),
         gallery_origin=reader.origin("gallery"),
         problems=(*rows.problems, *reader.problems),
+        files=store,
     )
+
+
+def _store(spec: DatasetSpec, options: ManifestOptions) -> StoreFiles | None:
+    """Return the store of the images, None where they lie in a folder."""
+    if not options.store:
+        return None
+    from pytest_prodbench.datasets.store_files import StoreFiles
+
+    where = f"{spec.where}, store"
+    if options.root != ".":
+        raise DatasetError(
+            where, found=f"store and root = {options.root!r}", expected="one of them"
+        )
+    return StoreFiles.at(options.store, where=where)
 
 
 def _our_columns(

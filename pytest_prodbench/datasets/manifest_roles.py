@@ -34,6 +34,7 @@ class RoleTables:
         sector: str,
         as_of: dt.date | None,
         conditions: Sequence[str],
+        image_problem: Callable[[str], str | None] = image_path_problem,
     ) -> None:
         """Take the rows of a manifest.
 
@@ -43,6 +44,8 @@ class RoleTables:
             sector: that every row must be of which states one; ``""`` is any.
             as_of: day on which a row must be valid to be taken; None takes all.
             conditions: names of the columns that say how a photo was taken.
+            image_problem: of a path in the image column; a plain one is asked only where this is not
+                the default.
         """
         self._source, self._rows, self._conditions = source, rows, conditions
         self._as_of = as_of
@@ -52,8 +55,8 @@ class RoleTables:
         self._boxes: dict[str, Box] = {}
         self._days: dict[str, dt.date | None] = {"": None}
         self._plain = all_plain(self._image)
-        if not self._plain:
-            self._mark(self._image, image_path_problem)
+        if not self._plain or image_problem is not image_path_problem:
+            self._mark(self._image, image_problem)
         self._mark(self._product, product_id_problem)
         self._mark(self._role, _role_problem)
         if sector:
