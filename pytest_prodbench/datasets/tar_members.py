@@ -18,6 +18,14 @@ KEPT = 4
 class TarMembers:
     """Reads ``<tar file>/<member>`` (a member in no folder); any other path is a file of its own."""
 
+    kind = "tars"
+
+    @classmethod
+    def below(cls, root: Path) -> TarMembers:
+        """Return the images below a folder, whichever tar files it holds."""
+        tars = (path.relative_to(root).as_posix() for path in root.rglob("*.tar"))
+        return cls(root, frozenset(tars))
+
     def __init__(self, root: Path, tars: frozenset[str]) -> None:
         """Remember where the tar files are; opens none.
 

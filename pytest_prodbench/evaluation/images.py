@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.datasets.content import DatasetContent, content
+from pytest_prodbench.datasets.files import kept_in
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.datasets.overview import absent_queries, distractors
 from pytest_prodbench.embedding import ImageRequest, ModelHandle
@@ -180,16 +181,14 @@ def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> 
     conditions = {
         name: sorted(set(values) - {""}) for name, values in dataset.queries.conditions.items()
     }
-    root, home = dataset.root, Path.home()
-    away = root.is_relative_to(home) and not project.is_relative_to(home)
+    files, place = kept_in(dataset)
     return DatasetRecord(
         name=dataset.name,
         sector=dataset.sector,
         layout=dataset.layout,
         content_digest=digests.digest,
-        root=f"~/{root.relative_to(home).as_posix()}"
-        if away
-        else Path(os.path.relpath(root, project)).as_posix(),
+        root=_recorded_path(place, project) if isinstance(place, Path) else place,
+        files=files,
         queries=len(dataset.queries),
         gallery=len(dataset.gallery),
         products=len(set(dataset.gallery.product_ids)),
@@ -201,6 +200,13 @@ def dataset_record(dataset: Dataset, digests: DatasetContent, project: Path) -> 
         official_metrics=list(dataset.official_metrics),
         published=dataset.published,
     )
+
+
+def _recorded_path(folder: Path, project: Path) -> str:
+    home = Path.home()
+    if folder.is_relative_to(home) and not project.is_relative_to(home):
+        return f"~/{folder.relative_to(home).as_posix()}"
+    return Path(os.path.relpath(folder, project)).as_posix()
 
 
 def _settings(settings: RunSettings | None, options: dict[str, Any]) -> RunSettings:

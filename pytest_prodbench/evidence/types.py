@@ -85,7 +85,12 @@ class DatasetRecord(Record):
     layout: str
     content_digest: str = Field(description="sha256 over rows and image bytes, free of row order")
     root: str = Field(
-        description="folder of the images, posix, relative to the project or to the home folder (~/…)"
+        description="folder of the images, posix, relative to the project or to the home folder (~/…); "
+        "address of a store"
+    )
+    files: str = Field(
+        default="",
+        description="what the images are in: shards, tars, parquet or store; empty: files below root",
     )
     queries: int
     gallery: int
@@ -99,6 +104,11 @@ class DatasetRecord(Record):
         default_factory=list, description="metrics that the authors of a published set report"
     )
     published: str = Field(default="", description="key of a published set; empty for a team's own")
+
+    @property
+    def place(self) -> str:
+        """Return root and files as one text, for whoever shows pictures (NUL is in no path)."""
+        return f"{self.files}\0{self.root}" if self.files else self.root
 
 
 class Measurement(Record):

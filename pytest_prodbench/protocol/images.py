@@ -61,7 +61,10 @@ def answering(answers: Mapping[str, Sequence[str]], product: str) -> Sequence[st
 
 
 class ImageFiles(Protocol):
-    """Where the bytes of a dataset's images lie, if they are no files of a folder: shards, a store."""
+    """Where the bytes of a dataset's images lie, if they are no files of a folder: shards, a store.
+
+    An attribute ``kind`` may name what they are in; ``datasets/files.py`` finds them again by it.
+    """
 
     def open(self, image: str) -> BinaryIO:
         """Return the whole file of an image, readable and seekable, at its beginning.

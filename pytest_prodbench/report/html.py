@@ -39,7 +39,7 @@ class Surroundings:
     """What a page takes from outside itself.
 
     Attributes:
-        picture: (folder of a dataset, image) → address of its thumbnail, None where it cannot be shown.
+        picture: (place of a dataset, image) → address of its thumbnail, None where it cannot be shown.
         drawings: draws charts, and has the script that draws them again.
         library: address of that script; empty: its text stands in the page.
         links: where a page of several leads, words → address; a page that stands alone has none.

@@ -147,7 +147,7 @@ class Page:
 
     @property
     def pictures(self) -> Iterator[tuple[str, str]]:
-        """Yield (folder of a dataset, image) of all photos of the page."""
+        """Yield (place of a dataset, image) of all photos of the page."""
         for row in (row for view in self.sectors for row in view.pairs):
             shots = row.gallery.shots if row.gallery else ()
             images = [image for one in row.confused for image in (one.query, one.right, one.wrong)]
@@ -249,7 +249,7 @@ def _pair(
             else confused(table, pair.measurement.confusions, pictured)
         ),
         gallery=None if table is None else gallery(table, shown, pair.comparison),
-        root=dataset.root if dataset else None,
+        root=dataset.place if dataset else None,
     )
 
 

@@ -11,13 +11,20 @@ import contextlib
 import hashlib
 import io
 import warnings
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from pytest_prodbench.atomic import atomic_write_bytes
+from pytest_prodbench.datasets.files import reopened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import BufferedReader
+
     from PIL import Image
+
+    from pytest_prodbench.protocol import ImageFiles
 
 LONGEST_SIDE = 128
 QUALITY = 70
@@ -35,6 +42,7 @@ class Thumbnails:
         self._folder = run_dir / FOLDER
         self._cache = cache_dir and cache_dir / FOLDER
         self._made: dict[str, str | None] = {}
+        self._files: dict[str, ImageFiles | None] = {}
 
     def uri(self, root: str, image: str) -> str | None:
         """Return ``data:image/jpeg;base64,…`` of an image, or None if it cannot be shown."""
@@ -51,23 +59,26 @@ class Thumbnails:
     def jpeg(self, root: str, image: str) -> bytes | None:
         """Return the thumbnail of an image, or None if it cannot be shown.
 
-        ``root`` is the dataset's folder relative to the project or to ``~``, ``image`` relative to
-        ``root``. Never raises: a page with a hole in it is better than no page.
+        ``root`` is the dataset's ``place`` in evidence: its folder relative to the project or to ``~``,
+        or what holds its images. ``image`` is relative to that. Never raises: a page with a hole in it
+        is better than no page.
         """
         kept = self._folder / f"{_key(root, image)}.jpg"
         data = _whole(kept)
         if data is None and _is_relative(image):
-            data = self._from_photo(self._project / Path(root).expanduser() / image, kept)
+            data = self._from_photo(root, image, kept)
         return data
 
-    def _from_photo(self, photo: Path, kept: Path) -> bytes | None:
+    def _from_photo(self, root: str, image: str, kept: Path) -> bytes | None:
         try:
+            photo = self._opener(root, image)
             if self._cache is None:
                 data = encode(photo)
                 _keep(kept, data)
                 return data
-            with photo.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            with photo() as file:
+                # typeshed's IO has no readinto(), every binary file has.
+                digest = hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
             cached = self._cache / digest[:2] / f"{digest}-{LONGEST_SIDE}-{QUALITY}-{WAY}.jpg"
             known = _whole(cached)
             data = encode(photo) if known is None else known
@@ -77,6 +88,19 @@ class Thumbnails:
         except Exception:  # Pillow's decoders raise whatever a damaged file makes them raise
             return None
         return data
+
+    def _opener(self, root: str, image: str) -> Callable[[], IO[bytes]]:
+        kind, _, place = root.rpartition("\0")
+        if not kind:
+            photo = self._project / Path(root).expanduser() / image
+            return lambda: photo.open("rb")
+        if root not in self._files:
+            folder = self._project / Path(place).expanduser()
+            self._files[root] = reopened(kind, place if "://" in place else folder)
+        files = self._files[root]
+        if files is None:
+            raise FileNotFoundError(root)
+        return partial(files.open, image)
 
 
 def _key(root: str, image: str) -> str:
@@ -108,8 +132,11 @@ def _keep_as(path: Path, cached: Path, data: bytes) -> None:
         _keep(path, data)
 
 
-def encode(path: Path) -> bytes:
+def encode(photo: Path | Callable[[], IO[bytes]]) -> bytes:
     """Return a JPEG of at most 128 x 128 pixels: upright, RGB, on white where it was transparent.
+
+    Args:
+        photo: path of the file, or what opens it.
 
     Raises:
         Exception: whatever Pillow raises for a file that is missing, damaged or too large.
@@ -119,7 +146,8 @@ def encode(path: Path) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged EXIF and palettes; the report is not the place
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as opened:
+        source = photo.open("rb") if isinstance(photo, Path) else photo()
+        with source as file, Image.open(file) as opened:
             # A JPEG is decoded at 1/2 … 1/8 of its size, whichever is no smaller than what is shown.
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
             ImageOps.exif_transpose(opened, in_place=True)

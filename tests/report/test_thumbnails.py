@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,35 @@ def test_beside_the_report_is_what_is_in_the_cache(tmp_path, monkeypatch, links)
     Thumbnails(tmp_path / "project", tmp_path / "two", tmp_path / "cache").uri("", "./a.jpg")
     (second,) = (one for one in (tmp_path / "two/thumbnails").iterdir() if one != kept[1])
     assert second.samefile(cached) == links
+
+
+def test_images_in_shards_are_found_again(tmp_path, thumbnails):
+    b.draw_part(tmp_path / "project/data/a.jpg", 1)
+    plain = thumbnails.uri("data", "a.jpg")
+    with tarfile.open(tmp_path / "project/data/s.tar", "w") as tar:
+        tar.add(tmp_path / "project/data/a.jpg", "x/a.jpg")
+    assert thumbnails.uri("shards\0data", "s.tar/x/a.jpg") == plain
+    with tarfile.open(tmp_path / "project/data/t.tar", "w") as tar:
+        tar.add(tmp_path / "project/data/a.jpg", "a.jpg")
+    assert thumbnails.uri("tars\0data", "t.tar/a.jpg") == plain
+    assert thumbnails.uri("tars\0data", "a.jpg") == plain
+    cached = Thumbnails(tmp_path / "project", tmp_path / "other", tmp_path / "cache")
+    assert cached.uri("shards\0data", "s.tar/x/a.jpg") == plain
+
+
+@pytest.mark.parametrize(
+    ("place", "image"),
+    [
+        ("shards\0data", "s.tar/none.jpg"),
+        ("shards\0nowhere", "s.tar/a.jpg"),
+        ("tars\0data", "s.tar/none.jpg"),
+        ("tars\0nowhere", "s.tar/none.jpg"),
+        ("parquet\0data", "a.parquet/1"),
+        ("store\0nosuch://bucket", "a.jpg"),
+        ("store\0memory://nothing-is-here", "a.jpg"),
+        ("a kind of tomorrow\0data", "a.jpg"),
+    ],
+)
+def test_a_hole_where_there_is_no_way_back(tmp_path, thumbnails, place, image):
+    b.draw_part(tmp_path / "project/data/a.jpg", 1)
+    assert thumbnails.uri(place, image) is None
