@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_datasets(commands)
     add_models(commands)
+    add_datasets(commands)
     add_verdicts(commands)
 
     render = commands.add_parser(

@@ -1,10 +1,10 @@
-"""Commands on one dataset: dataset init, dataset show."""
+"""Commands on one dataset: dataset init, dataset show, dataset fix; what an examination is told."""
 
 from __future__ import annotations
 
 import argparse
 
-from pytest_prodbench.cli.option_arguments import add_places
+from pytest_prodbench.cli.option_arguments import add_options, add_places
 
 
 def add_datasets(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,6 +32,55 @@ def add_datasets(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     add_places(shown)
     shown.set_defaults(command=_show)
+    add_fix(kinds)
+
+
+def add_fix(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``dataset fix``."""
+    fix = kinds.add_parser(
+        "fix", help="write a new manifest without what the doctor can mend; touches no image"
+    )
+    fix.add_argument("dataset_name", metavar="DATASET", help="of the suite, or path of a manifest")
+    fix.add_argument("--out", metavar="FILE", help="new manifest (default: NAME-fixed beside it)")
+    fix.add_argument(
+        "--confirm",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="apply the fix of this finding too, which a person has looked at (repeatable)",
+    )
+    add_examination(fix)
+    fix.set_defaults(command=_fix)
+
+
+def add_examination(parser: argparse.ArgumentParser) -> None:
+    """Add what an examination needs, and the options of a run."""
+    parser.add_argument("--layout", help="of a dataset given as a path")
+    parser.add_argument(
+        "--note",
+        dest="notes",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="of a manifest given as a path: this column is no condition (repeatable)",
+    )
+    parser.add_argument(
+        "--open-set",
+        action="store_true",
+        help="of a dataset given as a path: queries of absent products are meant",
+    )
+    parser.add_argument(
+        "--run",
+        dest="evidence",
+        metavar="RUN",
+        help="folder of a run of several models: where all agree on another product, labels are suspected",
+    )
+    parser.add_argument(
+        "--waivers",
+        metavar="FILE",
+        help="findings that stay (default: doctor.toml beside the manifest)",
+    )
+    add_options(parser, without=("run",))
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -44,3 +93,9 @@ def _show(given: argparse.Namespace) -> int:
     from pytest_prodbench.cli.dataset_show import show
 
     return show(given)
+
+
+def _fix(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli.dataset_fix import fix
+
+    return fix(given)

@@ -1,9 +1,10 @@
-"""Commands on one model: models show, doctor, download."""
+"""Commands on one model: models show, doctor (of a dataset, too), download."""
 
 from __future__ import annotations
 
 import argparse
 
+from pytest_prodbench.cli.dataset_commands import add_examination
 from pytest_prodbench.cli.option_arguments import add_options
 
 
@@ -17,11 +18,24 @@ def add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shown.set_defaults(command=_models_show)
 
     doctor = commands.add_parser(
-        "doctor", help="does a model do what an embedding must? exits with 1 if not"
+        "doctor",
+        help="does a model do what an embedding must, does a dataset lie? exits with 1 if so",
     )
-    doctor.add_argument("model_name", metavar="MODEL", help="of the suite, or library:identifier")
-    doctor.add_argument("--images", metavar="DIR", help="photos to look at (default: drawn ones)")
-    add_options(doctor)
+    doctor.add_argument(
+        "model_name",
+        metavar="NAME",
+        help="model or dataset of the suite, library:identifier, or path of a manifest or folder",
+    )
+    doctor.add_argument(
+        "--as", dest="kind", choices=("model", "dataset"), help="what NAME is, where both have it"
+    )
+    doctor.add_argument("--images", metavar="DIR", help="of a model: photos to look at")
+    doctor.add_argument(
+        "--html",
+        metavar="FILE",
+        help="of a dataset: page (default: doctor/NAME/doctor.html in reports)",
+    )
+    add_examination(doctor)
     doctor.set_defaults(command=_doctor)
 
     download = commands.add_parser("download", help="fetch weights of models, or published sets")
@@ -53,9 +67,10 @@ def _models_show(given: argparse.Namespace) -> int:
 
 
 def _doctor(given: argparse.Namespace) -> int:
+    from pytest_prodbench.cli import dataset_doctor
     from pytest_prodbench.cli.models import doctor
 
-    return doctor(given)
+    return dataset_doctor.doctor(given) if dataset_doctor.is_dataset(given) else doctor(given)
 
 
 def _download(given: argparse.Namespace) -> int:

@@ -18,9 +18,12 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a run."""
+def add_options(parser: argparse.ArgumentParser, *, without: tuple[str, ...] = ()) -> None:
+    """Add the options of a run; ``without``: keys of those that mean something else here."""
+    parser.set_defaults(**dict.fromkeys(without))
     for option in OPTIONS:
+        if option.key in without:
+            continue
         parser.add_argument(
             f"--{option.name}",
             dest=option.key,

@@ -50,17 +50,8 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
         DatasetError: the source as a whole cannot be read.
         ProblemList: what is wrong with rows and images, all of it in one error.
     """
-    layout = _layout(spec)
-    options = _options(spec, layout)
-    where = f"dataset {spec.name!r} ({shown(spec.path)})"
-    if not spec.path.exists():
-        raise DatasetError(
-            where,
-            found="no such file or folder",
-            expected=f"what the layout {spec.layout!r} reads",
-            next_step=f"correct path in {spec.where}, or fetch the data first",
-        )
-    tables = layout.open(spec, options)
+    where = _where(spec)
+    tables = read_tables(spec)
     problems = [*tables.problems, *checks.repeated_rows(tables)]
     if not tables.problems:
         # Rows with problems are in no table: what depends on all of them would be blamed for it.
@@ -86,6 +77,29 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
         official_metrics=tables.official_metrics,
         published=tables.published,
     )
+
+
+def read_tables(spec: DatasetSpec) -> Tables:
+    """Return what the layout finds, with its problems and before any check of ours.
+
+    Raises:
+        SettingsError: as ``validate_options``.
+        DatasetError: the source as a whole cannot be read.
+    """
+    layout = _layout(spec)
+    options = _options(spec, layout)
+    if not spec.path.exists():
+        raise DatasetError(
+            _where(spec),
+            found="no such file or folder",
+            expected=f"what the layout {spec.layout!r} reads",
+            next_step=f"correct path in {spec.where}, or fetch the data first",
+        )
+    return layout.open(spec, options)
+
+
+def _where(spec: DatasetSpec) -> str:
+    return f"dataset {spec.name!r} ({shown(spec.path)})"
 
 
 def _image_problems(tables: Tables, max_pixels: int) -> list[str]:

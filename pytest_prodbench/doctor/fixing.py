@@ -1,0 +1,88 @@
+"""Which rows of a manifest a fix drops, and which it gives another value; a plan, nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_prodbench.doctor.positives import without_positive
+
+if TYPE_CHECKING:
+    from pytest_prodbench.doctor.examination import Examination
+    from pytest_prodbench.doctor.finding import Edit, Finding, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new manifest is made by.
+
+    Attributes:
+        dropped: lines or rows that are left out.
+        changed: line or row → our column → new value.
+        applied: findings whose fix is among them.
+        bereft: queries that the fixes leave without a positive; dropped too.
+        left: findings that only a person can mend, or that wait for ``--confirm``.
+    """
+
+    dropped: frozenset[int]
+    changed: dict[int, dict[str, str]]
+    applied: tuple[Finding, ...]
+    bereft: tuple[Row, ...]
+    left: tuple[Finding, ...]
+
+
+def plan(found: Examination, confirmed: Collection[str]) -> Plan:
+    """Put the safe fixes together, and those that were confirmed; what is waived stays as it is.
+
+    Args:
+        found: what the doctor says.
+        confirmed: ids of findings that a person looked at.
+    """
+    applied: list[Finding] = []
+    left: list[Finding] = []
+    for finding in found.findings:
+        mend = bool(finding.edits) and (finding.safe or finding.id in confirmed)
+        (applied if mend else left).append(finding)
+    dropped: set[int] = set()
+    changed: dict[int, dict[str, str]] = {}
+    for finding in applied:
+        for edit in finding.edits:
+            _apply(edit, dropped, changed)
+    rows = _mended(found.facts.subject.rows, dropped, changed)
+    subject = found.facts.subject
+    bereft: list[Row] = []
+    for query, _ in without_positive(
+        rows, found.facts.photos, subject.answers, open_set=subject.open_set
+    ):
+        if query.number:
+            dropped.add(query.number)
+            bereft.append(query)
+    changed = {number: values for number, values in changed.items() if number not in dropped}
+    return Plan(frozenset(dropped), changed, tuple(applied), tuple(bereft), tuple(left))
+
+
+def _apply(edit: Edit, dropped: set[int], changed: dict[int, dict[str, str]]) -> None:
+    if edit.column:
+        # One row in two leaks: the first group stands, and the second finding joins it below.
+        changed.setdefault(edit.number, {}).setdefault(edit.column, edit.value)
+    else:
+        dropped.add(edit.number)
+
+
+def _mended(
+    rows: Sequence[Row], dropped: Collection[int], changed: dict[int, dict[str, str]]
+) -> list[Row]:
+    kept = []
+    for row in rows:
+        if row.number in dropped:
+            continue
+        values = changed.get(row.number, {})
+        kept.append(
+            replace(
+                row,
+                group=values.get("group", row.group),
+                product_id=values.get("product_id", row.product_id),
+            )
+        )
+    return kept
