@@ -1,4 +1,4 @@
-"""``prodbench doctor DATASET`` and ``prodbench dataset fix``: what makes a benchmark lie, and a mended manifest."""
+"""``prodbench doctor DATASET``: what makes a benchmark lie, on the terminal and as a page."""
 
 from __future__ import annotations
 

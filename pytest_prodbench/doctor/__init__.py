@@ -1,1 +1,1 @@
-"""What makes a benchmark lie: duplicates, leaks, labels, pictures and counts of a dataset, with a fix each."""
+"""What makes a benchmark lie: duplicates, leaks, labels, pictures, counts of a dataset; with a fix each."""
