@@ -51,11 +51,16 @@ def plan(found: Examination, confirmed: Collection[str]) -> Plan:
             _apply(edit, dropped, changed)
     rows = _mended(found.facts.subject.rows, dropped, changed)
     subject = found.facts.subject
+
+    def lost(of: Sequence[Row]) -> list[Row]:
+        pairs = without_positive(of, found.facts.photos, subject.answers, open_set=subject.open_set)
+        return [query for query, _ in pairs]
+
+    # Those that had none before are findings of their own: open, confirmed or waived.
+    before = {query.number for query in lost(subject.rows)}
     bereft: list[Row] = []
-    for query, _ in without_positive(
-        rows, found.facts.photos, subject.answers, open_set=subject.open_set
-    ):
-        if query.number:
+    for query in lost(rows):
+        if query.number and query.number not in before:
             dropped.add(query.number)
             bereft.append(query)
     changed = {number: values for number, values in changed.items() if number not in dropped}

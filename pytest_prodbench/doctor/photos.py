@@ -6,11 +6,12 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode, pixel_digest
 from pytest_prodbench.datasets.threads import for_each
-from pytest_prodbench.errors import ImageError
+from pytest_prodbench.errors import ImageError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,18 @@ class Photo:
 
 
 def look(subject: Subject, *, max_pixels: int) -> Mapping[Key, Photo]:
-    """Decode each image of a dataset once; linear in their number, about 250 bytes of each are kept."""
+    """Decode each image of a dataset once; linear in their number.
+
+    Raises:
+        SettingsError: ImageHash is not installed.
+    """
+    if find_spec("imagehash") is None:
+        raise SettingsError(
+            "prodbench doctor",
+            found="no package ImageHash",
+            expected="the extra that compares pictures",
+            next_step="pip install 'pytest-prodbench[doctor]'",
+        )
     keys: dict[str, list[Key]] = {}
     for key in dict.fromkeys(row.key for row in subject.rows):
         keys.setdefault(key[0], []).append(key)

@@ -34,6 +34,10 @@ CUT_SCALES = (0.93, 0.82, 0.71, 0.6)
 SMALLEST_CUT = 0.5
 """Smallest side of a part, as a share of the whole, that is looked for."""
 
+FIT = 0.6
+"""Least correlation of brightness with the part that fits best from which it is looked at any closer: the
+lowest of 59 true parts was 0.61 (shipped catalogs); of other pairs half are below 0.43, 95 % below 0.68."""
+
 STEPS = 12
 WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 
@@ -61,12 +65,16 @@ def as_whole(one: Image, other: Image) -> Sameness:
 def as_part(one: Image, other: Image) -> Sameness | None:
     """Lay each picture over the part of the other that it fits best; None where it fits nowhere."""
     best: Sameness | None = None
-    small = [_grey(image) for image in (one, other)]
+    small = [_grey(image, COARSE) for image in (one, other)]
+    fine = [_grey(image, SIDE) for image in (one, other)]
     for cut, (part, whole) in ((2, (1, 0)), (1, (0, 1))):
         places = [_place(small[part], small[whole], scale) for scale in CUT_SCALES]
         places.sort(key=lambda found: -found[0])
-        for _, start in places[:2]:
+        for fit, start in places[:2]:
+            if fit < FIT:
+                break
             window = _refined(small[part], small[whole], start)
+            window = window and _refined(fine[part], fine[whole], window)
             if window is None:
                 continue
             pictures = (one, other)
@@ -111,10 +119,10 @@ def _left(part: Image, whole: Image, window: Window) -> float:
     return float(parts.max())
 
 
-def _grey(image: Image) -> Floats:
+def _grey(image: Image, side: int) -> Floats:
     from PIL.Image import Resampling
 
-    small = image.convert("L").resize((COARSE, COARSE), Resampling.BOX)
+    small = image.convert("L").resize((side, side), Resampling.BOX)
     return np.asarray(small, np.float32)
 
 
@@ -139,11 +147,12 @@ def _place(part: Floats, whole: Floats, scale: float) -> tuple[float, Window]:
 def _refined(part: Floats, whole: Floats, window: Window) -> Window | None:
     """Gauss-Newton on place and size of a window (Lucas & Kanade 1981); None where it runs away."""
     at = np.array(window, np.float64)
-    unit = ((np.arange(COARSE) + 0.5) / COARSE).astype(np.float32)
+    side = len(whole)
+    unit = ((np.arange(side) + 0.5) / side).astype(np.float32)
     for _ in range(STEPS):
         moved = _sampled(whole, at)
         down, right = np.gradient(moved)
-        by_x, by_y = right * (COARSE / at[2]), down * (COARSE / at[3])
+        by_x, by_y = right * (side / at[2]), down * (side / at[3])
         slopes = np.stack([by_x, by_y, by_x * unit, by_y * unit[:, None]]).reshape(4, -1)
         slopes = slopes.astype(np.float64)
         step, *_ = np.linalg.lstsq(slopes @ slopes.T, slopes @ (part - moved).ravel(), rcond=None)
@@ -163,8 +172,9 @@ def _sampled(whole: Floats, window: NDArray[np.float64]) -> Floats:
     from scipy.ndimage import affine_transform
 
     x, y, width, height = window
-    # Centres of pixels: (i + 0.5) / COARSE of the part is x + width (i + 0.5) / COARSE of the whole.
-    offset = (y * COARSE + 0.5 * height - 0.5, x * COARSE + 0.5 * width - 0.5)
+    side = len(whole)
+    # Centres of pixels: (i + 0.5) / side of the part is x + width (i + 0.5) / side of the whole.
+    offset = (y * side + 0.5 * height - 0.5, x * side + 0.5 * width - 0.5)
     found: Floats = affine_transform(
         whole, np.array([height, width]), offset=offset, order=1, mode="nearest"
     )

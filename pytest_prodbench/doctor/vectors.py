@@ -34,7 +34,7 @@ NEAR = 0.8
 FEWEST_OTHERS = 2
 """Other pictures of a product that say which way is up."""
 
-MORE_ALIKE = 0.2
+MORE_ALIKE = 0.3
 """By how much more a turned picture must resemble them."""
 
 

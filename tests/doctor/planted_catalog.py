@@ -103,7 +103,9 @@ def plant_labels(catalog: Planted, chosen: list[str]) -> None:
         catalog.faults.append(Fault("label-suspect", {image}))
 
 
-def plant(catalog: Planted, upside_down: list[str], free: list[str], *, seed: int = 1) -> None:
+def plant(  # noqa: PLR0915 - one fault after the other
+    catalog: Planted, upside_down: list[str], free: list[str], *, seed: int = 1
+) -> None:
     """Plant two faults of each other kind that a manifest with readable lines can have.
 
     Args:
@@ -160,7 +162,10 @@ def plant(catalog: Planted, upside_down: list[str], free: list[str], *, seed: in
     # Ids: another case, and a zero in front of a number.
     numbered = [product for product in free if re.search(r"[A-Z].*[1-9]", product)]
     one, two, free = numbered[0], numbered[1], iter(numbered[2:])
-    for product, other in ((one, one.swapcase()), (two, re.sub(r"(?<!\d)(\d+)", r"0\1", two, count=1))):
+    for product, other in (
+        (one, one.swapcase()),
+        (two, re.sub(r"(?<!\d)(\d+)", r"0\1", two, count=1)),
+    ):
         assert other != product
         queries[product][0]["product_id"] = other
         catalog.faults.append(Fault("alike-ids", {other, product}))
@@ -202,7 +207,10 @@ BROKEN = "gallery/nowhere.jpg,X-1,galery" + "," * 10 + "\nonly,three,fields\n"
 def plant_broken_lines(catalog: Planted) -> str:
     """Return two lines that no layout can read."""
     first = len(catalog.rows) + 2
-    catalog.faults += [Fault("bad-row", {f"line {first}:"}), Fault("bad-row", {f"line {first + 1}:"})]
+    catalog.faults += [
+        Fault("bad-row", {f"line {first}:"}),
+        Fault("bad-row", {f"line {first + 1}:"}),
+    ]
     return BROKEN
 
 

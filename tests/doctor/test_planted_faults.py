@@ -125,7 +125,9 @@ def test_every_planted_fault_is_found(examined: tuple[Planted, Examination]) -> 
     missed = [
         (fault.kind, fault.known_by)
         for fault in catalog.faults
-        if not any(finding.kind == fault.kind and explains(fault, finding) for finding in found.findings)
+        if not any(
+            finding.kind == fault.kind and explains(fault, finding) for finding in found.findings
+        )
     ]
     assert not missed
     kinds = Counter(fault.kind for fault in catalog.faults)
@@ -149,9 +151,7 @@ def test_at_most_one_finding_in_twenty_names_nothing_that_was_planted(
 def test_the_catalog_as_it_ships_has_one_note(
     clean: Planted, settings: RunSettings, models: list[ModelHandle]
 ) -> None:
-    found = examine(
-        open_subject(spec(clean.write())), settings, today=TODAY, model=models[0]
-    )
+    found = examine(open_subject(spec(clean.write())), settings, today=TODAY, model=models[0])
     counts = Counter(row["product_id"] for row in clean.rows)
     alone = [product for product, count in counts.items() if count == 1]
     assert [finding.kind for finding in found.findings] == ["single-image"]

@@ -25,7 +25,8 @@ def find(facts: Facts) -> list[Finding]:
 
     All models of the run rank one *other* product first, and in each the lead of that product over the
     best image of the query's own is at least three times the model's usual lead: the median of
-    (best positive - best negative) over the queries that it answers rightly.
+    (best positive - best negative) over the queries that it answers rightly. Where all models take a second
+    photo of that product for the same other one, they confuse the two, and no label is suspected.
     """
     tables = facts.rankings
     if len(tables) < FEWEST_MODELS:
@@ -36,17 +37,20 @@ def find(facts: Facts) -> list[Finding]:
     }
     shown = {(row.image, row.product_id): row for row in reversed(facts.subject.gallery)}
     own: dict[str, Row] = {row.product_id: row for row in reversed(facts.subject.gallery)}
-    found = []
+    agreed: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for key, row in rows.items():
-        cast = [vote.get(key) for vote in votes.values()]
-        said = [one for one in cast if one is not None]
         # Of what the run did not see nothing is known: a model without this query decides nothing.
-        if len(said) < len(cast) or len({product for product, _, _ in said}) != 1:
-            continue
-        product, image, _ = said[0]
+        tops = {vote[key][0] if key in vote else None for vote in votes.values()}
+        if len(tops) == 1 and (top := tops.pop()) not in (None, row.product_id):
+            agreed.setdefault((row.product_id, top or ""), []).append(key)
+    found = []
+    for (_, product), keys in agreed.items():
+        key, row = keys[0], rows[keys[0]]
+        said = [vote[key] for vote in votes.values()]
         least = min(margin for _, _, margin in said)
-        if product == row.product_id or least < WIDE:
+        if len(keys) > 1 or least < WIDE:
             continue
+        image = said[0][1]
         seen = shown.get((image, product))
         pictures = [
             row,
