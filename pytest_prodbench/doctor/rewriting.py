@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 Changes = Mapping[int, Mapping[str, str]]
 
 
-def rewrite(source: Path, target: Path, dropped: Collection[int], changed: Changes) -> None:
+def rewrite(
+    source: Path,
+    target: Path,
+    dropped: Collection[int],
+    changed: Changes,
+    *,
+    delimiter: str = ",",
+) -> None:
     """Write a new manifest of the same format beside the old one.
 
     Args:
@@ -27,6 +34,7 @@ def rewrite(source: Path, target: Path, dropped: Collection[int], changed: Chang
         target: the new one: in the same folder, for image paths are relative to it; of the same suffix.
         dropped: lines (CSV, JSON Lines) or rows (Parquet), from 1, that are left out.
         changed: line or row → column as the file calls it → value.
+        delimiter: between the fields of a CSV file.
 
     Raises:
         SettingsError: the target is there already, elsewhere, or of another format.
@@ -45,7 +53,7 @@ def rewrite(source: Path, target: Path, dropped: Collection[int], changed: Chang
         )
     suffix = source.suffix.lower()
     if suffix == ".csv":
-        data = _csv(source, dropped, changed)
+        data = _csv(source, dropped, changed, delimiter)
     elif suffix in {".jsonl", ".ndjson"}:
         data = _json_lines(source, dropped, changed)
     elif suffix in {".parquet", ".pq"}:
@@ -55,13 +63,13 @@ def rewrite(source: Path, target: Path, dropped: Collection[int], changed: Chang
     atomic_write_bytes(target, data)
 
 
-def _csv(source: Path, dropped: Collection[int], changed: Changes) -> bytes:
+def _csv(source: Path, dropped: Collection[int], changed: Changes, delimiter: str) -> bytes:
     text = read_text(source)
     lines = text.splitlines(keepends=True) if "\r" not in text else _lines(text)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     out = io.StringIO(newline="")
     end_of_line = "\r\n" if "\r\n" in text else "\n"
-    writer = csv.writer(out, lineterminator=end_of_line)
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=end_of_line)
     header: list[str] = []
     added: list[str] = []
     end = 0

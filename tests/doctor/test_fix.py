@@ -136,6 +136,21 @@ def test_a_mended_manifest_is_one_that_the_doctor_lets_pass(
     assert {name: after[name] for name in before} == before
 
 
+def test_fields_are_parted_as_the_option_says(
+    broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (broken / "manifest.csv").read_text().replace('"P,0"', "P-0").replace(",", ";")
+    manifest = broken / "shop.csv"
+    manifest.write_text(rows)
+    assert doctor(manifest) == 4
+    assert "delimiter" in capsys.readouterr().err
+    assert fix(manifest, "--set", 'delimiter=";"') == 1
+    mended = (broken / "shop-fixed.csv").read_text().splitlines()
+    assert mended[0] == "image;product_id;role;weight;group"
+    assert {line.count(";") for line in mended} == {4}
+    assert "3.png;P1;query;1e3;" in mended
+
+
 def test_nothing_is_overwritten(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (broken / "manifest-fixed.csv").write_text("mine")
     assert fix(broken / "manifest.csv") == 4
