@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.datasets.threads import for_each
 from pytest_prodbench.doctor.facts import SamePhoto
 from pytest_prodbench.doctor.same_photo import as_part, as_whole
 from pytest_prodbench.errors import ImageError
@@ -71,27 +72,29 @@ def same_photos(
     """
     cosines = {(i, j): cosine for i, j, cosine in near}
     hashed = {(i, j) for i, j, _ in close_hashes([photos[key].hash for key in keys])}
-    found = []
-    for i, j in sorted({*hashed, *cosines}):
-        one, other = keys[i], keys[j]
-        if not _matters(rows_of[one], rows_of[other]):
-            continue
+
+    def compared(pair: tuple[int, int]) -> SamePhoto | None:
+        one, other = keys[pair[0]], keys[pair[1]]
         try:
             pictures = album.picture(one), album.picture(other)
         except ImageError:
-            continue  # readable a moment ago; the rows say so when the doctor is called again
+            return None  # readable a moment ago; the rows say so when the doctor is called again
         same = as_whole(*pictures)
         if same.left > LEFT:
-            part = as_part(*pictures) if (i, j) in cosines else None
+            part = as_part(*pictures) if pair in cosines else None
             if part is None or part.left > LEFT:
-                continue
+                return None
             same = part
         bits = (photos[one].hash ^ photos[other].hash).bit_count()
-        share = same.window[2] * same.window[3]
-        found.append(
-            SamePhoto(one, other, same.left, bits, cosines.get((i, j)), same.cut, min(share, 1.0))
-        )
-    return found
+        share = min(same.window[2] * same.window[3], 1.0)
+        return SamePhoto(one, other, same.left, bits, cosines.get(pair), same.cut, share)
+
+    proposed = [
+        (i, j)
+        for i, j in sorted({*hashed, *cosines})
+        if _matters(rows_of[keys[i]], rows_of[keys[j]])
+    ]
+    return [same for same in for_each(proposed, compared) if same is not None]
 
 
 def _matters(one: Sequence[Row], other: Sequence[Row]) -> bool:

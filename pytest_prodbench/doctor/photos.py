@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.decoding import crop, decode, pixel_digest
@@ -111,12 +112,13 @@ def _photo(whole: Image, key: Key, digest: str) -> Photo:
 
 
 class Album:
-    """Decodes pictures again when two of them are compared, and keeps the last ones."""
+    """Decodes pictures again when two of them are compared, and keeps the last ones; from any thread."""
 
     def __init__(self, subject: Subject, *, max_pixels: int) -> None:
         self._read = partial(_read, subject)
         self._max_pixels = max_pixels
         self._held: OrderedDict[Key, Image] = OrderedDict()
+        self._lock = Lock()
 
     def picture(self, key: Key) -> Image:
         """Return the pixels of a picture that could be decoded before.
@@ -124,12 +126,14 @@ class Album:
         Raises:
             ImageError: it no longer can.
         """
-        found = self._held.pop(key, None)
+        with self._lock:
+            found = self._held.pop(key, None)
         if found is None:
             image, box = key
             whole = decode(self._read(image), where=image, max_pixels=self._max_pixels)
             found = crop(whole, box, where=image)
-        self._held[key] = found
-        while len(self._held) > HELD:
-            self._held.popitem(last=False)
+        with self._lock:
+            self._held[key] = found
+            while len(self._held) > HELD:
+                self._held.popitem(last=False)
         return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from pytest_prodbench.datasets.threads import for_each
 from pytest_prodbench.doctor.facts import Turned
 from pytest_prodbench.embedding import ImageRequest, embed_images
 from pytest_prodbench.retrieval import normalise, search
@@ -96,8 +97,18 @@ def turned_pictures(
     by_product: Mapping[str, Sequence[Row]],
     model: ModelHandle,
     settings: RunSettings,
+    *,
+    more_alike: float = MORE_ALIKE,
 ) -> Mapping[Key, Turned]:
-    """Find pictures that resemble the others of their product more when turned by 180 degrees."""
+    """Find pictures that resemble the others of their product more when turned by 180 degrees.
+
+    Args:
+        subject, album, keys: pictures with distinct pixels, and where they are.
+        unit: embedding of each key, float32 (n, d).
+        by_product: product → a row a key.
+        model, settings: what embeds the turned ones.
+        more_alike: by how much the mean cosine must be higher.
+    """
     place = {key: i for i, key in enumerate(keys)}
     groups = [
         sorted({place[row.key] for row in rows if row.key in place})
@@ -109,9 +120,10 @@ def turned_pictures(
         return {}
     names = {f"{i} turned: {keys[i][0]}": keys[i] for i in asked}
     files = _Turned(album, names)
+    digests = for_each(list(names), lambda name: hashlib.sha256(files.data(name)).hexdigest())
     requests = [
-        ImageRequest(name, subject.root, hashlib.sha256(files.data(name)).hexdigest(), None, files)
-        for name in names
+        ImageRequest(name, subject.root, digest, None, files)
+        for name, digest in zip(names, digests, strict=True)
     ]
     turned = dict(zip(asked, _embedded(requests, model, settings, None), strict=True))
     found: dict[Key, Turned] = {}
@@ -120,7 +132,7 @@ def turned_pictures(
         for n, i in enumerate(group):
             others = np.delete(vectors, n, axis=0)
             upright, over = float((others @ unit[i]).mean()), float((others @ turned[i]).mean())
-            if over - upright >= MORE_ALIKE:
+            if over - upright >= more_alike:
                 found[keys[i]] = Turned(upright, over, len(others))
     return found
 

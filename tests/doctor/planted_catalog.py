@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pytest_prodbench.doctor.finding import Finding
+
 CATALOGS = Path(__file__).parents[2] / "fixtures/catalogs"
 QUALITY = 85
 
@@ -212,6 +214,14 @@ def plant_broken_lines(catalog: Planted) -> str:
         Fault("bad-row", {f"line {first + 1}:"}),
     ]
     return BROKEN
+
+
+def explains(fault: Fault, finding: Finding) -> bool:
+    """Say whether a finding names what was planted."""
+    images = {row.image for row in finding.rows}
+    return bool(fault.known_by & images) or any(
+        known in finding.told for known in fault.known_by if "/" not in known
+    )
 
 
 def _open(catalog: Planted, image: str) -> Image.Image:

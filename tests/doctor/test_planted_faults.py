@@ -16,6 +16,7 @@ from planted_catalog import (
     Fault,
     Planted,
     copy_catalog,
+    explains,
     plant,
     plant_broken_lines,
     plant_labels,
@@ -111,13 +112,6 @@ def examined(
         demands=Demands(rules=(RULE, DROP), rankings=rankings),
     )
     return catalog, found
-
-
-def explains(fault: Fault, finding: object) -> bool:
-    images = {row.image for row in finding.rows}
-    return bool(fault.known_by & images) or any(
-        known in finding.told for known in fault.known_by if "/" not in known
-    )
 
 
 def test_every_planted_fault_is_found(examined: tuple[Planted, Examination]) -> None:
