@@ -74,10 +74,12 @@ def dataset_named(given: argparse.Namespace, name: str, *, open_set: bool, asked
             return Named(specs[name][0], opened, specs[name][1])
     if not given.layout and (path / MANIFEST).is_file():
         path /= MANIFEST
+    place = path.resolve()
     spec = DatasetSpec(
-        name=path.resolve().stem,
+        # Of ever so many manifest.csv the folder tells which.
+        name=place.parent.name if place.stem == Path(MANIFEST).stem else place.stem,
         layout=given.layout or ("folder" if path.is_dir() else "manifest"),
-        path=path.resolve(),
+        path=place,
         open_set=open_set,
         options=_options(given.option),
         where=asked_by,

@@ -41,25 +41,51 @@ def plan(found: Examination, confirmed: Collection[str]) -> Plan:
     """
     applied: list[Finding] = []
     left: list[Finding] = []
+    bare: list[Finding] = []
     for finding in found.findings:
         mend = bool(finding.edits) and (finding.safe or finding.id in confirmed)
-        (applied if mend else left).append(finding)
+        if mend and finding.kind == "no-positive":
+            bare.append(finding)
+        else:
+            (applied if mend else left).append(finding)
     dropped: set[int] = set()
     changed: dict[int, dict[str, str]] = {}
     for finding in applied:
         for edit in finding.edits:
             _apply(edit, dropped, changed)
-    rows = _mended(found.facts.subject.rows, dropped, changed)
     subject = found.facts.subject
 
-    def lost(of: Sequence[Row]) -> list[Row]:
+    def lost() -> list[Row]:
+        of = _mended(subject.rows, dropped, changed)
         pairs = without_positive(of, found.facts.photos, subject.answers, open_set=subject.open_set)
         return [query for query, _ in pairs]
 
+    # Another fix may give a query its positive (one id instead of two), and so may one that waits.
+    without = {query.number for query in lost()}
+    product_of = {row.number: row.product_id for row in subject.rows}
+    waiting = {
+        product
+        for finding in left
+        for edit in finding.edits
+        if edit.column == "product_id"
+        for product in (edit.value, product_of.get(edit.number))
+    }
+    for finding in bare:
+        number = finding.rows[0].number
+        if finding.rows[0].product_id in waiting and finding.id not in confirmed:
+            left.append(finding)
+        elif number in without:
+            applied.append(finding)
+            dropped.add(number)
     # Those that had none before are findings of their own: open, confirmed or waived.
-    before = {query.number for query in lost(subject.rows)}
+    before = {
+        query.number
+        for query, _ in without_positive(
+            subject.rows, found.facts.photos, subject.answers, open_set=subject.open_set
+        )
+    }
     bereft: list[Row] = []
-    for query in lost(rows):
+    for query in lost():
         if query.number and query.number not in before:
             dropped.add(query.number)
             bereft.append(query)

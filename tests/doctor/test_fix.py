@@ -197,6 +197,24 @@ def test_a_query_that_a_fix_leaves_without_a_positive_goes_too(
     assert "left out: no positive is left for it" in capsys.readouterr().out
 
 
+def test_a_query_waits_for_the_id_that_would_give_it_its_positive(
+    broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (broken / "manifest.csv").read_text().splitlines()[:7]
+    lines[4] = lines[4].replace("P1", "p1")  # 3.png, the query
+    manifest = broken / "ids.csv"
+    manifest.write_text("\n".join(lines) + "\n")
+    assert doctor(manifest) == 1
+    (alike,) = ids(capsys.readouterr().out)["alike-ids"]
+    assert fix(manifest) == 1
+    assert "nothing was written" in capsys.readouterr().out
+    assert fix(manifest, "--confirm", alike) == 0
+    assert (broken / "ids-fixed.csv").read_text().replace("P1", "p1") == "\n".join(lines).replace(
+        "P1", "p1"
+    ) + "\n"
+    assert doctor(broken / "ids-fixed.csv") == 0
+
+
 def test_a_dataset_that_is_in_order_passes(broken: Path) -> None:
     lines = (broken / "manifest.csv").read_text().splitlines()[:7]
     (broken / "good.csv").write_text("\n".join(lines) + "\n")
