@@ -1,6 +1,6 @@
 """Opening a catalog of a million rows: seconds and peak memory, images untouched, fresh processes.
 
-python benchmarks/datasets.py [--rows N] [--rounds N] [--kinds csv jsonl parquet] [--boxes]
+python benchmarks/datasets.py [--rows N] [--rounds N] [--kinds csv jsonl parquet sqlite] [--boxes]
 
 The catalog has N gallery rows, four images a product, and 10,000 queries of other photos; columns image,
 product_id, role, family, light, view, with ``--boxes`` a box a row. Seconds are those of
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -31,7 +32,17 @@ from pathlib import Path
 start = time.perf_counter()
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.settings.types import DatasetSpec
-spec = DatasetSpec(name="large", layout="manifest", path=Path(sys.argv[1]), where="benchmark")
+path = Path(sys.argv[1])
+columns = "image, product_id, family, light, view" + ", bbox" * (sys.argv[4] == "True")
+asked = f"SELECT {columns} FROM catalog WHERE role = "
+options = {
+    "url": f"sqlite:///{path.name}", "queries_sql": asked + "'query'", "gallery_sql": asked + "'gallery'",
+}
+is_table = path.suffix != ".sqlite"
+spec = DatasetSpec(
+    name="large", layout="manifest" if is_table else "sql", path=path if is_table else path.parent,
+    options={} if is_table else options, where="benchmark",
+)
 dataset = open_dataset(spec, max_pixels=100_000_000, check_images=False)
 seconds = time.perf_counter() - start
 assert (len(dataset.gallery), len(dataset.queries)) == (int(sys.argv[2]), int(sys.argv[3]))
@@ -71,6 +82,15 @@ def write(folder: Path, kind: str, count: int, *, boxes: bool) -> Path:
         columns = zip(*rows(count, boxes=boxes), strict=True)
         parquet.write_table(pa.table(dict(zip(names, map(list, columns), strict=True))), path)
         return path
+    if kind == "sqlite":
+        with sqlite3.connect(path) as database:
+            database.execute(f"CREATE TABLE catalog ({', '.join(names)})")
+            marks = ", ".join("?" * len(names))
+            database.executemany(
+                f"INSERT INTO catalog VALUES ({marks})",  # noqa: S608
+                rows(count, boxes=boxes),
+            )
+        return path
     with path.open("w", encoding="utf-8", newline="") as file:
         if kind == "csv":
             writer = csv.writer(file)
@@ -82,9 +102,10 @@ def write(folder: Path, kind: str, count: int, *, boxes: bool) -> Path:
     return path
 
 
-def measure(path: Path, count: int) -> tuple[float, ...]:
+def measure(path: Path, count: int, *, boxes: bool) -> tuple[float, ...]:
     """Open once in a fresh process: seconds to open, processor seconds of the process, peak in MiB."""
-    command = [sys.executable, "-c", CHILD, str(path), str(count), str(min(QUERIES, count))]
+    command = [sys.executable, "-c", CHILD, str(path), str(count)]
+    command += [str(min(QUERIES, count)), str(boxes)]
     return tuple(map(float, subprocess.check_output(command, text=True).split()))  # noqa: S603
 
 
@@ -93,14 +114,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--kinds", nargs="+", default=["csv", "parquet", "jsonl"])
+    parser.add_argument("--kinds", nargs="+", default=["csv", "parquet", "jsonl", "sqlite"])
     parser.add_argument("--boxes", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         for kind in given.kinds:
             path = write(Path(name), kind, given.rows, boxes=given.boxes)
             size = path.stat().st_size / 2**20
-            rounds = [measure(path, given.rows) for _ in range(given.rounds)]
+            rounds = [measure(path, given.rows, boxes=given.boxes) for _ in range(given.rounds)]
             path.unlink()
             opened, spent, peak = (
                 f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"

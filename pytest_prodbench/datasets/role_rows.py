@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pytest_prodbench.datasets.manifest_roles import parse_box
-from pytest_prodbench.datasets.paths import image_path, image_path_problem
+from pytest_prodbench.datasets.paths import all_plain, image_path, image_path_problem
 from pytest_prodbench.datasets.problems import product_id_problem
 from pytest_prodbench.protocol import Box, ImageTable
 
@@ -57,16 +57,17 @@ class RoleRows:
         """Take many rows, as ``add`` would; ``first`` is the number of the first."""
         images, products = columns["image"], columns["product_id"]
         blank = ("",) * len(images)
+        plain = all_plain(images)
         if (
-            any(map(image_path_problem, images))
-            or any(map(product_id_problem, products))
+            not (plain or not any(map(image_path_problem, images)))
+            or any(map(product_id_problem, set(products)))
             or any(columns.get("bbox", ()))
         ):
             names = list(columns)
             for number, row in enumerate(zip(*columns.values(), strict=True), first):
                 self.add(dict(zip(names, row, strict=True)), where=where(number), number=number)
             return
-        self._images += map(image_path, images)
+        self._images += images if plain else map(image_path, images)
         self._products += products
         self._families += columns.get("family", blank)
         self._groups += columns.get("group", blank)

@@ -29,8 +29,11 @@ from pytest_prodbench.settings.types import DatasetSpec
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-BATCH = 10_000
-"""Rows that are asked for at a time."""
+FETCHED = 10_000
+"""Most rows that a driver with a cursor at the server is asked for at a time."""
+
+BATCH = 100
+"""Rows that are looked at together: few enough to stay in the processor's cache (docs/benchmarks.md)."""
 
 Key = Literal["queries_sql", "gallery_sql"]
 _REQUIRED = ("image", "product_id")
@@ -148,7 +151,7 @@ class _Reader:
     def _batches(self, connection: Connection, statement: str) -> Iterator[Sequence[Any]]:
         # Not text(): it would take ":name" inside the SQL for a parameter. No parameters: "%" stays "%".
         # SQLAlchemy passes over yield_per for SQL that is not its own; hence the size of a partition.
-        ways = {"stream_results": True, "max_row_buffer": BATCH, "no_parameters": True}
+        ways = {"stream_results": True, "max_row_buffer": FETCHED, "no_parameters": True}
         with driver_errors(self._where, connection.engine.url):
             result = connection.exec_driver_sql(statement, execution_options=ways)
             self.columns = list(map(str, result.keys()))
