@@ -23,6 +23,7 @@ class RoleRows:
         self._families: list[str] = []
         self._groups: list[str] = []
         self._boxes: list[Box | None] = []
+        self._known_boxes: dict[str, Box | None] = {"": None}
         self._conditions: dict[str, list[str]] = {name: [] for name in conditions}
         self._numbers: list[int] = []
         self.problems: list[str] = []
@@ -61,7 +62,7 @@ class RoleRows:
         if (
             not (plain or not any(map(image_path_problem, images)))
             or any(map(product_id_problem, set(products)))
-            or any(columns.get("bbox", ()))
+            or (boxes := self._parsed(columns.get("bbox", blank))) is None
         ):
             names = list(columns)
             for number, row in enumerate(zip(*columns.values(), strict=True), first):
@@ -71,10 +72,19 @@ class RoleRows:
         self._products += products
         self._families += columns.get("family", blank)
         self._groups += columns.get("group", blank)
-        self._boxes += (None,) * len(images)
+        self._boxes += boxes
         for name, column in self._conditions.items():
             column.extend(columns.get(name, blank))
         self._numbers += range(first, first + len(images))
+
+    def _parsed(self, texts: Sequence[str]) -> list[Box | None] | None:
+        """Return the boxes of texts, None for one that is not stated; None for all if one is wrong."""
+        known = self._known_boxes
+        try:
+            known |= {text: parse_box(text) for text in {*texts} - known.keys()}
+        except ValueError:
+            return None
+        return list(map(known.__getitem__, texts))
 
     def table(self, conditions: Sequence[str]) -> tuple[ImageTable, tuple[int, ...]]:
         """Return the rows and their numbers, sorted: a source without an order gives one table always."""
