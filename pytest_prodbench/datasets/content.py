@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from pytest_prodbench.datasets.threads import for_each
@@ -17,6 +18,8 @@ from pytest_prodbench.protocol import Dataset, ImageTable
 
 if TYPE_CHECKING:
     from io import BufferedReader
+
+    from pytest_prodbench.datasets.known_files import KnownFiles
 
 _VERSION = b"prodbench content 1\n"
 
@@ -37,15 +40,25 @@ class DatasetContent:
     digest: str
 
 
-def content(dataset: Dataset) -> DatasetContent:
+def content(dataset: Dataset, known: KnownFiles | None = None) -> DatasetContent:
     """Return the digests of a dataset; reads each distinct file once, decodes none.
+
+    Args:
+        dataset: opened.
+        known: files that have not changed since are not read; what is read now is written down there.
 
     Raises:
         DatasetError: a file is gone or cannot be read; names the first in path order.
     """
     paths = sorted({*dataset.queries.images, *dataset.gallery.images})
+    folder = known.below(dataset.root) if known and dataset.files is None else None
 
     def file_digest(image: str) -> str:
+        if folder is None:
+            return read(image)
+        return folder.digest(image, partial(read, image))
+
+    def read(image: str) -> str:
         try:
             with dataset.open(image) as file:
                 # typeshed's BinaryIO has no readinto(), every binary file has.
@@ -59,6 +72,8 @@ def content(dataset: Dataset) -> DatasetContent:
             ) from error
 
     by_path = dict(zip(paths, for_each(paths, file_digest), strict=True))
+    if folder is not None:
+        folder.save()
     queries = tuple(by_path[image] for image in dataset.queries.images)
     gallery = tuple(by_path[image] for image in dataset.gallery.images)
     rows = _row_digests("query", dataset.queries, queries)

@@ -54,7 +54,7 @@ def read_header(
     where = where or str(source)
     with _open_file(source, where) as file, _reader_errors(where, "header"):
         image = _reader(file, where)
-        _guard_size(image, where, max_pixels)
+        refuse_large(image.size, where=where, max_pixels=max_pixels)
         width, height = image.size
         if image.format == "TIFF":
             # Pillow versions differ in whether ``size`` is upright before the pixels are read.
@@ -90,7 +90,7 @@ def decode(data: bytes | Path, *, where: str, max_pixels: int) -> Image.Image:
     source = io.BytesIO(data) if isinstance(data, bytes) else _open_file(data, where)
     with source as file, _reader_errors(where, "pixels"):
         image = _reader(file, where)
-        _guard_size(image, where, max_pixels)
+        refuse_large(image.size, where=where, max_pixels=max_pixels)
         image.load()
         # After load(): a PNG may carry its EXIF block behind its pixels, and Pillow has turned a TIFF
         # upright and dropped the tag.
@@ -197,8 +197,13 @@ def _reader_errors(where: str, part: str) -> Iterator[None]:
         ) from error
 
 
-def _guard_size(image: Any, where: str, max_pixels: int) -> None:
-    width, height = image.size
+def refuse_large(size: tuple[int, int], *, where: str, max_pixels: int) -> None:
+    """Hold (width, height) in pixels against the limit.
+
+    Raises:
+        ImageError: more pixels than that.
+    """
+    width, height = size
     if width * height > max_pixels:
         raise ImageError(
             where,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from pytest_prodbench.datasets.known_files import KnownFiles
     from pytest_prodbench.datasets.layout import Layout, Tables
     from pytest_prodbench.settings.types import DatasetSpec
 
@@ -36,7 +37,13 @@ def validate_options(spec: DatasetSpec) -> BaseModel:
     return _options(spec, _layout(spec))
 
 
-def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = True) -> Dataset:
+def open_dataset(
+    spec: DatasetSpec,
+    *,
+    max_pixels: int,
+    check_images: bool = True,
+    known: KnownFiles | None = None,
+) -> Dataset:
     """Return the dataset behind its settings, with everything checked that can be without decoding.
 
     Args:
@@ -44,6 +51,7 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
         max_pixels: largest accepted width x height of an image, in pixels.
         check_images: read the header of every image (existence, format, size, boxes). Off, opening
             a million rows takes seconds, and a broken image is found when it is decoded.
+        known: of files that have not changed since, the header is not read again.
 
     Raises:
         SettingsError: as ``validate_options``.
@@ -60,7 +68,7 @@ def open_dataset(spec: DatasetSpec, *, max_pixels: int, check_images: bool = Tru
         if not empty and not spec.open_set:
             problems += checks.queries_without_positive(tables)
     if check_images:
-        problems += _image_problems(tables, max_pixels)
+        problems += _image_problems(tables, max_pixels, known)
     if problems:
         raise ProblemList(where, problems)
     return Dataset(
@@ -102,17 +110,22 @@ def _where(spec: DatasetSpec) -> str:
     return f"dataset {spec.name!r} ({shown(spec.path)})"
 
 
-def _image_problems(tables: Tables, max_pixels: int) -> list[str]:
-    from pytest_prodbench.datasets.decoding import read_header
+def _image_problems(tables: Tables, max_pixels: int, known: KnownFiles | None) -> list[str]:
+    from pytest_prodbench.datasets.decoding import read_header, refuse_large
+
+    files = tables.files
+    folder = known.below(tables.root) if known and files is None else None
 
     def read_size(image: str) -> tuple[int, int] | str:
+        source = tables.root / image if files is None else partial(files.open, image)
+        read = partial(read_header, source, max_pixels=max_pixels, where=image)
         try:
-            files = tables.files
-            source = tables.root / image if files is None else partial(files.open, image)
-            return read_header(source, max_pixels=max_pixels, where=image)
+            size = read() if folder is None else folder.size(image, read)
+            refuse_large(size, where=image, max_pixels=max_pixels)
         except ImageError as error:
             # Without its place, which the caller knows better: line and image.
             return str(error).removeprefix(f"{image}: ")
+        return size
 
     return checks.unreadable_images(tables, read_size)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.datasets.content import DatasetContent, content
+from pytest_prodbench.datasets.known_files import KnownFiles
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import ProdbenchError
@@ -173,8 +174,9 @@ class Bench:
             self._handle = ModelHandle(plan.model, self._settings)
         name = plan.dataset.name
         if name not in self._datasets:
-            opened = open_dataset(plan.dataset, max_pixels=self._settings.max_pixels)
-            self._datasets[name] = (opened, content(opened))
+            known = KnownFiles(self._settings.cache_dir)
+            opened = open_dataset(plan.dataset, max_pixels=self._settings.max_pixels, known=known)
+            self._datasets[name] = (opened, content(opened, known))
         dataset, digests = self._datasets[name]
         return evaluate_opened(
             self._handle,

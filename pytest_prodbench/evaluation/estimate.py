@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.content import content
+from pytest_prodbench.datasets.known_files import KnownFiles
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.costs import measure_costs, recorded_costs
@@ -94,8 +95,9 @@ class OpenedDatasets:
             DatasetError: it cannot be opened.
         """
         if spec.name not in self._opened:
-            dataset = open_dataset(spec, max_pixels=self._settings.max_pixels)
-            digests = content(dataset)
+            known = KnownFiles(self._settings.cache_dir)
+            dataset = open_dataset(spec, max_pixels=self._settings.max_pixels, known=known)
+            digests = content(dataset, known)
             self._opened[spec.name] = (
                 query_requests(dataset, digests),
                 gallery_requests(dataset, digests),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.datasets.content import DatasetContent, content
 from pytest_prodbench.datasets.files import kept_in
+from pytest_prodbench.datasets.known_files import KnownFiles
 from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.datasets.overview import absent_queries, distractors
 from pytest_prodbench.embedding import ImageRequest, ModelHandle
@@ -70,11 +71,12 @@ def evaluate(
     """
     settings = _settings(settings, options)
     handle = _handle(model, settings)
-    opened = _dataset(dataset, layout, open_set, layout_options, settings)
+    known = KnownFiles(settings.cache_dir)
+    opened = _dataset(dataset, layout, open_set, layout_options, settings, known)
     return evaluate_opened(
         handle,
         opened,
-        content(opened),
+        content(opened, known),
         settings,
         metrics=metrics,
         project=(project or Path.cwd()).resolve(),
@@ -238,6 +240,7 @@ def _dataset(
     open_set: bool,
     layout_options: Mapping[str, Any] | None,
     settings: RunSettings,
+    known: KnownFiles,
 ) -> Dataset:
     if isinstance(dataset, DatasetSpec | Dataset) and (layout or open_set or layout_options):
         raise TypeError(
@@ -257,7 +260,7 @@ def _dataset(
         dataset = DatasetSpec(
             name=path.stem, layout=kind, path=path, open_set=open_set, options=options
         )
-    return open_dataset(dataset, max_pixels=settings.max_pixels)
+    return open_dataset(dataset, max_pixels=settings.max_pixels, known=known)
 
 
 def query_requests(dataset: Dataset, digests: DatasetContent) -> list[ImageRequest]:
