@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from pytest_prodbench.atomic import atomic_write_bytes, atomic_write_text
 from pytest_prodbench.errors import EvidenceError
@@ -144,7 +145,7 @@ def read_evidence(run: Path) -> RunRecord:
     """
     path = run / EVIDENCE
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = from_json(path.read_bytes())
         version = data["schema_version"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise EvidenceError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_prodbench.report.arrow_values import strings
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
@@ -86,11 +88,10 @@ def confused(
 
 def _rows(table: pa.Table, queries: Collection[str]) -> dict[str, dict[str, Any]]:
     """The rows of some queries, by their path; of several with one path the one whose digest sorts first."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     columns = ["query", "content", "family", "rank", "top_images", "top_products"]
-    wanted = pc.is_in(table["query"], value_set=pa.array(sorted(queries), pa.string()))
+    wanted = pc.is_in(table["query"], value_set=strings(sorted(queries)))
     rows = table.select(columns).filter(wanted).to_pylist()
     rows.sort(key=lambda row: (row["content"], row["rank"] or 0), reverse=True)
     return {row["query"]: row for row in rows}
@@ -106,10 +107,9 @@ def _best_images(row: dict[str, Any]) -> dict[str, str]:
 
 def _first_images(table: pa.Table, products: Iterable[str]) -> dict[str, str]:
     """Product → that of its images in all result lists whose path sorts first."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    wanted = pa.array(sorted(products), pa.string())
+    wanted = strings(sorted(products))
     found: dict[str, str] = {}
     if not len(wanted):
         return found

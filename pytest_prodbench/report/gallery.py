@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_prodbench.report.arrow_values import integers, strings
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -107,7 +109,8 @@ def gallery(
     # share their digest, which leaves the path to decide.
     by_digest = [("content", "ascending"), ("query", "ascending")]
     keys = table.select(["rank", "content", "query"])
-    missed = pc.indices_nonzero(pc.fill_null(pc.greater(keys["rank"], 1), fill_value=False))
+    # What is absent has no rank, and counts as none of them.
+    missed = pc.indices_nonzero(pc.greater(keys["rank"], integers([1])[0]))
     by_rank = pc.sort_indices(keys.take(missed), [("rank", "descending"), *by_digest])
     half = (limit - len(first) + 1) // 2
     worst = _without(missed.take(by_rank[: half + len(first)]).to_pylist(), first)[:half]
@@ -136,12 +139,11 @@ def changed_sides(comparison: PairComparison | None) -> dict[str, str]:
 
 def _places(table: pa.Table, names: Collection[str]) -> dict[str, int]:
     """Return for each name that the table has its first row."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if not names:
         return {}
-    wanted = pc.is_in(table["query"], value_set=pa.array(sorted(names), pa.string()))
+    wanted = pc.is_in(table["query"], value_set=strings(sorted(names)))
     rows = pc.indices_nonzero(wanted)
     place: dict[str, int] = {}
     for row, name in zip(rows.to_pylist(), table["query"].take(rows).to_pylist(), strict=True):
@@ -173,7 +175,9 @@ def _without(rows: Sequence[int], taken: Collection[int]) -> list[int]:
 
 
 def _shots(table: pa.Table, rows: list[int], changed: dict[str, str]) -> tuple[Shot, ...]:
-    return tuple(_shot(row, changed) for row in table.take(rows).to_pylist()) if rows else ()
+    return (
+        tuple(_shot(row, changed) for row in table.take(integers(rows)).to_pylist()) if rows else ()
+    )
 
 
 def _shot(row: dict[str, Any], changed: dict[str, str]) -> Shot:

@@ -118,11 +118,11 @@ def _first_scores(table: pa.Table) -> tuple[Scores, Scores]:
     import numpy as np
     import pyarrow.compute as pc
 
-    lists = table.select(["top_scores", "top_relevant"])
-    lists = lists.filter(pc.greater(pc.list_value_length(lists["top_scores"]), 0))
-    if not len(lists):
-        return np.empty(0), np.empty(0)
-    scores = pc.list_element(lists["top_scores"], 0).to_numpy().astype(np.float64)
-    right = pc.list_element(lists["top_relevant"], 0).to_numpy().astype(bool)
+    # Both lists of a query are of one length: where it has no result, neither has a first one.
+    first = (
+        pc.list_flatten(pc.list_slice(table[name], 0, 1)).to_pylist()
+        for name in ("top_scores", "top_relevant")
+    )
+    scores, right = np.array(next(first), np.float64), np.array(next(first), bool)
     finite = np.isfinite(scores)
     return scores[finite & right], scores[finite & ~right]
