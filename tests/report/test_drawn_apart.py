@@ -172,11 +172,15 @@ def test_a_process_answers_what_it_can():
 def test_compiling_a_kind_once_changes_no_byte(specs):
     vl_convert = vega._vega()
     vega._compiled.cache_clear()
+    vega._frame.cache_clear()
     for text in map(drawing._text, specs):
-        assert vega.drawn(text) == vl_convert.vegalite_to_svg(text, allowed_base_urls=[])
+        whole = vl_convert.vegalite_to_svg(text, allowed_base_urls=[])
+        assert vega._by_vega(json.loads(text)) == whole
+        assert vega.drawn(text) == whole
     kinds = vega._compiled.cache_info()
-    assert kinds.misses == 2  # curves of matches and of growth
-    assert kinds.hits == len(specs) - 2
+    # Curves of matches and of growth, and the frames of both.
+    assert kinds.misses == 4
+    assert kinds.hits == len(specs) + vega._frame.cache_info().misses - 4
 
 
 @pytest.mark.parametrize(
