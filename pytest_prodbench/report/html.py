@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -49,6 +51,26 @@ class Surroundings:
     drawings: Drawings
     library: str = ""
     links: Mapping[str, str] = field(default_factory=dict)
+
+
+class Later:
+    """Places in a text for what is made when the rest of it stands."""
+
+    def __init__(self) -> None:
+        # Made anew for each text: nothing of the data can look like a place.
+        self._mark = secrets.token_hex(16)
+        self._makers: list[Callable[[], str]] = []
+
+    def place(self, make: Callable[[], str]) -> str:
+        """Return what stands in the text for what will be made."""
+        self._makers.append(make)
+        return f"{self._mark}.{len(self._makers) - 1}."
+
+    def filled(self, text: str) -> str:
+        """Return the text with everything in its place."""
+        parts = re.split(rf"{self._mark}\.(\d+)\.", text)
+        parts[1::2] = [self._makers[int(number)]() for number in parts[1::2]]
+        return "".join(parts)
 
 
 def write_html(report: ReportInput) -> Path:
@@ -98,30 +120,41 @@ def render(template: str, around: Surroundings, *, drawn: bool, **values: Any) -
     """
     style = page_style()
     library = around.library if drawn else ""
-    scripts = [*([around.drawings.script()] if drawn and not library else []), page_script()]
+    scripts: list[Callable[[], str]] = [page_script]
+    if drawn and not library:
+        scripts.insert(0, cache(around.drawings.script))
     specs: list[Spec] = []
+    drawings, last = Later(), Later()
 
     def placed(spec: Spec) -> int:
         """Take a specification into the page's list, and say where it stands in it."""
         specs.append(spec)
         return len(specs) - 1
 
-    return (
+    def policy() -> str:
+        from markupsafe import escape
+
+        texts = [script() for script in scripts]
+        return escape(content_security_policy(style, texts, beside=bool(around.links)))
+
+    # What other processes may still be at comes when the rest stands; they are longest at the script.
+    text = (
         environment()
         .get_template(template)
         .render(
             thumbnail=around.picture,
-            drawn=around.drawings.svg,
+            drawn=lambda spec: drawings.place(partial(around.drawings.svg, spec)),
             placed=placed,
             specs=specs,
             style=style,
-            scripts=scripts,
+            scripts=[last.place(script) for script in scripts],
             library=library,
             links=around.links,
-            policy=content_security_policy(style, scripts, beside=bool(around.links)),
+            policy=last.place(policy),
             **values,
         )
     )
+    return last.filled(drawings.filled(text))
 
 
 def content_security_policy(style: str, scripts: Sequence[str], *, beside: bool) -> str:
@@ -157,14 +190,17 @@ def page_script() -> str:
 def environment() -> Environment:
     """Return what fills in templates, with the filters that every text of the data goes through."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
+
+    def isolated(text: str) -> Markup:
+        return Markup(f"<bdi>{escape(text)}</bdi>")  # noqa: S704 - escaped
 
     def show(text: str, limit: int = wording.TEXT_LIMIT) -> Markup:
         # Isolated: a right-to-left mark in an id must not turn the number beside it.
-        return Markup("<bdi>{}</bdi>").format(wording.line(text, limit))
+        return isolated(wording.line(text, limit))
 
     def note(text: str) -> Markup:
-        return Markup("<bdi>{}</bdi>").format(wording.paragraph(text))
+        return isolated(wording.paragraph(text))
 
     def attribute(text: str, limit: int = wording.TEXT_LIMIT) -> str:
         # Nothing can be isolated inside an attribute or a title.

@@ -77,11 +77,11 @@ class Thumbnails:
                 _keep(kept, data)
                 return data
             with photo() as file:
-                # typeshed's IO has no readinto(), every binary file has.
-                digest = hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
+                whole = file.read()
+            digest = hashlib.sha256(whole).hexdigest()
             cached = self._cache / digest[:2] / f"{digest}-{LONGEST_SIDE}-{QUALITY}-{WAY}.jpg"
             known = _whole(cached)
-            data = encode(photo) if known is None else known
+            data = encode(partial(io.BytesIO, whole)) if known is None else known
             if known is None:
                 _keep(cached, data)
             _keep_as(kept, cached, data)

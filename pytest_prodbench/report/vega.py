@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_COMPILED = 64
 """Specifications that are kept compiled, some 20 kB each."""
 
+NICE = 5
+"""How far a process stands back."""
+
 ROWS = "rows"
 """Name of a specification's data while it is compiled without them."""
 
@@ -128,4 +131,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
 
 if __name__ == "__main__":
+    # The process that writes the page goes first: it has to do what only it can.
+    if sys.platform != "win32":
+        os.nice(NICE)
     serve(sys.stdin, sys.stdout)

@@ -107,6 +107,14 @@ def test_the_script_can_be_begun_before_any_drawing(specs, two_cores, started, m
     assert len(started) == 2  # one for the script, one for the drawings
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no niceness")
+def test_a_process_stands_back_behind_the_one_that_writes_the_page():
+    with drawn_apart._process() as process:
+        assert drawn_apart._answer(process, {"texts": []}) == []
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(ours + vega.NICE, 19)
+
+
 def test_what_was_begun_for_nothing_is_ended(two_cores, started):
     drawings = Drawings()
     drawings.ahead()

@@ -3,20 +3,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_prodbench.evidence.comparison import PairComparison
+from pytest_prodbench.evidence.store import queries_file
 from pytest_prodbench.report import wording
-from pytest_prodbench.report.html import write_html
+from pytest_prodbench.report.html import Later, write_html
 from pytest_prodbench.report.reporter import ReportInput
 
 from . import builders as b
 from .four_sectors import four_sectors
+from .site_runs import on_disk
 
 
 class Seen(HTMLParser):
@@ -244,3 +250,47 @@ def test_it_says_whose_code_ran(tmp_path):
     text = Seen(page(ReportInput(record, {}, tmp_path, tmp_path))).text
     assert text.count(wording.RUNS_CODE) == 1
     assert re.search(rf"timm:theirs\s*{wording.RUNS_CODE}", text)
+
+
+def test_what_is_made_last_stands_in_its_place_and_nothing_else_is_taken_for_one():
+    order = []
+
+    def make(name):
+        return lambda: order.append(name) or f"[{name}]"
+
+    later = Later()
+    one, two = later.place(make("one")), later.place(make("two"))
+    assert order == []
+    assert later.filled(f"{two} a {one}.1. {one}") == "[two] a [one].1. [one]"
+    assert order == ["two", "one", "one"]
+    other = Later()
+    assert other.place(make("three")) != one
+    assert other.filled(one) == one
+
+
+@pytest.mark.skipif(not find_spec("pandas"), reason="nothing to import")
+def test_a_page_imports_no_pandas(tmp_path):
+    comparison = PairComparison(
+        model="old", weights_digest="0", newly_failing=["q/3.jpg"], newly_right=["q/1.jpg"]
+    )
+    changes = {
+        "measurement": b.detailed(),
+        "comparison": comparison,
+        "queries_file": queries_file("lite0", "parts"),
+    }
+    run = on_disk(tmp_path / "runs", b.small_run(tmp_path, pair=changes).record).folder
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from pytest_prodbench.evidence.store import read_evidence, read_queries\n"
+        "from pytest_prodbench.report.html import write_html\n"
+        "from pytest_prodbench.report.reporter import ReportInput\n"
+        "run = Path(sys.argv[1])\n"
+        "record = read_evidence(run)\n"
+        "tables = read_queries(run, record)\n"
+        "assert tables\n"
+        "write_html(ReportInput(record, tables, run, run))\n"
+        "assert 'pyarrow' in sys.modules\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(run)], check=True)
