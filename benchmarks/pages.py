@@ -3,16 +3,18 @@
 python benchmarks/pages.py RUN [--queries 100000] [--rounds N]
 
 RUN is the folder of a finished run whose photos lie where they did. Each page is written by a fresh process
-(Python, imports, reading the evidence: all counted), with an empty cache of pictures and with a full one.
-Processor time is that of all processes together. The large run is made of RUN's first dataset: the rows of
-its queries again and again under other names and digests, with all its models. Peak memory is that of the
-process that writes the page; those that draw charts are not in it.
+that runs ``prodbench report RUN --kind html`` (Python, imports, reading the evidence: all counted), with an
+empty cache of pictures and with a full one. Processor time is that of all processes together. The large run
+is made of RUN's first dataset: the rows of its queries again and again under other names and digests, with
+all its models. Peak memory is that of the process that writes the page; those that draw charts are not in it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import io
 import json
 import os
 import statistics
@@ -33,13 +35,17 @@ def write_page(run: Path, project: Path, cache: Path) -> dict[str, float]:
     """Write the page of a run in this process; returns its bytes and the peak of memory in MiB."""
     import resource
 
-    from pytest_prodbench.evidence.store import read_evidence, read_queries
-    from pytest_prodbench.report.html import write_html
-    from pytest_prodbench.report.reporter import ReportInput
+    from pytest_prodbench.cli import main
 
-    record = read_evidence(run)
-    page = write_html(ReportInput(record, read_queries(run, record), run, project, cache))
+    os.environ["PRODBENCH_CACHE_DIR"] = str(cache)
+    cache.mkdir(exist_ok=True)
+    os.chdir(project)
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(["report", str(run), "--kind", "html"]) == 0
+    page = run / "index.html"
     assert "are shown:" in page.read_text("utf-8")
+    assert any(cache.rglob("*.jpg"))
+    assert any(cache.rglob("*.svg"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"bytes": page.stat().st_size, "peak": peak}
 
@@ -122,11 +128,12 @@ def measure(title: str, run: Path, project: Path, rounds: int) -> None:
     import shutil
 
     found: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            cache = Path(name) / "cache"
+    # Nothing is removed between two pages: the file system would be at it while the next is written.
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(rounds):
+            cache = Path(name) / f"cache-{number}"
             for state, results in found.items():
-                here = Path(name) / state
+                here = Path(name) / f"{state}-{number}"
                 here.mkdir()
                 # Nothing of an earlier page beside it.
                 shutil.copy(run / "evidence.json", here)
