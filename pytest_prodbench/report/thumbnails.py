@@ -20,7 +20,6 @@ from pytest_prodbench.datasets.files import reopened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from io import BufferedReader
 
     from PIL import Image
 
@@ -132,11 +131,11 @@ def _keep_as(path: Path, cached: Path, data: bytes) -> None:
         _keep(path, data)
 
 
-def encode(photo: Path | Callable[[], IO[bytes]]) -> bytes:
+def encode(photo: Callable[[], IO[bytes]]) -> bytes:
     """Return a JPEG of at most 128 x 128 pixels: upright, RGB, on white where it was transparent.
 
     Args:
-        photo: path of the file, or what opens it.
+        photo: opens the file.
 
     Raises:
         Exception: whatever Pillow raises for a file that is missing, damaged or too large.
@@ -146,8 +145,7 @@ def encode(photo: Path | Callable[[], IO[bytes]]) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged EXIF and palettes; the report is not the place
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        source = photo.open("rb") if isinstance(photo, Path) else photo()
-        with source as file, Image.open(file) as opened:
+        with photo() as file, Image.open(file) as opened:
             # A JPEG is decoded at 1/2 … 1/8 of its size, whichever is no smaller than what is shown.
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
             ImageOps.exif_transpose(opened, in_place=True)
