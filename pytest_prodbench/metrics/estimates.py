@@ -15,7 +15,7 @@ from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import cluster_bootstrap, percentile_intervals, resampled
 from pytest_prodbench.metrics.metric import FEW, Metric, Sampled, Sampling, Statistic
 from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
-from pytest_prodbench.metrics.threads import in_threads
+from pytest_prodbench.metrics.threads import Again, in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,17 +168,15 @@ def estimate_statistics(
     lanes: dict[str, list[int]] = {}
     for i, (statistic, _) in enumerate(statistics):
         lanes.setdefault(statistic.scores, []).append(i)
-    sampled = dict(
-        chain.from_iterable(
-            in_threads(
-                lambda lane: [
-                    (i, statistics[i][0].of(ranking, statistics[i][1], units)) for i in lane
-                ],
-                lanes.values(),
-            )
-        )
-    )
-    values = {i: float(of(np.ones((1, len(present))))[0]) for i, of in sampled.items()}
+
+    def prepared(lane: list[int]) -> list[tuple[int, Sampled, float]]:
+        every = np.ones((1, len(present)))
+        made = [(i, statistics[i][0].of(ranking, statistics[i][1], units)) for i in lane]
+        return [(i, of, float(of(every)[0])) for i, of in made]
+
+    ready = list(chain.from_iterable(in_threads(prepared, lanes.values())))
+    sampled = {i: of for i, of, _ in ready}
+    values = {i: value for i, _, value in ready}
     defined = [i for i in range(len(statistics)) if not math.isnan(values[i])]
     own = [i for i in defined if statistics[i][0].interval is not None]
 
@@ -190,9 +188,13 @@ def estimate_statistics(
     plain = [lane for lane in plain if lane]
     if plain:
 
+        def ask(lane: list[int], weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+            return [sampled[i](weights) for i in lane]
+
+        asked = Again(ask, plain)
+
         def drawn(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-            found = in_threads(lambda lane: [sampled[i](weights) for i in lane], plain)
-            return np.stack([*chain.from_iterable(found)], axis=1)
+            return np.stack([*chain.from_iterable(asked(weights))], axis=1)
 
         every = percentile_intervals(resample(drawn, resamples).T)
         bounds.update(zip(chain.from_iterable(plain), map(tuple, every.tolist()), strict=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.resampling import resample_batches, resample_weights
+from pytest_prodbench.metrics.resampling import for_each_block, resample_batches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,13 +104,13 @@ def _resampled_ratios(
     denominator = [place[key] for key in keys]
     both = np.concatenate([sums, counts[:, list(first.values())]], axis=1)
     ratios = np.empty((columns, resamples))
-    start = 0
-    for weights in resample_weights(len(sums), resamples=resamples, seed=seed):
+
+    def fill(drawn: slice, weights: NDArray[np.float64]) -> None:
         totals = (weights @ both).T
-        stop = start + len(weights)
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN that says: no query
-            np.divide(totals[:columns], totals[denominator], out=ratios[:, start:stop])
-        start = stop
+            np.divide(totals[:columns], totals[denominator], out=ratios[:, drawn])
+
+    for_each_block(fill, len(sums), resamples=resamples, seed=seed)
     return ratios
 
 

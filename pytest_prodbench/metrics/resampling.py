@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,19 @@ def resample_weights(products: int, *, resamples: int, seed: int) -> Iterator[ND
             yield block.astype(np.float64)
 
 
+def for_each_block(
+    work: Callable[[slice, NDArray[np.float64]], None], products: int, *, resamples: int, seed: int
+) -> None:
+    """Hand each block of :func:`resample_weights`, and which resamples it holds, to ``work``; in threads."""
+    rows = _rows(products)
+
+    def of(block: int) -> None:
+        drawn = _nth(products, resamples, seed, block)
+        work(slice(block * rows, block * rows + len(drawn)), drawn.astype(np.float64))
+
+    in_threads(of, range(_blocks(products, resamples)))
+
+
 def resample_batches(products: int, *, resamples: int, seed: int) -> Iterator[WholeWeights]:
     """Yield the weights of :func:`resample_weights` in larger portions, read only.
 
@@ -78,19 +91,35 @@ def _at_once(products: int) -> int:
 
 @lru_cache(maxsize=1)
 def _batch(products: int, resamples: int, seed: int, first: int) -> WholeWeights:
-    drawn = np.concatenate(_drawn(products, resamples, seed, first))
-    drawn.flags.writeable = False
-    return remembered(drawn)
+    rows = _rows(products)
+    blocks = _together(products, resamples, first)
+    size = min(len(blocks) * rows, resamples - first * rows)
+    numbers = np.empty((size, products), np.uint8)
+    weights, single = np.empty(numbers.shape), np.empty(numbers.shape, np.float32)
+
+    def fill(block: int) -> None:
+        part = slice((block - first) * rows, (block - first + 1) * rows)
+        drawn = _nth(products, resamples, seed, block)
+        for form in (numbers, weights, single):
+            form[part] = drawn
+
+    in_threads(fill, blocks)
+    return remembered(numbers, weights, single)
 
 
 def _drawn(products: int, resamples: int, seed: int, first: int) -> list[NDArray[np.uint8]]:
     """Blocks from one on, as many as are handed on at once."""
+    blocks = _together(products, resamples, first)
+    return in_threads(lambda block: _nth(products, resamples, seed, block), blocks)
+
+
+def _together(products: int, resamples: int, first: int) -> range:
+    return range(first, min(first + _at_once(products), _blocks(products, resamples)))
+
+
+def _nth(products: int, resamples: int, seed: int, block: int) -> NDArray[np.uint8]:
     rows = _rows(products)
-    last = min(first + _at_once(products), _blocks(products, resamples))
-    return in_threads(
-        lambda block: _block(min(rows, resamples - block * rows), products, seed, block),
-        range(first, last),
-    )
+    return _block(min(rows, resamples - block * rows), products, seed, block)
 
 
 @lru_cache(maxsize=KEPT)

@@ -1,16 +1,18 @@
 """Work that numpy does without Python's lock, on as many threads as its matrix products may use.
 
-So there is one limit: OPENBLAS_NUM_THREADS, or what a run keeps its workers to. What is done does not depend
-on it, only who does it.
+So there is one limit: OPENBLAS_NUM_THREADS, or what a run keeps its workers to. What is done does not
+depend on it, only who does it. Meanwhile each matrix product has one thread: OpenBLAS's own wait for the next
+product by spinning, on the cores that these threads need.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -19,6 +21,42 @@ NAME = "prodbench-metrics"
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")
+Asked = TypeVar("Asked")
+
+
+class _SingleProducts:
+    """Keeps every matrix product to one thread, while somebody is inside.
+
+    Attributes:
+        instead: how many each had before; None while nobody is inside.
+    """
+
+    def __init__(self) -> None:
+        self.instead: int | None = None
+        self._lock, self._inside = threading.Lock(), 0
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            libraries = _numpys_blas().lib_controllers
+            self.instead, self._before = _of_products(), [blas.num_threads for blas in libraries]
+            for blas in libraries:
+                blas.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside:
+                return
+            for blas, threads in zip(_numpys_blas().lib_controllers, self._before, strict=True):
+                blas.set_num_threads(threads)
+            self.instead = None
+
+
+_single_products = _SingleProducts()
 
 
 def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> list[Done]:
@@ -31,8 +69,33 @@ def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> list[Done
     threads = min(len(parts), allowed()) if len(parts) > 1 and not inside else 1
     if threads == 1:
         return [work(part) for part in parts]
-    with ThreadPoolExecutor(threads, thread_name_prefix=NAME) as pool:
+    with _single_products, ThreadPoolExecutor(threads, thread_name_prefix=NAME) as pool:
         return list(pool.map(work, parts))
+
+
+class Again(Generic[Part, Asked, Done]):
+    """The same parts of work, again and again on something else.
+
+    Those that took longest the last time begin first, so that all threads end at about the same time.
+    """
+
+    def __init__(self, work: Callable[[Part, Asked], Done], parts: Sequence[Part]) -> None:
+        """``work``: of a part, and what it is done on."""
+        self._work, self._parts = work, parts
+        self._took = [0.0] * len(parts)
+
+    def __call__(self, asked: Asked) -> list[Done]:
+        """Return what is made of each part, in their order."""
+
+        def timed(i: int) -> Done:
+            start = time.thread_time()
+            done = self._work(self._parts[i], asked)
+            self._took[i] = time.thread_time() - start
+            return done
+
+        order = sorted(range(len(self._parts)), key=lambda i: -self._took[i])
+        done = dict(zip(order, in_threads(timed, order), strict=True))
+        return [done[i] for i in range(len(self._parts))]
 
 
 def portions(rows: int, at_once: int) -> list[slice]:
@@ -42,7 +105,11 @@ def portions(rows: int, at_once: int) -> list[slice]:
 
 
 def allowed() -> int:
-    """Threads that numpy's matrix products may use now; 1 where that cannot be told."""
+    """Threads that numpy's matrix products may use, or these in their place; 1 where that cannot be told."""
+    return _single_products.instead or _of_products()
+
+
+def _of_products() -> int:
     return min((blas.num_threads for blas in _numpys_blas().lib_controllers), default=1)
 
 

@@ -69,11 +69,17 @@ class WholeWeights:
 _kept: weakref.WeakValueDictionary[int, WholeWeights] = weakref.WeakValueDictionary()
 
 
-def remembered(drawn: NDArray[np.uint8]) -> WholeWeights:
-    """Return forms of draws (b, u) that :func:`whole` finds again by their float64, while they are kept."""
-    weights = drawn.astype(np.float64)
-    weights.flags.writeable = False
-    made = WholeWeights(weights, drawn)
+def remembered(
+    numbers: NDArray[np.uint8], weights: Doubles, single: NDArray[np.float32]
+) -> WholeWeights:
+    """Return forms of draws (b, u), read only, that :func:`whole` finds again by their float64.
+
+    While they are kept, and nobody but their keeper may do so.
+    """
+    for form in (numbers, weights, single):
+        form.flags.writeable = False
+    made = WholeWeights(weights, numbers)
+    made.single = single
     _kept[id(weights)] = made
     return made
 

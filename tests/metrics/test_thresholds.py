@@ -1,9 +1,12 @@
 """Where falling thresholds meet conditions, against loops over every threshold of every sample."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from pytest_prodbench.metrics import crossings, threads, whole_weights
 from pytest_prodbench.metrics.crossings import First, Last
@@ -171,3 +174,34 @@ def test_portions_are_every_row_once(rows, at_once):
     covered = [row for part in parts for row in range(rows)[part]]
     assert covered == list(range(rows))
     assert parts
+
+
+def test_products_have_one_thread_while_threads_work_and_theirs_again_after(monkeypatch):
+    with threadpool_limits(2, user_api="blas"):
+        assert threads.allowed() == 2
+        seen = threads.in_threads(lambda _: (threads._of_products(), threads.allowed()), range(3))
+        assert seen == [(1, 2)] * 3
+        assert threads._of_products() == 2
+        with pytest.raises(ZeroDivisionError):
+            threads.in_threads(lambda part: 1 / part, [1, 0])
+        assert threads._of_products() == threads.allowed() == 2
+        with threads._single_products, threads._single_products:
+            pass
+        assert threads._of_products() == 2
+
+
+def test_what_took_longest_begins_first_and_stands_in_its_place(monkeypatch):
+    monkeypatch.setattr(threads, "allowed", lambda: 1)
+    begun = []
+
+    def work(part, asked):
+        begun.append(part)
+        stop = time.thread_time() + part / 100
+        while time.thread_time() < stop:
+            pass
+        return part * asked
+
+    again = threads.Again(work, [1, 3, 2])
+    assert again(10) == [10, 30, 20]
+    assert again(2) == [2, 6, 4]
+    assert begun == [1, 3, 2, 3, 2, 1]
