@@ -21,8 +21,9 @@ COARSE, COARSE_RUN = 256, 4
 LONGEST_STEP = 20.0
 """How far one step may move a logit."""
 
-TOLERANCE = 1e-4
-"""Newton's method has converged when no logit moved by more: the next step would be about its square."""
+TOLERANCE, ROUGHLY = 1e-4, 5e-3
+"""Newton's method has converged when no logit moved by more (with runs of scores: is near enough): the next
+step would be about its square."""
 
 
 class Calibration:
@@ -56,6 +57,8 @@ class Calibration:
         self._falling = np.argsort(self.columns)
         first = int(np.count_nonzero(~half))
         self._halves = slice(first), slice(first, len(half))
+        later = np.concatenate([[0], np.cumsum(half)])
+        self._before = np.stack([np.arange(len(half) + 1) - later, first + later])
         self._values = scores[self.columns].astype(np.float64)
         hits, counts = (n[None, self.columns].astype(np.float64) for n in (right, every))
         # Samples of the same queries have maps that are close to that of all of them.
@@ -86,24 +89,32 @@ class Calibration:
             chance *= every[:, mine]
         surplus -= right
         whole = every.sum(axis=1)
-        surplus, every = (np.take(a, self._falling, axis=1) for a in (surplus, every))
-        gaps = _by_bin(surplus, every, whole) / np.maximum(whole, 1.0)[:, None]
+        gaps = self._by_bin(surplus, every, whole) / np.maximum(whole, 1.0)[:, None]
         return np.where(defined[:, None], gaps, np.nan)
 
-
-def _by_bin(
-    surplus: NDArray[np.float64], every: NDArray[np.float64], whole: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Sum of the surplus in each bin, float64 (b, ``BINS``); scores falling."""
-    # Half numbers over whole ones: which bin a middle is in is no matter of rounding.
-    middle = np.cumsum(every, axis=1)
-    middle -= every / 2.0
-    middle *= BINS
-    middle /= np.maximum(whole, 1.0)[:, None]
-    bins = np.minimum(middle, BINS - 1, out=middle).astype(np.intp)
-    bins += BINS * np.arange(len(every))[:, None]
-    sums = np.bincount(bins.ravel(), surplus.ravel(), minlength=BINS * len(every))
-    return np.asarray(sums.reshape(len(every), BINS))
+    def _by_bin(
+        self,
+        surplus: NDArray[np.float64],
+        every: NDArray[np.float64],
+        whole: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Sum of the surplus in each bin, float64 (b, ``BINS``)."""
+        every = np.take(every, self._falling, axis=1)
+        # Twice the middle of each score's weight: a whole number. In bin k or a later one are those from
+        # 2 k whole / BINS on; equal ones and the next differ by a weight, so that they never fall.
+        middle = np.cumsum(every, axis=1)
+        middle *= 2.0
+        middle -= every
+        least = np.ceil(2.0 * np.arange(1, BINS) * whole[:, None] / BINS)
+        cuts = np.zeros((len(every), BINS), np.intp)
+        for row, ends in enumerate(least):
+            cuts[row, 1:] = middle[row].searchsorted(ends)
+        # Halves stand side by side in a row: so many of each come before a cut.
+        starts = self._before[:, cuts].transpose(1, 0, 2)
+        starts = (starts + every.shape[1] * np.arange(len(every))[:, None, None]).ravel()
+        sums = np.add.reduceat(np.append(surplus, 0.0), starts)  # a start may be the very end
+        sums[np.diff(starts, append=surplus.size) == 0] = 0.0
+        return np.asarray(sums.reshape(len(every), 2, BINS).sum(axis=1))
 
 
 def platt(
@@ -115,8 +126,8 @@ def platt(
     """Fit Platt's map to b samples by Newton's method; slope and intercept, float64 (b,) each.
 
     Newton's method goes over all scores once or twice if it begins near the end: there, where the map of
-    ``COARSE`` runs of neighbouring scores lies, each run at its mean, which takes no time to find.
-    It begins again at 0, and more carefully, where that does not lead to the end.
+    ``COARSE`` runs of neighbouring scores lies, each known by its weight, mean and variance, which takes
+    no time to find. It begins again at 0, and more carefully, where that does not lead to the end.
 
     Args:
         values: float64 (u,), distinct scores, sorted.
@@ -129,10 +140,15 @@ def platt(
     centre = values.mean() if len(values) else 0.0
     moved = values - centre
     hits, all_ = right.sum(axis=1), every.sum(axis=1)
-    # aim = right · (n₊ + 1) / (n₊ + 2) + (every − right) / (n₋ + 2)
+    # Of the targets only these two sums are needed: with each score, and with 1.
     high, low = (hits + 1.0) / (hits + 2.0), 1.0 / (all_ - hits + 2.0)
-    aim = right * (high - low)[:, None]
-    aim += every * low[:, None]
+    aim = np.stack(
+        [
+            (high - low) * (right @ moved) + low * (every @ moved),
+            (high - low) * hits + low * all_,
+        ],
+        axis=1,
+    )
     at = np.zeros((len(every), 2))
     converged = np.zeros(len(every), np.bool_)
     if start is not None:
@@ -140,15 +156,13 @@ def platt(
         at[:, 1] += at[:, 0] * centre
         if len(moved) > COARSE * COARSE_RUN:
             edges = np.arange(0, len(moved), -(-len(moved) // COARSE))
-            means = np.add.reduceat(moved, edges) / np.diff(edges, append=len(moved))
-            at, _ = _newton(
-                means,
-                np.add.reduceat(every, edges, axis=1),
-                np.add.reduceat(aim, edges, axis=1),
-                at,
-                careful=False,
-            )
-        at, converged = _newton(moved, every, aim, at, careful=False)
+            weight = np.add.reduceat(every, edges, axis=1)
+            first = every * moved
+            means = np.add.reduceat(first, edges, axis=1) / np.maximum(weight, 1.0)
+            first *= moved
+            spread = np.add.reduceat(first, edges, axis=1) / np.maximum(weight, 1.0) - means**2
+            at, _ = _newton(means, weight, aim, at, spread=spread)
+        at, converged = _newton(moved, every, aim, at)
     again = np.flatnonzero(~converged & (all_ > 0))
     if len(again):
         at[again], _ = _newton(
@@ -163,45 +177,65 @@ def _newton(
     aim: NDArray[np.float64],
     at: NDArray[np.float64],
     *,
-    careful: bool,
+    spread: NDArray[np.float64] | None = None,
+    careful: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Slope and intercept (b, 2), and which have converged; ``careful``: no step may raise the loss."""
-    reach = np.abs(moved).max(initial=0.0)
-    powers = np.stack([moved**2, moved, np.ones(len(moved))], axis=1)
+    """Return slope and intercept (b, 2), and which have converged.
+
+    Args:
+        moved: float64 (u,); or (b, u), means of runs of scores.
+        every: float64 (b, u), their weight.
+        aim: float64 (b, 2), of the targets the sum with each score, and with 1.
+        at: float64 (b, 2), where to begin.
+        spread: float64 (b, u), variance within each run; the map is bent there by no more than a square.
+        careful: no step may raise the loss.
+    """
+    reach = np.broadcast_to(np.abs(moved).max(axis=-1, initial=0.0), len(every))
+    enough = TOLERANCE if spread is None else ROUGHLY
     active = np.flatnonzero(every.sum(axis=1) > 0)
     for _ in range(MAX_STEPS if careful else FEW_STEPS):
         if not len(active):
             break
         some = slice(None) if len(active) == len(every) else active  # all: nothing is copied
+        scores = moved[some] if moved.ndim > 1 else moved
+        within = None if spread is None else spread[some]
         weight, goal, here = every[some], aim[some], at[some]
-        step = _newton_step(powers, weight, goal, here)
-        change = np.abs(step[:, 0]) * reach + np.abs(step[:, 1])
+        step = _newton_step(scores, weight, goal, here, within)
+        change = np.abs(step[:, 0]) * reach[some] + np.abs(step[:, 1])
         step *= np.minimum(1.0, LONGEST_STEP / np.maximum(change, LONGEST_STEP))[:, None]
-        at[active] += _shorten(moved, weight, goal, here, step) if careful else step
-        active = active[change > TOLERANCE]
+        at[active] += _shorten(scores, weight, goal, here, step) if careful else step
+        active = active[change > enough]
     converged = np.ones(len(every), np.bool_)
     converged[active] = False
     return at, converged
 
 
 def _newton_step(
-    powers: NDArray[np.float64],
+    moved: NDArray[np.float64],
     weight: NDArray[np.float64],
     aim: NDArray[np.float64],
     at: NDArray[np.float64],
+    spread: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
-    """``powers``: float64 (u, 3), square, value and 1 of each score."""
-    chance = at[:, :1] * powers[:, 1]
+    chance = at[:, :1] * moved
     chance += at[:, 1:]
     _sigmoid(chance)
     expected = weight * chance
-    gradient = (aim - expected) @ powers[:, 1:]
+    gradient = aim - np.stack([_dot(expected, moved), expected.sum(axis=1)], axis=1)
     gradient[:, 0] -= RIDGE * at[:, 0]
-    chance *= expected
-    expected -= chance
-    bend = expected @ powers
+    bend = np.multiply(expected, chance)
+    np.subtract(expected, bend, out=bend)
     # Where all logits are extreme the curvature vanishes; the floor keeps the step finite.
-    square, mixed, plain = bend[:, 0] + RIDGE, bend[:, 1], np.maximum(bend[:, 2], 1e-12)
+    square, plain = _dot(bend, moved**2) + RIDGE, np.maximum(bend.sum(axis=1), 1e-12)
+    mixed = _dot(bend, moved)
+    if spread is not None:
+        # Of a run the chances have the mean p + p'' slope² spread / 2, and grow by p' slope with its scores.
+        bend *= spread
+        grown = bend.sum(axis=1)
+        square += grown
+        bend *= (0.5 - chance) * at[:, :1] ** 2
+        gradient[:, 0] -= at[:, 0] * grown + _dot(bend, moved)
+        gradient[:, 1] -= bend.sum(axis=1)
     determinant = np.maximum(square * plain - mixed**2, 1e-3 * RIDGE * plain)
     return np.stack(
         [
@@ -210,6 +244,13 @@ def _newton_step(
         ],
         axis=1,
     )
+
+
+def _dot(rows: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``scores``: of all rows, or of each."""
+    if scores.ndim == 1:
+        return np.asarray(rows @ scores)
+    return np.asarray(np.einsum("ij,ij->i", rows, scores))
 
 
 def _shorten(
@@ -237,9 +278,8 @@ def _loss(
     aim: NDArray[np.float64],
     at: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    logits = at[:, :1] * moved + at[:, 1:]
-    loss = weight * np.logaddexp(0.0, logits) - aim * logits
-    return np.asarray(loss.sum(axis=1) + RIDGE / 2.0 * at[:, 0] ** 2)
+    loss = weight * np.logaddexp(0.0, at[:, :1] * moved + at[:, 1:])
+    return np.asarray(loss.sum(axis=1) - (aim * at).sum(axis=1) + RIDGE / 2.0 * at[:, 0] ** 2)
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

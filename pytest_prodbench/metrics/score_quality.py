@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.protocol import Ranking
 
-IN_CACHE = 2**16
+IN_CACHE = 2**17
 """Weights gathered at once (8 bytes each): Newton's method goes over them many times."""
 
 Z = 1.959963984540054

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from ranking_oracle import cases, random_case
 from scipy.optimize import minimize
 
-from pytest_prodbench.metrics import parse_metric
-from pytest_prodbench.metrics.calibration import RIDGE, platt
+from pytest_prodbench.metrics import calibration, parse_metric
+from pytest_prodbench.metrics.calibration import BINS, RIDGE, Calibration, platt
 from pytest_prodbench.protocol import NO_RANK
 
 NAMES = ("ece", "threshold_p99", "answered_p99")
@@ -243,3 +244,44 @@ def test_many_samples_are_each_of_them_whatever_the_chunk(monkeypatch):
         np.testing.assert_allclose(again, found[name], rtol=0, atol=1e-9)
         for one, row in zip(again, weights, strict=True):
             assert one == pytest.approx(value(name, ranking, row[None])[0], abs=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_each_score_is_in_the_bin_of_the_middle_of_its_weight(size, samples, seed):
+    """Few scores (bins without any), weights of nought, middles that stand on an edge."""
+    rng = np.random.default_rng(seed)
+    scores = np.sort(rng.choice(2000, size, replace=False)).astype(np.float32)[::-1] / 1000
+    found = Calibration(scores, np.zeros(size, int), np.ones(size, int))
+    every = rng.integers(0, 4, (samples, size)).astype(float)
+    every[0] *= rng.random(size) < 0.2
+    surplus = rng.integers(-9, 10, (samples, size)) * (every > 0).astype(float)
+    wanted = np.zeros((samples, BINS))
+    for row in range(samples):
+        whole, above = int(every[row].sum()), 0
+        for column in sorted(range(size), key=lambda i: found.columns[i]):
+            weight = int(every[row, column])
+            if weight:
+                place = math.floor(BINS * Fraction(2 * above + weight, 2 * whole))
+                wanted[row, place] += surplus[row, column]
+            above += weight
+    np.testing.assert_array_equal(found._by_bin(surplus, every, every.sum(axis=1)), wanted)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_map_of_runs_leads_to_the_map_of_all_in_a_step_or_two(monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    values = np.sort(rng.normal(0.5, 0.15, 4000))
+    every = rng.poisson(1.0, (5, 4000)).astype(float)
+    right = every * (rng.random(4000) < 1 / (1 + np.exp(-12 * (values - 0.45))))
+    whole = np.stack(platt(values, right, every), axis=1)
+    steps = []
+    newton_step = calibration._newton_step
+    monkeypatch.setattr(
+        calibration, "_newton_step", lambda *a: steps.append(a[1].shape) or newton_step(*a)
+    )
+    # The map of all queries, a little off.
+    start = whole.mean(axis=0)[None] * [[1.05, 0.97]]
+    found = np.stack(platt(values, right, every, start), axis=1)
+    np.testing.assert_allclose(found, whole, rtol=1e-7)
+    assert sum(shape[1] == 4000 for shape in steps) <= 2
