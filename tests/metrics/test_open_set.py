@@ -147,3 +147,21 @@ def test_the_curve_is_what_each_threshold_does(case):
         assert dir_ == sum(k >= t and hit for k, hit in zip(known, right, strict=True)) / len(known)
     assert curve.false_accepts[0] == curve.accepts[0] == 0.0
     assert (np.diff(curve.thresholds) < 0).all()
+
+
+@pytest.mark.parametrize("largest", [1, 40, 3000])
+@pytest.mark.parametrize("run", [1, 3, 500])
+def test_the_area_is_exact_however_its_scores_are_cut_into_runs(monkeypatch, run, largest):
+    """Where float32 would round the products, with the largest weights, float64 counts them."""
+    monkeypatch.setattr("pytest_prodbench.metrics.open_set.RUN", run)
+    case = random_case(3, q=90, n=40, products=15, absent=40, ties=True)
+    ranking = case.ranking(top=1)
+    weights = np.random.default_rng(2).integers(0, largest + 1, (5, 90))
+    known, score = ranking.ranks != NO_RANK, ranking.top_scores[:, 0]
+    for row, found in zip(weights.tolist(), value("auroc", ranking, weights), strict=True):
+        twice = pairs = 0
+        for i in np.flatnonzero(known):
+            for j in np.flatnonzero(~known):
+                pairs += row[i] * row[j]
+                twice += row[i] * row[j] * (2 * (score[i] > score[j]) + (score[i] == score[j]))
+        assert found == twice / (2 * pairs)
