@@ -73,8 +73,12 @@ def resample_batches(products: int, *, resamples: int, seed: int) -> Iterator[Wh
     Statistics are asked about many samples at once: each question costs some time of its own. The last
     portion is kept, so that statistics that ask for it one after the other share what was counted of it.
     """
+    asked: list[NDArray[np.float32]] = []
     for first in range(0, _blocks(products, resamples), _at_once(products)):
-        yield _batch(products, resamples, seed, first)
+        batch = _batch(products, resamples, seed, first)
+        batch.expect(asked)
+        yield batch
+        asked = batch.asked()
 
 
 def _rows(products: int) -> int:

@@ -8,10 +8,13 @@ fetched from bytes.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pytest_prodbench.metrics.threads import in_threads, portions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +30,10 @@ IN_CACHE = 64
 """Samples turned at once: a line of the cache, of bytes."""
 
 
+AT_ONCE = 256
+"""Samples whose products one thread makes at once."""
+
+
 class WholeWeights:
     """Weights of b samples of u units.
 
@@ -38,6 +45,8 @@ class WholeWeights:
     def __init__(self, weights: Doubles, numbers: Numbers) -> None:
         """``weights`` and ``numbers``: as the attributes."""
         self.weights, self.numbers = weights, numbers
+        self._asked: list[NDArray[np.float32]] = []
+        self._ready: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
     @cached_property
     def single(self) -> NDArray[np.float32]:
@@ -60,10 +69,38 @@ class WholeWeights:
         not negative never falls, and rounding keeps the order, so that one that reached 2^24 on its way
         would end there or above, whatever the order of summation.
         """
-        product = self.single[:, : len(counts)] @ counts
+        self._asked.append(counts)
+        product = next((found for of, found in self._ready if of is counts), None)
+        if product is None:
+            product = self.single[:, : len(counts)] @ counts
         if product.max(initial=0.0) < EXACT:
             return product.astype(np.float64)
         return np.asarray(self.weights[:, : len(counts)] @ counts.astype(np.float64))
+
+    def asked(self) -> list[NDArray[np.float32]]:
+        """Return what :meth:`times` was asked for, each once, and forget it and the answers."""
+        asked = list({id(counts): counts for counts in self._asked}.values())
+        self._asked, self._ready = [], []
+        return asked
+
+    def expect(self, asked: Sequence[NDArray[np.float32]]) -> None:
+        """Make the products that will be asked for, as those of the samples before were.
+
+        All in one: where there are few columns, most of the time goes into setting the weights in the order
+        that the processor wants.
+        """
+        if len(asked) < 2:
+            return
+        columns = np.zeros((self.numbers.shape[1], sum(c.shape[1] for c in asked)), np.float32)
+        products = np.empty((len(self.numbers), columns.shape[1]), np.float32)
+        ends = np.cumsum([counts.shape[1] for counts in asked])[:-1]
+        for part, counts in zip(np.split(columns, ends, axis=1), asked, strict=True):
+            part[: len(counts)] = counts
+        in_threads(
+            lambda part: np.matmul(self.single[part], columns, out=products[part]),
+            portions(len(products), AT_ONCE),
+        )
+        self._ready = list(zip(asked, np.split(products, ends, axis=1), strict=True))
 
 
 _kept: weakref.WeakValueDictionary[int, WholeWeights] = weakref.WeakValueDictionary()

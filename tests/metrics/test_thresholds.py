@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from pytest_prodbench.metrics import crossings, threads, whole_weights
+from pytest_prodbench.metrics import crossings, resampling, threads, whole_weights
 from pytest_prodbench.metrics.crossings import First, Last
 from pytest_prodbench.metrics.resampling import resample_batches, resample_weights
 from pytest_prodbench.metrics.thresholds import FallingThreshold
@@ -205,3 +205,43 @@ def test_what_took_longest_begins_first_and_stands_in_its_place(monkeypatch):
     assert again(10) == [10, 30, 20]
     assert again(2) == [2, 6, 4]
     assert begun == [1, 3, 2, 3, 2, 1]
+
+
+@pytest.mark.parametrize("at_once", [3, 1000])
+def test_products_that_were_expected_are_those_that_are_asked_for(monkeypatch, at_once):
+    """Of other units and widths, one beyond float32, one that nobody expected; each but once."""
+    monkeypatch.setattr(whole_weights, "AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    weights = rng.integers(0, 6, (10, 8)).astype(float)
+    matrices = [rng.integers(0, 9, shape).astype(np.float32) for shape in [(8, 3), (5, 1), (8, 4)]]
+    matrices[2][0] = 2.0**24 - 1
+    before = whole(weights[:2])
+    for counts in [*matrices[:2], matrices[1]]:
+        before.times(counts)
+    asked = before.asked()
+    assert [any(a is m for m in matrices[:2]) for a in asked] == [True, True]
+    assert before.asked() == []
+    drawn = whole(weights)
+    drawn.expect([*asked, matrices[2]])
+    for counts in [*matrices, matrices[0].copy()]:
+        expected = weights[:, : len(counts)] @ counts.astype(float)
+        np.testing.assert_array_equal(drawn.times(counts), expected)
+        assert drawn.times(counts).flags.owndata
+
+
+def test_later_batches_expect_what_the_first_was_asked(monkeypatch):
+    monkeypatch.setattr(resampling, "CELLS", 70)
+    monkeypatch.setattr(resampling, "CELLS_AT_ONCE", 140)
+    expected = []
+    expect = whole_weights.WholeWeights.expect
+    monkeypatch.setattr(
+        whole_weights.WholeWeights,
+        "expect",
+        lambda self, asked: expected.append(len(asked)) or expect(self, asked),
+    )
+    counts = [np.ones((7, 2), np.float32), np.ones((6, 1), np.float32)]
+    for batch in resample_batches(7, resamples=50, seed=11):
+        for asked in counts:
+            product = batch.weights[:, : len(asked)] @ asked
+            np.testing.assert_array_equal(whole(batch.weights).times(asked), product)
+    assert expected == [0, 2, 2]
