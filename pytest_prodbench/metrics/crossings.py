@@ -128,7 +128,7 @@ class First(_Search):
     def _fill(self, weights: WholeWeights, grid: Grid, found: _Found) -> None:
         reached = self._met(grid.counts(ends=True))
         samples = np.flatnonzero(reached[:, -1])
-        cells = reached[samples].argmax(axis=1)
+        cells = reached.shape[1] - reached.sum(axis=1)[samples]
         single = grid.edges[cells + 1] - grid.edges[cells] == 1
         found.enter_cells(samples[single], cells[single])
         for part in _parts(self._falling, weights, grid, samples[~single], cells[~single]):

@@ -17,7 +17,7 @@ import numpy as np
 from pytest_prodbench.metrics.crossings import First
 from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.once import once
-from pytest_prodbench.metrics.threads import in_threads, portions
+from pytest_prodbench.metrics.threads import in_threads
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 from pytest_prodbench.metrics.whole_weights import EXACT, whole
 from pytest_prodbench.protocol import NO_RANK
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 RUN = 32
 """Scores whose weights are added up by themselves first."""
-
-TURNED = 2**19
-"""Weights turned to stand by unit at once (5 bytes each)."""
 
 
 def top_score(ranking: Ranking) -> NDArray[np.float64]:
@@ -56,8 +53,7 @@ def auroc(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: AR
     risen = _occurrences(np.concatenate(rises), np.tile(units[known], 2), runs * RUN)
     unknown = _occurrences(step, units[~known], runs * RUN)
 
-    def area(numbers: NDArray[np.integer], dtype: type[np.floating]) -> NDArray[np.float64]:
-        by_unit = numbers.astype(dtype)
+    def area(by_unit: NDArray[np.floating]) -> NDArray[np.float64] | None:
         below, strangers = (of(by_unit).reshape(runs, RUN, -1) for of in (risen, unknown))
         # A cumulative sum down the columns: numpy's own takes ten times as long.
         for i in range(1, RUN):
@@ -65,8 +61,9 @@ def auroc(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: AR
         for i in range(1, runs):
             below[i] += below[i - 1, -1]
         total, in_run = below[-1, -1], strangers.sum(axis=1)
-        if dtype is np.float32 and float(total.max(initial=0)) * in_run.max(initial=0) >= EXACT:
-            return area(numbers, np.float64)
+        largest = float(total.max(initial=0)) * in_run.max(initial=0)
+        if by_unit.dtype == np.float32 and largest >= EXACT:
+            return None
         strangers *= below
         pairs = total * in_run.sum(axis=0, dtype=np.float64)
         beaten = strangers.sum(axis=1).sum(axis=0, dtype=np.float64)
@@ -74,8 +71,12 @@ def auroc(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: AR
 
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         drawn = whole(weights)
-        parts = portions(len(weights), TURNED // max(1, weights.shape[1]))
-        return np.concatenate(in_threads(lambda part: area(drawn.by_unit(part), np.float32), parts))
+
+        def some(part: slice, by_unit: NDArray[np.float32]) -> NDArray[np.float64]:
+            found = area(by_unit)
+            return np.asarray(area(weights[part].T) if found is None else found)
+
+        return np.concatenate(in_threads(lambda turned: some(*turned), drawn.turned()))
 
     return of
 

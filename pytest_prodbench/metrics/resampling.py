@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.metrics.threads import in_threads
-from pytest_prodbench.metrics.whole_weights import WholeWeights, remembered
+from pytest_prodbench.metrics.whole_weights import Asked, WholeWeights, remembered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def resample_batches(products: int, *, resamples: int, seed: int) -> Iterator[Wh
     Statistics are asked about many samples at once: each question costs some time of its own. The last
     portion is kept, so that statistics that ask for it one after the other share what was counted of it.
     """
-    asked: list[NDArray[np.float32]] = []
+    asked = Asked()
     for first in range(0, _blocks(products, resamples), _at_once(products)):
         batch = _batch(products, resamples, seed, first)
         batch.expect(asked)

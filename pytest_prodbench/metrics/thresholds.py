@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+FEW = 6
+"""A cell with scores of at most one in FEW units is counted sooner by adding up their weights than by a
+matrix product, which goes over all units."""
+
 MOST_CELLS = 64
 OVERHEAD, PRODUCT = 3.0, 60.0
 """Measured: to count a cell more takes a sample as long as to fetch OVERHEAD + units / PRODUCT weights."""
@@ -89,7 +93,7 @@ class FallingThreshold:
         self.passed: Ints = np.stack([above, above[-1] + self._bounds - above])
         self._known_units = int(units.max(initial=-1)) + 1
         self._cuts: weakref.WeakKeyDictionary[object, Ints] = weakref.WeakKeyDictionary()
-        self._cells: tuple[Ints, NDArray[np.float32]] | None = None
+        self._cells: _Cells | None = None
         self._counted: tuple[weakref.ref[WholeWeights], Grid] | None = None
 
     def cumulative(self) -> tuple[Doubles, Doubles]:
@@ -111,7 +115,9 @@ class FallingThreshold:
         self._cells = self._counted = None
         start, stop = int(self._bounds[low]), int(self._bounds[high])
         size = stop - start
-        worth = (size / (OVERHEAD + self._known_units / PRODUCT)) ** 0.5
+        worth = (size / OVERHEAD) ** 0.5
+        if size * FEW > worth * self._known_units:
+            worth = (size / (OVERHEAD + self._known_units / PRODUCT)) ** 0.5
         cells = max(1, min(MOST_CELLS, round(worth)))
         inside = np.linspace(start, stop, cells + 1)
         # A sample that falls outside shall not cost all that is there.
@@ -130,24 +136,52 @@ class FallingThreshold:
             return self._counted[1]
         if self._cells is None:
             self._cells = self._cut()
-        edges, histogram = self._cells
-        cells = len(edges) - 1
-        passed = np.zeros((len(weights.numbers), 2, cells + 1))
-        counts = weights.times(histogram).reshape(-1, 2, cells)
-        np.cumsum(counts, axis=2, out=passed[..., 1:])
-        grid = Grid(edges, passed.transpose(1, 0, 2))
+        edges, cells = self._cells.edges, len(self._cells.edges) - 1
+        passed = np.zeros((2, cells + 1, len(weights.numbers)))
+        counts = self._cells.count(weights).reshape(2, cells, -1)
+        for i in range(cells):  # numpy's cumulative sum takes longer down a column
+            np.add(passed[:, i], counts[:, i], out=passed[:, i + 1])
+        grid = Grid(edges, passed.transpose(0, 2, 1))
         self._counted = weakref.ref(weights), grid
         return grid
 
-    def _cut(self) -> tuple[Ints, NDArray[np.float32]]:
-        """Edges of all cells, and how many hits, then misses, of each unit are in each: (u, 2 c)."""
+    def _cut(self) -> _Cells:
         edges = np.unique(np.concatenate(list(self._cuts.values())))
         cells = len(edges) - 1
         sizes = self.passed[:, edges[1:]] - self.passed[:, edges[:-1]]
         cell = np.repeat(np.arange(2 * cells), sizes.ravel())
         size = self._known_units * 2 * cells
         histogram = np.bincount(self.units * (2 * cells) + cell, minlength=size)
-        return edges, histogram.reshape(-1, 2 * cells).astype(np.float32)
+        return _Cells(edges, histogram.reshape(-1, 2 * cells).astype(np.float32))
+
+
+class _Cells:
+    """How many hits, then misses, of each unit are in each of c cells.
+
+    Attributes:
+        edges: int64 (c + 1,), see :class:`Grid`.
+    """
+
+    def __init__(self, edges: Ints, histogram: NDArray[np.float32]) -> None:
+        """``histogram``: float32 (u, 2 c)."""
+        from scipy.sparse import csr_array
+
+        self.edges = edges
+        self._size = histogram.shape[1]
+        narrow = np.count_nonzero(histogram, axis=0) * FEW <= len(histogram)
+        self._wide, self._narrow = np.flatnonzero(~narrow), np.flatnonzero(narrow)
+        self._products = np.ascontiguousarray(histogram[:, self._wide])
+        self._sums = csr_array(histogram[:, self._narrow].T) if narrow.any() else None
+
+    def count(self, weights: WholeWeights) -> Doubles:
+        """Weighted counts of b samples, (2 c, b)."""
+        if self._sums is None:
+            return weights.times(self._products).T
+        counts = np.empty((self._size, len(weights.numbers)))
+        counts[self._narrow] = weights.sums(self._sums)
+        if len(self._wide):
+            counts[self._wide] = weights.times(self._products).T
+        return counts
 
 
 def share(part: Doubles, whole: Doubles) -> Doubles:

@@ -7,8 +7,10 @@ fetched from bytes.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from pytest_prodbench.metrics.threads import in_threads, portions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
     Doubles = NDArray[np.float64]
     Numbers = NDArray[np.uint8] | NDArray[np.int64]
@@ -33,6 +36,22 @@ IN_CACHE = 64
 AT_ONCE = 256
 """Samples whose products one thread makes at once."""
 
+TURNED = 2**19
+"""Weights that stand by unit in one array (4 bytes each): sums of rows go over them many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of samples, and of those after them likely will be.
+
+    Attributes:
+        products: matrices, each once.
+        turned: whether weights were to stand by unit.
+    """
+
+    products: Sequence[NDArray[np.float32]] = ()
+    turned: bool = False
+
 
 class WholeWeights:
     """Weights of b samples of u units.
@@ -46,6 +65,8 @@ class WholeWeights:
         """``weights`` and ``numbers``: as the attributes."""
         self.weights, self.numbers = weights, numbers
         self._asked: list[NDArray[np.float32]] = []
+        self._turned: list[tuple[slice, NDArray[np.float32]]] | None = None
+        self._turning = threading.Lock()
         self._ready: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
     @cached_property
@@ -77,18 +98,45 @@ class WholeWeights:
             return product.astype(np.float64)
         return np.asarray(self.weights[:, : len(counts)] @ counts.astype(np.float64))
 
-    def asked(self) -> list[NDArray[np.float32]]:
-        """Return what :meth:`times` was asked for, each once, and forget it and the answers."""
-        asked = list({id(counts): counts for counts in self._asked}.values())
-        self._asked, self._ready = [], []
-        return asked
+    def turned(self) -> list[tuple[slice, NDArray[np.float32]]]:
+        """Return the weights with a row for each unit, float32 (u, …), some samples in each array."""
+        with self._turning:
+            if self._turned is None:
+                parts = portions(len(self.numbers), TURNED // max(1, self.numbers.shape[1]))
+                self._turned = in_threads(
+                    lambda part: (part, self.by_unit(part).astype(np.float32)), parts
+                )
+            return self._turned
 
-    def expect(self, asked: Sequence[NDArray[np.float32]]) -> None:
-        """Make the products that will be asked for, as those of the samples before were.
+    def sums(self, counts: csr_array) -> Doubles:
+        """Return sums of few weights, each times a whole number >= 0: (m, v) of the first v units, (m, b)."""
+        units = counts.shape[1]
+        found = np.empty((counts.shape[0], len(self.numbers)))
+        for part, by_unit in self.turned():
+            product = counts @ by_unit[:units]
+            if product.max(initial=0.0) >= EXACT:  # as in ``times``
+                product = counts.astype(np.float64) @ self.weights[part, :units].T
+            found[:, part] = product
+        return found
 
-        All in one: where there are few columns, most of the time goes into setting the weights in the order
-        that the processor wants.
+    def asked(self) -> Asked:
+        """Return what was asked for, and forget it and the answers."""
+        products = list({id(counts): counts for counts in self._asked}.values())
+        turned = self._turned is not None
+        self._asked, self._ready, self._turned = [], [], None
+        return Asked(products, turned)
+
+    def expect(self, asked: Asked) -> None:
+        """Get ready for what will be asked for, as it was of the samples before, on all threads.
+
+        All products in one: where there are few columns, most of the time goes into setting the weights in
+        the order that the processor wants.
         """
+        if asked.turned:
+            self.turned()
+        self._multiply(asked.products)
+
+    def _multiply(self, asked: Sequence[NDArray[np.float32]]) -> None:
         if len(asked) < 2:
             return
         columns = np.zeros((self.numbers.shape[1], sum(c.shape[1] for c in asked)), np.float32)
