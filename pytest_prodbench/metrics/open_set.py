@@ -7,7 +7,6 @@ All statistics are NaN unless both kinds have weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,12 +18,13 @@ from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.once import once
 from pytest_prodbench.metrics.threads import in_threads
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
-from pytest_prodbench.metrics.whole_weights import EXACT, whole
+from pytest_prodbench.metrics.whole_weights import EXACT, FewOf, whole
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pytest_prodbench.metrics.whole_weights import ByUnit
     from pytest_prodbench.protocol import Ranking
 
 
@@ -53,8 +53,11 @@ def auroc(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: AR
     risen = _occurrences(np.concatenate(rises), np.tile(units[known], 2), runs * RUN)
     unknown = _occurrences(step, units[~known], runs * RUN)
 
-    def area(by_unit: NDArray[np.floating]) -> NDArray[np.float64] | None:
-        below, strangers = (of(by_unit).reshape(runs, RUN, -1) for of in (risen, unknown))
+    def area(
+        below: NDArray[np.floating], strangers: NDArray[np.floating]
+    ) -> NDArray[np.float64] | None:
+        """Of as many known and unknown queries at each score, (runs · RUN, b); None if float32 rounds."""
+        below, strangers = (a.reshape(runs, RUN, -1) for a in (below, strangers))
         # A cumulative sum down the columns: numpy's own takes ten times as long.
         for i in range(1, RUN):
             below[:, i] += below[:, i - 1]
@@ -62,36 +65,36 @@ def auroc(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: AR
             below[i] += below[i - 1, -1]
         total, in_run = below[-1, -1], strangers.sum(axis=1)
         largest = float(total.max(initial=0)) * in_run.max(initial=0)
-        if by_unit.dtype == np.float32 and largest >= EXACT:
+        if below.dtype == np.float32 and largest >= EXACT:
             return None
         strangers *= below
         pairs = total * in_run.sum(axis=0, dtype=np.float64)
         beaten = strangers.sum(axis=1).sum(axis=0, dtype=np.float64)
         return share(pairs - beaten, pairs)
 
+    def some(by_unit: ByUnit) -> NDArray[np.float64]:
+        counts = risen.of(by_unit), unknown.of(by_unit)
+        found = area(*(count.astype(np.float32) for count in counts))
+        if found is None:
+            found = area(*(count.astype(np.float64) for count in counts))
+        return np.asarray(found)
+
     def of(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         drawn = whole(weights)
-
-        def some(part: slice, by_unit: NDArray[np.float32]) -> NDArray[np.float64]:
-            found = area(by_unit)
-            return np.asarray(area(weights[part].T) if found is None else found)
-
-        return np.concatenate(in_threads(lambda turned: some(*turned), drawn.turned()))
+        most = max((risen, unknown), key=lambda counts: counts.most)
+        return np.concatenate(in_threads(lambda part: some(part[1]), most.by_unit(drawn)))
 
     return of
 
 
-def _occurrences(
-    place: NDArray[np.intp], units: NDArray[np.intp], places: int
-) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
-    """Weights (u, b) → weight at each place, (places, b)."""
+def _occurrences(place: NDArray[np.intp], units: NDArray[np.intp], places: int) -> FewOf:
+    """Weights at each place."""
     from scipy.sparse import csr_array
 
     known = int(units.max(initial=-1)) + 1
-    counts = csr_array((np.ones(len(place), np.float32), (place, units)), shape=(places, known))
+    counts = csr_array((np.ones(len(place), np.int64), (place, units)), shape=(places, known))
     counts.sum_duplicates()
-    # A sparse matrix times rows of many samples: whole rows are added up.
-    return lambda by_unit: np.asarray(counts.astype(by_unit.dtype, copy=False) @ by_unit[:known])
+    return FewOf(counts)
 
 
 def fpr95(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # noqa: ARG001

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.metrics.whole_weights import FewOf
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -171,14 +173,15 @@ class _Cells:
         narrow = np.count_nonzero(histogram, axis=0) * FEW <= len(histogram)
         self._wide, self._narrow = np.flatnonzero(~narrow), np.flatnonzero(narrow)
         self._products = np.ascontiguousarray(histogram[:, self._wide])
-        self._sums = csr_array(histogram[:, self._narrow].T) if narrow.any() else None
+        self._sums = FewOf(csr_array(histogram[:, self._narrow].T)) if narrow.any() else None
 
     def count(self, weights: WholeWeights) -> Doubles:
         """Weighted counts of b samples, (2 c, b)."""
         if self._sums is None:
             return weights.times(self._products).T
         counts = np.empty((self._size, len(weights.numbers)))
-        counts[self._narrow] = weights.sums(self._sums)
+        for part, by_unit in self._sums.by_unit(weights):
+            counts[self._narrow, part] = self._sums.of(by_unit)
         if len(self._wide):
             counts[self._wide] = weights.times(self._products).T
         return counts

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
     Numbers = NDArray[np.uint8] | NDArray[np.int64]
+    ByUnit = NDArray[np.int16] | Doubles
 
 EXACT = 2.0**24
 """Up to here float32 holds every whole number."""
@@ -37,7 +38,10 @@ AT_ONCE = 256
 """Samples whose products one thread makes at once."""
 
 TURNED = 2**19
-"""Weights that stand by unit in one array (4 bytes each): sums of rows go over them many times."""
+"""Weights that stand by unit in one array (2 bytes each): sums of rows go over them many times."""
+
+SHORT = 2**15
+"""Below this is every whole number that int16 holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class WholeWeights:
         """``weights`` and ``numbers``: as the attributes."""
         self.weights, self.numbers = weights, numbers
         self._asked: list[NDArray[np.float32]] = []
-        self._turned: list[tuple[slice, NDArray[np.float32]]] | None = None
+        self._turned: list[tuple[slice, NDArray[np.int16]]] | None = None
         self._turning = threading.Lock()
         self._ready: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
@@ -98,26 +102,20 @@ class WholeWeights:
             return product.astype(np.float64)
         return np.asarray(self.weights[:, : len(counts)] @ counts.astype(np.float64))
 
-    def turned(self) -> list[tuple[slice, NDArray[np.float32]]]:
-        """Return the weights with a row for each unit, float32 (u, …), some samples in each array."""
+    @cached_property
+    def largest(self) -> int:
+        """The largest weight."""
+        return int(self.numbers.max(initial=0))
+
+    def turned(self) -> list[tuple[slice, NDArray[np.int16]]]:
+        """Return weights below 2^15 with a row for each unit, (u, …), some samples in each array."""
         with self._turning:
             if self._turned is None:
                 parts = portions(len(self.numbers), TURNED // max(1, self.numbers.shape[1]))
                 self._turned = in_threads(
-                    lambda part: (part, self.by_unit(part).astype(np.float32)), parts
+                    lambda part: (part, self.by_unit(part).astype(np.int16)), parts
                 )
             return self._turned
-
-    def sums(self, counts: csr_array) -> Doubles:
-        """Return sums of few weights, each times a whole number >= 0: (m, v) of the first v units, (m, b)."""
-        units = counts.shape[1]
-        found = np.empty((counts.shape[0], len(self.numbers)))
-        for part, by_unit in self.turned():
-            product = counts @ by_unit[:units]
-            if product.max(initial=0.0) >= EXACT:  # as in ``times``
-                product = counts.astype(np.float64) @ self.weights[part, :units].T
-            found[:, part] = product
-        return found
 
     def asked(self) -> Asked:
         """Return what was asked for, and forget it and the answers."""
@@ -149,6 +147,32 @@ class WholeWeights:
             portions(len(products), AT_ONCE),
         )
         self._ready = list(zip(asked, np.split(products, ends, axis=1), strict=True))
+
+
+class FewOf:
+    """Sums of few of the weights, each times a whole number >= 0: where a matrix product would be wasted.
+
+    Attributes:
+        most: the largest of these sums where every weight is 1.
+    """
+
+    def __init__(self, counts: csr_array) -> None:
+        """``counts``: (m, v), sparse, of the first v units."""
+        self.most = float(counts.sum(axis=1).max()) if counts.shape[0] else 0.0
+        kinds = (np.int16, np.float64) if self.most < SHORT else (np.float64,)
+        self._counts = {np.dtype(kind): counts.astype(kind) for kind in kinds}
+
+    def by_unit(self, drawn: WholeWeights) -> list[tuple[slice, ByUnit]]:
+        """Return the weights with a row for each unit, in a type that holds the sums."""
+        if self.most * max(1, drawn.largest) < SHORT:
+            return [*drawn.turned()]
+        parts = portions(len(drawn.numbers), TURNED // max(1, drawn.numbers.shape[1]))
+        return [(part, drawn.weights[part].T) for part in parts]
+
+    def of(self, by_unit: ByUnit) -> ByUnit:
+        """Return the sums of such samples, (m, b)."""
+        counts = self._counts[by_unit.dtype]
+        return np.asarray(counts @ by_unit[: counts.shape[1]])
 
 
 _kept: weakref.WeakValueDictionary[int, WholeWeights] = weakref.WeakValueDictionary()

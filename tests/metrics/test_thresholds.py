@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from pytest_prodbench.metrics import crossings, resampling, threads, whole_weights
 from pytest_prodbench.metrics.crossings import First, Last
 from pytest_prodbench.metrics.resampling import resample_batches, resample_weights
 from pytest_prodbench.metrics.thresholds import FallingThreshold
-from pytest_prodbench.metrics.whole_weights import whole
+from pytest_prodbench.metrics.whole_weights import Asked, FewOf, whole
 
 
 def half(c):
@@ -219,10 +220,13 @@ def test_products_that_were_expected_are_those_that_are_asked_for(monkeypatch, a
     for counts in [*matrices[:2], matrices[1]]:
         before.times(counts)
     asked = before.asked()
-    assert [any(a is m for m in matrices[:2]) for a in asked] == [True, True]
-    assert before.asked() == []
+    assert [any(a is m for m in matrices[:2]) for a in asked.products] == [True, True]
+    assert not asked.turned
+    assert before.asked() == Asked([], turned=False)
     drawn = whole(weights)
-    drawn.expect([*asked, matrices[2]])
+    drawn.expect(Asked([*asked.products, matrices[2]], turned=True))
+    assert drawn.asked().turned
+    drawn.expect(Asked([*asked.products, matrices[2]]))
     for counts in [*matrices, matrices[0].copy()]:
         expected = weights[:, : len(counts)] @ counts.astype(float)
         np.testing.assert_array_equal(drawn.times(counts), expected)
@@ -237,7 +241,7 @@ def test_later_batches_expect_what_the_first_was_asked(monkeypatch):
     monkeypatch.setattr(
         whole_weights.WholeWeights,
         "expect",
-        lambda self, asked: expected.append(len(asked)) or expect(self, asked),
+        lambda self, asked: expected.append(len(asked.products)) or expect(self, asked),
     )
     counts = [np.ones((7, 2), np.float32), np.ones((6, 1), np.float32)]
     for batch in resample_batches(7, resamples=50, seed=11):
@@ -245,3 +249,37 @@ def test_later_batches_expect_what_the_first_was_asked(monkeypatch):
             product = batch.weights[:, : len(asked)] @ asked
             np.testing.assert_array_equal(whole(batch.weights).times(asked), product)
     assert expected == [0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("times", "largest"), [(1, 3), (1, 255), (1, 256), (300, 255), (40_000, 1)]
+)
+def test_sums_of_few_weights_are_exact(monkeypatch, times, largest):
+    """Sums that int16 holds, those that it does not, and factors that it does not."""
+    monkeypatch.setattr(whole_weights, "TURNED", 21)
+    rng = np.random.default_rng(0)
+    counts = (rng.random((4, 5)) < 0.5) * times
+    weights = rng.integers(0, largest + 1, (10, 7)).astype(float)
+    weights[0] = largest
+    few, drawn = FewOf(csr_array(counts.astype(np.float32))), whole(weights)
+    parts = few.by_unit(drawn)
+    assert [part for part, _ in parts] == threads.portions(10, 3)
+    short = counts.sum(axis=1).max() * largest < 2**15
+    assert {by_unit.dtype for _, by_unit in parts} == {np.dtype(np.int16 if short else np.float64)}
+    found = np.concatenate([few.of(by_unit) for _, by_unit in parts], axis=1)
+    np.testing.assert_array_equal(found, (weights[:, :5] @ counts.T).T)
+
+
+@pytest.mark.parametrize("few", [1, 6, 10**9])
+def test_narrow_and_wide_cells_are_counted_alike(monkeypatch, few):
+    """All cells by sums, none, or some; thresholds are those of a loop."""
+    monkeypatch.setattr("pytest_prodbench.metrics.thresholds.FEW", few)
+    rng = np.random.default_rng(few % 97)
+    scores, units = rng.normal(size=3000), rng.integers(0, 300, 3000)
+    hits = rng.random(3000) < 0.3
+    search = First(FallingThreshold(scores, units, hits), one_in_five)
+    for _ in range(2):
+        weights = rng.integers(0, 4, (100, 300)).astype(float)
+        found = rows_of(search(weights))
+        for i in range(0, 100, 33):
+            assert tuple(found[i]) == naive(scores, units, hits, weights[i], one_in_five)
