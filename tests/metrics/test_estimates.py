@@ -32,7 +32,10 @@ def test_together_is_each_alone(seed):
 
 def test_the_number_of_threads_changes_nothing(monkeypatch):
     monkeypatch.setattr("pytest_prodbench.metrics.score_quality.IN_CACHE", 2000)
-    monkeypatch.setattr("pytest_prodbench.metrics.open_set.TURNED", 2000)
+    monkeypatch.setattr("pytest_prodbench.metrics.whole_weights.TURNED", 2000)
+    monkeypatch.setattr("pytest_prodbench.metrics.whole_weights.AT_ONCE", 100)
+    monkeypatch.setattr("pytest_prodbench.metrics.resampling.CELLS", 4000)
+    monkeypatch.setattr("pytest_prodbench.metrics.resampling.CELLS_AT_ONCE", 8000)
     ranking, codes = case_and_codes(0)
     found = []
     for allowed in (1, 3):
