@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_every_mode(tmp_path, mode):
     else:
         made = made.convert(mode)
     made.save(path)
-    with Image.open(io.BytesIO(encode(path))) as small:
+    with Image.open(io.BytesIO(encode(partial(path.open, "rb")))) as small:
         assert small.mode == "RGB"
         assert small.size == (128, 128)
         assert small.getpixel((64, 4))[0] < 60
@@ -72,7 +73,7 @@ def test_every_mode(tmp_path, mode):
 
 def test_transparent_is_white(tmp_path):
     Image.new("RGBA", (50, 50), (0, 0, 0, 0)).save(tmp_path / "a.png")
-    with Image.open(io.BytesIO(encode(tmp_path / "a.png"))) as small:
+    with Image.open(io.BytesIO(encode(partial((tmp_path / "a.png").open, "rb")))) as small:
         assert small.getpixel((25, 25)) == (255, 255, 255)
 
 
@@ -165,7 +166,7 @@ def test_decoding_a_smaller_picture_shows_the_same(tmp_path, size):
     with Image.open(tmp_path / "a.jpg") as photo:
         whole = photo.convert("RGB")
         whole.thumbnail((128, 128), reducing_gap=None)
-    with Image.open(io.BytesIO(encode(tmp_path / "a.jpg"))) as small:
+    with Image.open(io.BytesIO(encode(partial((tmp_path / "a.jpg").open, "rb")))) as small:
         assert small.size == whole.size
         apart = ImageStat.Stat(ImageChops.difference(small.convert("RGB"), whole))
     assert max(apart.mean) < 4  # of 255

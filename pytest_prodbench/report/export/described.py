@@ -67,7 +67,8 @@ DATASETS = Form(
     "datasets",
     (
         *(("dataset", "text"), ("sector", "text"), ("layout", "text"), ("content_digest", "text")),
-        *(("root", "text"), ("queries", "whole"), ("gallery", "whole"), ("products", "whole")),
+        *(("root", "text"), ("files", "text"), ("queries", "whole"), ("gallery", "whole")),
+        ("products", "whole"),
         *(("absent", "whole"), ("distractors", "whole"), ("open_set", "truth")),
         *(("condition_columns", "texts"), ("protocol_note", "text")),
         *(("official_metrics", "texts"), ("published", "text")),
