@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from array import array
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from pytest_prodbench.datasets.manifest_rows import (
 )
 from pytest_prodbench.datasets.problems import unicode_problem
 
-# As in manifest_csv.
-_BATCH = 100
+# A hundred lines or so, as in manifest_csv.
+_BLOCK = 2**14
 
 
 class _Integer(str):
@@ -46,6 +46,7 @@ _NUMBERS: dict[str, Any] = {
     "parse_float": _Fraction,
     "parse_constant": _Fraction,
 }
+_TEXT = r'([^"\\\x00-\x1f]*)'
 _PAIRS = json.JSONDecoder(**_NUMBERS, object_pairs_hook=tuple)
 _DICTS = json.JSONDecoder(**_NUMBERS)
 
@@ -59,13 +60,20 @@ def read_json_lines(path: Path, *, product_column: str) -> Rows:
     """
     table = _Table(path)
     problems: list[str] = []
+    form = _Form()
     first = 1
     # newline="\n": other characters that end lines may stand inside a JSON string.
     with open_text(path, newline="\n") as file:
-        while lines := [line.strip(" \t\r\n") for line in islice(file, _BATCH)]:
-            together = _alike(lines, product_column)
+        while text := file.read(_BLOCK) + file.readline():
+            if not text.endswith("\n"):
+                text += "\n"
+            count = text.count("\n")
+            together = form.columns(text, count)
+            if together is None:
+                lines = [line.strip(" \t\r") for line in text.split("\n")[:-1]]
+                together = _alike(lines, product_column)
             if together is not None:
-                table.add(range(first, first + len(lines)), together)
+                table.add(range(first, first + count), together)
             else:
                 for number, line in enumerate(lines, start=first):
                     if not line:
@@ -74,7 +82,7 @@ def read_json_lines(path: Path, *, product_column: str) -> Rows:
                         table.add((number,), _row(line, product_column))
                     except BadRowError as error:
                         problems.append(f"{path.name} line {number}: {error}")
-            first += len(lines)
+            first += count
     return Rows("line", table.finish(), table.numbers, problems)
 
 
@@ -106,6 +114,58 @@ class _Table:
         for column in self._columns.values():
             column.extend([""] * (len(self.numbers) - len(column)))
         return self._columns
+
+
+class _Form:
+    """What lines of texts alone have in common; most manifests have one form from end to end.
+
+    A line in which nothing is escaped, and that is like a JSON line outside of its texts, is one itself: it
+    is cut by a pattern, in a third of the time that decoding takes.
+    """
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._pattern: re.Pattern[str] | None = None
+
+    def columns(self, text: str, count: int) -> dict[str, Sequence[str]] | None:
+        """Return the columns of lines that have this form, or that of the first of them; else None.
+
+        Args:
+            text: whole lines, each with its end.
+            count: of the lines.
+        """
+        rows = self._pattern.findall(text) if self._pattern else []
+        if len(rows) != count:
+            self._take(text[: text.index("\n")])
+            rows = self._pattern.findall(text) if self._pattern else []
+        # A match is a whole line: so many are all.
+        if len(rows) != count:
+            return None
+        return dict(zip(self._names, zip(*rows, strict=True), strict=True))
+
+    def _take(self, line: str) -> None:
+        """Have the form of a line, or none."""
+        line = line.strip(" \t\r")
+        self._pattern = None
+        try:
+            row, end = _PAIRS.raw_decode(line)
+        except (ValueError, RecursionError):
+            return
+        pieces = line.split('"')
+        pairs = tuple(zip(pieces[1::4], pieces[3::4], strict=False))
+        names = tuple(name for name, _ in pairs)
+        # The same pairs: every value is a text, and no text holds a quote. (One group gives no tuples.)
+        if (
+            row != pairs
+            or end < len(line)
+            or len(set(names)) < max(2, len(names))
+            or not all(names)
+        ):
+            return
+        parts = [_TEXT if i % 4 == 3 else re.escape(piece) for i, piece in enumerate(pieces)]
+        whole = '"'.join(parts)
+        self._names = names
+        self._pattern = re.compile(rf"^[ \t]*{whole}[ \t]*\r?\n", re.MULTILINE)
 
 
 def _alike(lines: Sequence[str], product_column: str) -> dict[str, Sequence[str]] | None:
