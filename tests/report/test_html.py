@@ -120,6 +120,13 @@ def test_every_link_has_a_target(tmp_path):
     assert links <= set(ids)
 
 
+def test_the_ways_on_are_parted_by_a_comma_and_a_space(tmp_path):
+    markup = write_html(four_sectors(tmp_path)).read_text("utf-8")
+    (line,) = re.findall(r'<p class="links">Then: .*?</p>', markup, re.DOTALL)
+    text = " ".join(re.sub(r"<[^>]+>", "", line).split())
+    assert re.fullmatch(r"Then: (\w+( \w+)*, )+run and host\.", text)
+
+
 def test_every_picture_is_described(tmp_path):
     seen = Seen(page(b.small_run(tmp_path)))
     alts = [value for tag, name, value in seen.attributes if (tag, name) == ("img", "alt")]
