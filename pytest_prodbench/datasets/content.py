@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from pytest_prodbench.datasets.known_files import KnownFiles
+from pytest_prodbench.datasets.opening import open_dataset
 from pytest_prodbench.datasets.threads import for_each
 from pytest_prodbench.errors import DatasetError
 from pytest_prodbench.protocol import Dataset, ImageTable
 
 if TYPE_CHECKING:
     from io import BufferedReader
+    from pathlib import Path
 
-    from pytest_prodbench.datasets.known_files import KnownFiles
+    from pytest_prodbench.settings.types import DatasetSpec
 
 _VERSION = b"prodbench content 1\n"
 
@@ -86,6 +89,19 @@ def content(dataset: Dataset, known: KnownFiles | None = None) -> DatasetContent
     rows.sort()
     digest = hashlib.sha256(_VERSION + b"".join(rows)).hexdigest()
     return DatasetContent(query_digests=queries, gallery_digests=gallery, digest=digest)
+
+
+def open_with_content(
+    spec: DatasetSpec, *, max_pixels: int, cache_dir: Path
+) -> tuple[Dataset, DatasetContent]:
+    """Open a dataset as a run does: with its digests, and with what earlier runs know of its files.
+
+    Raises:
+        ProdbenchError: as ``open_dataset`` and ``content``.
+    """
+    known = KnownFiles(cache_dir)
+    dataset = open_dataset(spec, max_pixels=max_pixels, known=known)
+    return dataset, content(dataset, known)
 
 
 def _row_digests(role: str, table: ImageTable, files: tuple[str, ...]) -> list[bytes]:

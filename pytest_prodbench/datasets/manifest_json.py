@@ -192,7 +192,7 @@ def _alike(lines: Sequence[str], product_column: str) -> dict[str, Sequence[str]
             quotes += 2 * plain
             if plain < len(kinds):
                 is_product = name == product_column
-                values = tuple(json_text(name, value, is_product) for value in values)  # noqa: PLW2901
+                values = tuple(literal_text(name, value, is_product) for value in values)  # noqa: PLW2901
             columns[name] = values
     except (ValueError, RecursionError):
         return None
@@ -202,12 +202,14 @@ def _alike(lines: Sequence[str], product_column: str) -> dict[str, Sequence[str]
 
 def _row(line: str, product_column: str) -> dict[str, tuple[str]]:
     """Return the one row of one line."""
-    row = json_object(line)
-    return {name: (json_text(name, value, name == product_column),) for name, value in row.items()}
+    row = literal_object(line)
+    return {
+        name: (literal_text(name, value, name == product_column),) for name, value in row.items()
+    }
 
 
-def json_object(text: str) -> dict[str, Any]:
-    """Return a JSON object whose numbers keep their literal text, for ``json_text``.
+def literal_object(text: str) -> dict[str, Any]:
+    """Return a JSON object whose numbers keep their literal text, for ``literal_text``.
 
     Raises:
         BadRowError: not JSON, no object, a key that stands twice.
@@ -230,8 +232,8 @@ def json_object(text: str) -> dict[str, Any]:
     return dict(row)
 
 
-def json_text(name: str, value: Any, is_product: bool) -> str:
-    """Return a value of ``json_object`` as text; null and NaN are ``""``.
+def literal_text(name: str, value: Any, is_product: bool) -> str:
+    """Return a value of ``literal_object`` as text; null and NaN are ``""``.
 
     Raises:
         BadRowError: a value without a text, or a product id that is a floating-point number.

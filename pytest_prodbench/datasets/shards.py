@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pytest_prodbench.datasets.folder import EXTENSIONS
 from pytest_prodbench.datasets.layout import Layout, Tables
-from pytest_prodbench.datasets.manifest_json import BadRowError, json_object, json_text
+from pytest_prodbench.datasets.manifest_json import BadRowError, literal_object, literal_text
 from pytest_prodbench.datasets.paths import image_path_problem
 from pytest_prodbench.datasets.problems import shown
 from pytest_prodbench.datasets.role_rows import RoleRows
@@ -205,7 +205,7 @@ def _labels(
     needs_json = any(not name.startswith(".") for name in fields)
     stated: dict[str, Any] = {}
     if needs_json and "json" in sample.labels:
-        stated = json_object(_text(tar, sample.labels["json"], "json"))
+        stated = literal_object(_text(tar, sample.labels["json"], "json"))
     labels: dict[str, str] = {}
     for name in fields:
         if name.startswith("."):
@@ -213,7 +213,7 @@ def _labels(
             # The end of the line is the file's, not the label's.
             labels[name] = "" if span is None else _text(tar, span, name[1:]).rstrip("\r\n")
         else:
-            labels[name] = json_text(
+            labels[name] = literal_text(
                 name, stated.get(name), name == product_field and name in stated
             )
     if not labels[product_field]:

@@ -85,12 +85,12 @@ def driver_errors(where: str, address: URL) -> Iterator[None]:
         text = _masked(str(cause) or type(cause).__name__, address)
         raise DatasetError(
             where,
-            found=f"{shown_address(address)} answers: {text}",
+            found=f"{shown_database(address)} answers: {text}",
             next_step="try the query in the database's own client",
         ) from None
 
 
-def shown_address(address: URL) -> str:
+def shown_database(address: URL) -> str:
     """Return an address for messages: no user, no password, no parameters."""
     host = address.host or ""
     database = address.database or ""

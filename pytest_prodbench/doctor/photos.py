@@ -81,9 +81,7 @@ def look(subject: Subject, *, max_pixels: int) -> Mapping[Key, Photo]:
 
 def _read(subject: Subject, image: str) -> bytes:
     try:
-        if subject.files is None:
-            return (subject.root / image).read_bytes()
-        with subject.files.open(image) as file:
+        with subject.open(image) as file:
             return file.read()
     except FileNotFoundError:
         raise ImageError(image, found="no such file") from None

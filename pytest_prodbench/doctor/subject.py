@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_prodbench.datasets.opening import read_tables
 from pytest_prodbench.doctor.finding import Row
@@ -49,6 +49,10 @@ class Subject:
     def gallery(self) -> tuple[Row, ...]:
         """What is searched in."""
         return tuple(row for row in self.rows if row.role == "gallery")
+
+    def open(self, image: str) -> BinaryIO:
+        """Open the file of an image, as ``Dataset.open`` does."""
+        return (self.root / image).open("rb") if self.files is None else self.files.open(image)
 
 
 def open_subject(spec: DatasetSpec) -> Subject:

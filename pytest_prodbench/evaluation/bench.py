@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_prodbench.datasets.content import DatasetContent, content
-from pytest_prodbench.datasets.known_files import KnownFiles
-from pytest_prodbench.datasets.opening import open_dataset
+from pytest_prodbench.datasets.content import DatasetContent, open_with_content
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.evaluation.against import Result, metric_versions
@@ -174,9 +172,11 @@ class Bench:
             self._handle = ModelHandle(plan.model, self._settings)
         name = plan.dataset.name
         if name not in self._datasets:
-            known = KnownFiles(self._settings.cache_dir)
-            opened = open_dataset(plan.dataset, max_pixels=self._settings.max_pixels, known=known)
-            self._datasets[name] = (opened, content(opened, known))
+            self._datasets[name] = open_with_content(
+                plan.dataset,
+                max_pixels=self._settings.max_pixels,
+                cache_dir=self._settings.cache_dir,
+            )
         dataset, digests = self._datasets[name]
         return evaluate_opened(
             self._handle,

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.datasets.content import content
-from pytest_prodbench.datasets.known_files import KnownFiles
-from pytest_prodbench.datasets.opening import open_dataset
+from pytest_prodbench.datasets.content import open_with_content
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.costs import measure_costs, recorded_costs
 from pytest_prodbench.embedding.remote.roles import lacking
@@ -95,9 +93,9 @@ class OpenedDatasets:
             DatasetError: it cannot be opened.
         """
         if spec.name not in self._opened:
-            known = KnownFiles(self._settings.cache_dir)
-            dataset = open_dataset(spec, max_pixels=self._settings.max_pixels, known=known)
-            digests = content(dataset, known)
+            dataset, digests = open_with_content(
+                spec, max_pixels=self._settings.max_pixels, cache_dir=self._settings.cache_dir
+            )
             self._opened[spec.name] = (
                 query_requests(dataset, digests),
                 gallery_requests(dataset, digests),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from pytest_prodbench.doctor.photos import Album
 from pytest_prodbench.errors import ImageError
 from pytest_prodbench.report.drawing import Drawings
 from pytest_prodbench.report.html import Surroundings, render
-from pytest_prodbench.report.thumbnails import QUALITY
+from pytest_prodbench.report.thumbnails import small_jpeg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,10 +106,7 @@ def _nothing(root: str, image: str) -> str | None:  # noqa: ARG001 - pictures co
 
 def _thumbnail(album: Album, key: Key) -> str | None:
     try:
-        small = album.picture(key).copy()
+        data = small_jpeg(album.picture(key), SIDE)
     except ImageError:
         return None
-    small.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"

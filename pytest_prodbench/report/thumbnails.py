@@ -150,7 +150,13 @@ def encode(photo: Callable[[], IO[bytes]]) -> bytes:
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
             ImageOps.exif_transpose(opened, in_place=True)
             small = _rgb(opened)
-    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    return small_jpeg(small, LONGEST_SIDE)
+
+
+def small_jpeg(image: Image.Image, side: int) -> bytes:
+    """Return an RGB image as a JPEG of at most ``side`` pixels each way; the image itself stays."""
+    small = image.copy()
+    small.thumbnail((side, side))
     small.info.clear()  # no profile, no comment, no place where the photo was taken
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=QUALITY, optimize=True)

@@ -392,6 +392,6 @@ def test_what_is_masked() -> None:
     import sqlalchemy
 
     address = sqlalchemy.make_url(f"guarded://reader:{QUOTED}@db.example/x?token=t0psecret")
-    assert not leaks(sql_connection.shown_address(address))
+    assert not leaks(sql_connection.shown_database(address))
     assert not leaks(sql_connection._masked(f"{SECRET} {QUOTED} t0psecret", address))
-    assert os.sep in str(sql_connection.shown_address(address))
+    assert os.sep in str(sql_connection.shown_database(address))

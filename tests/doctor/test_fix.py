@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_the_doctor_fails_and_writes_its_page(
         assert all(f'id="{id_}"' in page for id_ in kind_ids)
     assert "default-src 'none'; img-src data:; style-src" in html.unescape(page)
     assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+
+
+def test_pictures_of_the_page_say_nothing_but_their_pixels(broken: Path) -> None:
+    photo(0).save(broken / "other.jpg", comment=b"at home, 52 N 13 E")
+    doctor(broken / "manifest.csv", "--html", "page.html")
+    pictures = re.findall(r"data:image/jpeg;base64,([\w+/=]+)", Path("page.html").read_text())
+    assert pictures
+    assert not any(b"at home" in base64.b64decode(one) for one in pictures)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
