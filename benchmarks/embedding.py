@@ -1,11 +1,12 @@
 """Embedding from JPEG files, end to end, against the bare forward pass and against the usual loops.
 
-python benchmarks/embedding.py [--images N] [--rounds N] [--threads N]
+python benchmarks/embedding.py [--images N] [--rounds N] [--threads N] [--engine NAME] [--batch-size N]
 
 Photos of 640 px are made of the shipped catalogs. Every contender embeds them with the weights of
 ``tf_efficientnet_lite0`` in a process of its own, once a round, side by side; loading the model is not timed.
 
-limit        the forward pass alone, of the same engine and threads, on one batch that is there already
+limit        the forward pass alone, of the same engine, on one batch that is there already: in one thread
+limits       the same in as many lanes as ours has
 ours         ``embed_images`` with an empty cache: files read and checked, decoded, digests of their pixels,
              preprocessing, forward pass, vectors written to the cache
 timm         its documented loop: open, transform, stack, ``model(batch)``; batches of 32
@@ -25,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +34,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 MODEL = "tf_efficientnet_lite0"
 BATCH = 32
-CONTENDERS = ("limit", "ours", "timm", "open_clip", "st", "loader0", "loader1", "loader2")
+CONTENDERS = ("limit", "limits", "ours", "timm", "open_clip", "st", "loader0", "loader1", "loader2")
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -55,34 +57,48 @@ def timed(embed: Callable[[list[Path]], object], paths: list[Path]) -> tuple[flo
     return len(paths) / (time.perf_counter() - started), vectors
 
 
-def ours(paths: list[Path], threads: int, *, limit: bool) -> tuple[float, object]:
-    """Measure this project, or the forward pass that it makes."""
+def ours(paths: list[Path], given: argparse.Namespace, *, passes: int) -> tuple[float, object]:
+    """Measure this project, or the forward pass that it makes, in so many threads at once."""
     import hashlib
 
     import torch
 
     from pytest_prodbench.embedding import ImageRequest, ModelHandle, embed_images
-    from pytest_prodbench.embedding.device import choose_batch_size, to_device
+    from pytest_prodbench.embedding.device import choose_batch_size
     from pytest_prodbench.settings.types import ModelSpec, RunSettings
 
     with tempfile.TemporaryDirectory() as name:
-        settings = RunSettings(cache_dir=Path(name), device="cpu", threads=threads)
-        spec = ModelSpec(name="lite0", library="timm", identifier=MODEL)
+        settings = RunSettings(
+            cache_dir=Path(name), device="cpu", threads=given.threads, batch_size=given.batch_size
+        )
+        spec = ModelSpec(name="lite0", library="timm", identifier=MODEL, engine=given.engine)
         model = ModelHandle(spec, settings)
         embedder = model.load()
         print(model.engine, file=sys.stderr)
-        if limit:
-            size = choose_batch_size(0, "cpu")
-            batch = to_device(torch.randn(size, 3, 224, 224), "cpu")
-            with torch.inference_mode():
-                embedder.embed(batch)
+        if passes:
+            size = choose_batch_size(given.batch_size, "cpu")
+            batch = torch.randn(size, 3, 224, 224)
+            turns = len(paths) // size
+
+            def forward() -> None:
+                with torch.inference_mode():
+                    for _ in range(turns):
+                        embedder.embed(batch)
+
+            for _ in range(2):  # the first time warms up
+                lanes = [threading.Thread(target=forward) for _ in range(passes)]
                 started = time.perf_counter()
-                for _ in range(len(paths) // size):
-                    embedder.embed(batch)
-                return len(paths) // size * size / (time.perf_counter() - started), None
+                for lane in lanes:
+                    lane.start()
+                for lane in lanes:
+                    lane.join()
+                taken = time.perf_counter() - started
+            return passes * turns * size / taken, None
         requests = [
             ImageRequest(p.name, p, hashlib.sha256(p.read_bytes()).hexdigest(), None) for p in paths
         ]
+        elsewhere = settings.model_copy(update={"cache_dir": Path(name) / "warm"})
+        embed_images(requests[:BATCH], model, elsewhere, dataset="benchmark")
         started = time.perf_counter()
         found = embed_images(requests, model, settings, dataset="benchmark")
         return len(paths) / (time.perf_counter() - started), found.vectors
@@ -202,13 +218,14 @@ def loaded(network: object, transform: object, paths: list[Path], workers: int) 
         return torch.cat([network(batch) for batch in loader]).numpy()
 
 
-def child(name: str, folder: Path, threads: int, out: Path) -> None:
+def child(name: str, folder: Path, given: argparse.Namespace, out: Path) -> None:
     """Measure one contender and print images a second."""
     import numpy as np
 
     paths = sorted(folder.glob("*.jpg"))
-    if name in {"limit", "ours"}:
-        rate, vectors = ours(paths, threads, limit=name == "limit")
+    passes = {"limit": 1, "limits": given.threads, "ours": 0}
+    if name in passes:
+        rate, vectors = ours(paths, given, passes=passes[name])
     else:
         rate, vectors = loop(name, paths)
     if vectors is not None:
@@ -233,13 +250,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="of our forward pass")
+    parser.add_argument("--threads", type=int, default=2, help="lanes of our forward passes")
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--batch-size", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=CONTENDERS, choices=CONTENDERS)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         name, folder, out = given.child
-        child(name, Path(folder), given.threads, Path(out))
+        child(name, Path(folder), given, Path(out))
         return
     rates: dict[str, list[float]] = {name: [] for name in given.only}
     with tempfile.TemporaryDirectory() as temporary:
@@ -248,6 +267,7 @@ def main() -> None:
         for _ in range(given.rounds):
             for name in given.only:
                 command = [sys.executable, __file__, f"--threads={given.threads}"]
+                command += [f"--engine={given.engine}", f"--batch-size={given.batch_size}"]
                 command += ["--child", name, str(folder), str(folder / f"{name}.npy")]
                 said = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
                 rates[name].append(float(said.stdout.split()[-1]))
@@ -260,7 +280,7 @@ def main() -> None:
             words = f"{name:10} {median:6.1f} images/s ({min(found):.1f} to {max(found):.1f})"
             if mine is not None:
                 words += f"; ours {mine / median:.2f} times that"
-            if reference is not None and name != "limit":
+            if reference is not None and not name.startswith("limit"):
                 first, order = ranks(folder / f"{name}.npy")
                 words += f"; first hits changed {(first != reference[0]).sum()}"
                 words += f", rankings {(order != reference[1]).any(axis=1).sum()}"

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.embedding.device import to_device
+from pytest_prodbench.models.protocol import SideBySide
 
 if TYPE_CHECKING:
     from pytest_prodbench.models import Embedder, Features
@@ -22,9 +23,16 @@ def kind(embedder: Embedder, features: Features) -> Hashable:
     return tuple(features.shape)
 
 
+def runs_side_by_side(embedder: Embedder) -> bool:
+    """Whether several passes of an embedder may run at once, each in a thread of its own."""
+    return isinstance(embedder, SideBySide) and embedder.side_by_side
+
+
 def batch_of(embedder: Embedder, features: Sequence[Features], device: str) -> Features:
     """Put images of one kind together and move them to a device."""
     batch: Features = getattr(embedder, "collate", _stacked)(features)
+    if runs_side_by_side(embedder):
+        return batch  # on the CPU, and in the order of memory that its engine takes
     if isinstance(batch, Mapping):
         return {name: to_device(tensor, device) for name, tensor in batch.items()}
     return to_device(batch, device)

@@ -118,6 +118,18 @@ def choose_batch_size(wanted: int, device: str) -> int:
     return wanted or (CPU_BATCH if device == "cpu" else GPU_BATCH)
 
 
+def choose_lanes(settings: RunSettings) -> int:
+    """How many forward passes of one thread each may run side by side: the stated threads.
+
+    By default the processors of this process, shared with the other workers of a distributed session. Unlike
+    the threads of one pass, which split its sums, the number of lanes changes no digit.
+    """
+    if settings.threads:
+        return settings.threads
+    workers = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "")
+    return max(1, cpu_count() // max(1, int(workers) if workers.isdecimal() else 1))
+
+
 def prepare_process(settings: RunSettings, device: str) -> None:
     """Set torch threads and keep the heap; called before the first forward pass of a process."""
     import torch

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.embedding.ahead import decoded_ahead
-from pytest_prodbench.embedding.batches import batch_of, kind
+from pytest_prodbench.embedding.batches import batch_of, kind, runs_side_by_side
 from pytest_prodbench.embedding.cache import VectorCache
-from pytest_prodbench.embedding.device import choose_batch_size
+from pytest_prodbench.embedding.device import choose_batch_size, choose_lanes
+from pytest_prodbench.embedding.lanes import Lanes
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
 from pytest_prodbench.embedding.remote.job import LOCK, RemoteJob
 from pytest_prodbench.embedding.remote.ledger import Account
@@ -29,12 +32,15 @@ if TYPE_CHECKING:
     from pytest_prodbench.protocol import Box
     from pytest_prodbench.settings.types import RunSettings
 
+    Floats = NDArray[np.float32]
+    Decoded = tuple[ImageRequest, bytes, Features]
+
 BLOCK_IMAGES = 256
 BLOCK_SECONDS = 10.0
 """A block is written after so many images or seconds: that much is lost at most by ``kill -9``."""
 
 AHEAD = 16
-"""Images decoded ahead of the forward pass."""
+"""Images decoded ahead of the forward pass, and of each of its lanes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,40 +147,35 @@ class _Job:
         self._unwritten: list[bytes] = []
         # Two files with the same pixels get the same vector, bit for bit: else noise breaks their tie.
         self.known: dict[tuple[bytes, Box | None], NDArray[np.float32]] = {}
+        self._waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
         self._started = self._written = time.monotonic()
 
     def run(self) -> dict[bytes, tuple[bytes, NDArray[np.float32]]]:
         embedder = self._model.load()
+        lanes = choose_lanes(self._settings) if runs_side_by_side(embedder) else 1
         problems: list[str] = []
-        batch: list[tuple[ImageRequest, bytes, Features]] = []
-        waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
         self._report()
         decoded = decoded_ahead(
             self._missing,
             embedder.preprocess,
             max_pixels=self._settings.max_pixels,
-            workers=2 if self._model.device == "cpu" else 8,
-            ahead=max(AHEAD, 2 * self._batch_size),
+            workers=max(2, lanes) if self._model.device == "cpu" else 8,
+            ahead=max(AHEAD * lanes, 2 * self._batch_size),
         )
         try:
-            for request, result in decoded:
-                if isinstance(result, ImageError):
-                    problems.append(str(result))
-                    continue
-                pixels, features = result
-                same = (pixels, request.box)
-                if same in self.known:
-                    self._keep(request, pixels, self.known[same])
-                elif same in waiting:
-                    waiting[same].append(request)
-                else:
-                    if batch and kind(embedder, batch[0][2]) != kind(embedder, features):
-                        self._embed(embedder, batch, waiting)
-                    waiting[same] = []
-                    batch.append((request, pixels, features))
-                    if len(batch) == self._batch_size:
-                        self._embed(embedder, batch, waiting)
-            self._embed(embedder, batch, waiting)
+            forward = partial(self._forward, embedder)
+            with Lanes(lanes, forward) as passes:
+                try:
+                    for batch in self._batches(embedder, decoded, problems):
+                        passes.begin(batch)
+                        self._take(embedder, passes.finished())
+                    self._take(embedder, passes.finished(all_of_them=True))
+                except Exception:
+                    # What the other lanes are at is measured too.
+                    for one in passes.finished(all_of_them=True):
+                        with suppress(Exception):
+                            self._take(embedder, [one])
+                    raise
         finally:
             self._write()
             decoded.close()
@@ -186,39 +187,67 @@ class _Job:
             )
         return self._done
 
-    def _embed(
+    def _batches(
         self,
         embedder: Embedder,
-        batch: list[tuple[ImageRequest, bytes, Features]],
-        waiting: dict[tuple[bytes, Box | None], list[ImageRequest]],
-    ) -> None:
-        if not batch:
-            return
-        vectors = self._forward(embedder, [features for _, _, features in batch])
-        wanted = (len(batch), embedder.identity.dimension)
-        if vectors.shape != wanted:
-            raise EmbeddingError(
-                f"model {self._model.spec.name!r}",
-                found=f"an output of shape {vectors.shape}",
-                expected=f"shape {wanted}",
-                next_step="check pooling and identifier of the model",
-            )
-        refuse_unusable(vectors, lambda row: batch[row][0].name)
-        for (request, pixels, _), vector in zip(batch, vectors, strict=True):
-            self.known[pixels, request.box] = vector
-            for twin in (request, *waiting.pop((pixels, request.box))):
-                self._keep(twin, pixels, vector)
-        batch.clear()
-        self._report()
-        late = time.monotonic() - self._written > BLOCK_SECONDS
-        if len(self._unwritten) >= BLOCK_IMAGES or late:
-            self._write()
+        decoded: Iterable[tuple[ImageRequest, tuple[bytes, Features] | ImageError]],
+        problems: list[str],
+    ) -> Iterator[list[Decoded]]:
+        """Put images of one kind together; what has known pixels is kept, or waits for its twin."""
+        batch: list[Decoded] = []
+        for request, result in decoded:
+            if isinstance(result, ImageError):
+                problems.append(str(result))
+                continue
+            pixels, features = result
+            same = (pixels, request.box)
+            if same in self.known:
+                self._keep(request, pixels, self.known[same])
+            elif same in self._waiting:
+                self._waiting[same].append(request)
+            else:
+                if batch and kind(embedder, batch[0][2]) != kind(embedder, features):
+                    yield batch
+                    batch = []
+                self._waiting[same] = []
+                batch.append((request, pixels, features))
+                if len(batch) == self._batch_size:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
 
-    def _forward(self, embedder: Embedder, features: list[Features]) -> NDArray[np.float32]:
+    def _take(
+        self, embedder: Embedder, passes: Iterable[tuple[list[Decoded], Future[Floats]]]
+    ) -> None:
+        """Keep the vectors of passes that are through."""
+        for batch, future in passes:
+            vectors = future.result()
+            wanted = (len(batch), embedder.identity.dimension)
+            if vectors.shape != wanted:
+                raise EmbeddingError(
+                    f"model {self._model.spec.name!r}",
+                    found=f"an output of shape {vectors.shape}",
+                    expected=f"shape {wanted}",
+                    next_step="check pooling and identifier of the model",
+                )
+            names = [request.name for request, _, _ in batch]
+            refuse_unusable(vectors, names.__getitem__)
+            for (request, pixels, _), vector in zip(batch, vectors, strict=True):
+                self.known[pixels, request.box] = vector
+                for twin in (request, *self._waiting.pop((pixels, request.box))):
+                    self._keep(twin, pixels, vector)
+            self._report()
+            late = time.monotonic() - self._written > BLOCK_SECONDS
+            if len(self._unwritten) >= BLOCK_IMAGES or late:
+                self._write()
+
+    def _forward(self, embedder: Embedder, batch: Sequence[Decoded]) -> Floats:
         """Run one batch, always of the full size: the arithmetic must not depend on who is last."""
         import torch
 
         size = self._batch_size
+        features = [features for _, _, features in batch]
         parts = []
         for start in range(0, len(features), size):
             part = features[start : start + size]
@@ -232,7 +261,7 @@ class _Job:
                     raise
                 torch.cuda.empty_cache()
                 self._batch_size = size // 2
-                return self._forward(embedder, features)
+                return self._forward(embedder, batch)
         vectors: NDArray[np.float32] = torch.cat(parts).numpy()
         return vectors
 

@@ -21,6 +21,7 @@ from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.embedding.device import (
     autocast,
     choose_device,
+    choose_lanes,
     choose_precision,
     prepare_process,
 )
@@ -131,6 +132,7 @@ class ModelHandle:
                 device=self.device,
                 precision=self._precision,
                 cache_dir=self._settings.cache_dir,
+                lanes=choose_lanes(self._settings),
             )
             known = self.__dict__.get("_known")
             if known is not None and _deciding(*known) != _deciding(embedder.identity, engine):

@@ -32,7 +32,7 @@ class HeadedEmbedder:
 
         assert spec.head is not None  # noqa: S101 - made for models that have one
         self._embedder, self._normalise = embedder, spec.head.normalise
-        for optional in ("kind", "collate"):
+        for optional in ("kind", "collate", "side_by_side"):
             if hasattr(embedder, optional):
                 setattr(self, optional, getattr(embedder, optional))
         before = embedder.identity

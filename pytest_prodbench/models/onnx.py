@@ -77,6 +77,7 @@ class OnnxEmbedder:
         self._outputs = [output.name for output in session.get_outputs()]
         with torch.inference_mode():
             dimension = int(self.embed(torch.zeros(1, 3, *pipeline.size)).shape[1])
+        self.side_by_side = session.get_providers() == ["CPUExecutionProvider"]
         # Of what goes in, which is what a file of one precision is made for; what it casts to inside only
         # its owner knows.
         self.engine = Engine("onnxruntime", _runtime(spec).__version__, self._dtype)
@@ -160,21 +161,19 @@ class OnnxLibrary:
         return snapshot.decides(*_with_data(spec, snapshot.folder / name))
 
     def load(self, spec: ModelSpec, device: torch.device) -> OnnxEmbedder:
-        """Start a session on the file, with as many threads as torch has.
+        """Start a session on the file.
 
         Raises:
             ModelError: ONNX Runtime is not installed or lacks a provider; the file is damaged; its input is
                 no image of the stated size; several outputs and none named.
         """
-        import torch
-
         runtime = _runtime(spec)
         files = self.files(spec)
         pipeline = pipeline_of(spec, why="an ONNX file says nothing of its preprocessing")
         try:
             session = runtime.InferenceSession(
                 str(files[0]),
-                session_options(runtime, torch.get_num_threads()),
+                session_options(runtime),
                 providers=_providers(spec, runtime, device),
             )
         except Exception as error:  # ONNX Runtime raises classes of its own for each kind of damage
@@ -198,10 +197,13 @@ class OnnxLibrary:
         return self.files(spec)
 
 
-def session_options(runtime: Any, threads: int) -> Any:
-    """Return options of a session of ONNX Runtime that computes alike in every run, and prints nothing."""
+def session_options(runtime: Any) -> Any:
+    """Return options of a session of ONNX Runtime that computes alike in every run, and prints nothing.
+
+    It computes in the thread that asks, of which there may be several.
+    """
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.log_severity_level = 3

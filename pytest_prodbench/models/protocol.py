@@ -124,6 +124,19 @@ class SelfRun(Protocol):
     engine: Engine
 
 
+@runtime_checkable
+class SideBySide(Protocol):
+    """What an embedder has beside the rest if it may be asked for several batches at once.
+
+    Attributes:
+        side_by_side: whether ``embed`` may be called from several threads at a time, each pass with one
+            thread of its own and on the CPU; what comes of a batch must not depend on the others. A batch
+            is then as it was stacked (contiguous), not in channels_last.
+    """
+
+    side_by_side: bool
+
+
 class ModelLibrary(Protocol):
     """One model library: finds the files of a model without importing it, and loads it.
 

@@ -49,6 +49,7 @@ def choose_engine(
     device: str,
     precision: str,
     cache_dir: Path,
+    lanes: int = 1,
 ) -> tuple[Embedder, Engine]:
     """Return the model as it will run, and what runs it.
 
@@ -59,6 +60,7 @@ def choose_engine(
         device: of the run.
         precision: of the run, for torch.
         cache_dir: where exports are kept.
+        lanes: how many passes of another engine may run side by side.
 
     Raises:
         ModelError: an engine that was asked for by name does not run this model; says why.
@@ -93,7 +95,7 @@ def choose_engine(
     try:
         _require_cpu(name, device)
         engine = Engine(name, engine_version(name), spec.engine_precision)
-        return _other(spec, embedder, whole, engine, cache_dir)
+        return _other(spec, embedder, whole, engine, cache_dir, lanes)
     except EngineRefusedError as error:
         if spec.engine == "auto":
             return whole(embedder), replace(torch_itself, reason=f"{name}: {error}")
@@ -115,19 +117,21 @@ def _require_cpu(name: str, device: str) -> None:
 
 
 def _other(
-    spec: ModelSpec, embedder: Embedder, whole: Whole, engine: Engine, cache_dir: Path
+    spec: ModelSpec,
+    embedder: Embedder,
+    whole: Whole,
+    engine: Engine,
+    cache_dir: Path,
+    lanes: int,
 ) -> tuple[Embedder, Engine]:
     """Return the model run by another engine, from a proven export."""
-    import torch
-
     network = embedder.network if isinstance(embedder, Exportable) else None
     if network is None:
         raise EngineRefusedError(f"{spec.library} has no network that could be exported")
-    threads = torch.get_num_threads()
     shape = sample_shape(embedder)
 
     def running(folder: Path) -> Embedder:
-        run = session(engine.name, folder / NETWORK, engine.precision, threads)
+        run = session(engine.name, folder / NETWORK, engine.precision, lanes)
         return EngineEmbedder(embedder, run, shape)
 
     def make(folder: Path) -> Proof:

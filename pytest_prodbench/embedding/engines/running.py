@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -45,8 +46,10 @@ def engine_version(name: str) -> str:
     )
 
 
-def session(name: str, path: Path, precision: str, threads: int) -> Run:
+def session(name: str, path: Path, precision: str, lanes: int) -> Run:
     """Return a function from images (b, 3, h, w) to vectors (b, d), both float32.
+
+    It may be called from so many threads at once (``lanes``), and computes with one thread each time.
 
     Raises:
         EngineRefusedError: the engine cannot be imported, cannot run this file, or has not this precision.
@@ -56,11 +59,11 @@ def session(name: str, path: Path, precision: str, threads: int) -> Run:
     except ImportError as error:
         raise EngineRefusedError(f"{name} cannot be imported", details=str(error)) from error
     if name == "onnxruntime":
-        return _onnxruntime(module, path, precision, threads)
-    return _openvino(module, path, precision, threads)
+        return _onnxruntime(module, path, precision)
+    return _openvino(module, path, precision, lanes)
 
 
-def _onnxruntime(module: Any, path: Path, precision: str, threads: int) -> Run:
+def _onnxruntime(module: Any, path: Path, precision: str) -> Run:
     if precision not in {"float32", "int8"}:
         raise EngineRefusedError(
             f"onnxruntime has no {precision} here",
@@ -68,7 +71,7 @@ def _onnxruntime(module: Any, path: Path, precision: str, threads: int) -> Run:
         )
     try:
         found = module.InferenceSession(
-            str(path), session_options(module, threads), providers=["CPUExecutionProvider"]
+            str(path), session_options(module), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # it raises classes of its own for each kind of trouble
         raise EngineRefusedError(
@@ -92,7 +95,7 @@ def _one_by_one(run: Run) -> Run:
     return lambda batch: np.concatenate([run(batch[i : i + 1]) for i in range(len(batch))])
 
 
-def _openvino(module: Any, path: Path, precision: str, threads: int) -> Run:
+def _openvino(module: Any, path: Path, precision: str, lanes: int) -> Run:
     if precision not in OPENVINO_PRECISIONS:
         raise EngineRefusedError(
             f"openvino has no {precision} here",
@@ -101,9 +104,10 @@ def _openvino(module: Any, path: Path, precision: str, threads: int) -> Run:
     core = module.Core()
     wanted = {
         "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[precision],
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": lanes,
+        "NUM_STREAMS": lanes,
+        # Threads that decode share the processors with those of the streams.
+        "ENABLE_CPU_PINNING": False,
     }
     try:
         network = core.read_model(str(path))
@@ -121,15 +125,24 @@ def _openvino(module: Any, path: Path, precision: str, threads: int) -> Run:
             f"openvino does not compute in {precision} on this processor",
             next_step=f"run on one that has {precision}, or take engine_precision out",
         )
-    requests: dict[int, Any] = {}
+    sizes: dict[int, Any] = {}
+    compiling = threading.Lock()
+    requests = threading.local()
+
+    def request_for(shape: tuple[int, ...]) -> Any:
+        # A network of a stated batch is compiled to faster code than one of any.
+        with compiling:
+            if shape[0] not in sizes:
+                sized = network.clone()
+                sized.reshape(list(shape))
+                sizes[shape[0]] = core.compile_model(sized, "CPU", wanted)
+        return sizes[shape[0]].create_infer_request()
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        # A network of a stated batch is compiled to faster code than one of any.
-        if (size := len(batch)) not in requests:
-            sized = network.clone()
-            sized.reshape([size, *batch.shape[1:]])
-            requests[size] = core.compile_model(sized, "CPU", wanted).create_infer_request()
-        answer = requests[size].infer({0: batch}, share_inputs=True, share_outputs=False)
+        own = requests.__dict__.setdefault("own", {})
+        if len(batch) not in own:
+            own[len(batch)] = request_for(batch.shape)
+        answer = own[len(batch)].infer({0: batch}, share_inputs=True, share_outputs=False)
         vectors: NDArray[np.float32] = answer[0]
         return vectors
 
@@ -146,6 +159,8 @@ def _require_one(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
 
 class EngineEmbedder:
     """A loaded model whose forward pass another engine makes."""
+
+    side_by_side = True
 
     def __init__(self, embedder: Embedder, run: Run, shape: tuple[int, ...]) -> None:
         """``shape``: (3, h, w) of the export."""
