@@ -12,18 +12,30 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from pytest_prodbench.retrieval.bounds import NEVER
+from pytest_prodbench.retrieval.counting import distinct
+from pytest_prodbench.retrieval.exclusion import among
+from pytest_prodbench.retrieval.runs import Runs, gather_to_the_right
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
     Room = NDArray[np.floating[Any]]
     Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
 
 GROUP = 64
 """Columns a group, at most."""
 
 GROUPS_A_RESULT = 8
 """Groups there should be for each result asked for, so that the best ones seldom share a group."""
+
+LISTING = 32
+"""Scores above a limit whose listing takes as long as a scan of so many times their number."""
+
+SCANNED_AT_ONCE = 4_000_000
+"""Scores of a scan: as many bytes, and as many again."""
 
 FEW = 8
 """Where fewer than one group in so many reaches the limit, opening groups is faster than comparing all."""
@@ -63,7 +75,13 @@ class Band:
 
 
 class ScoreBlock(Protocol):
-    """Scores of r queries against w gallery images, with an error that the backend states."""
+    """Scores of r queries against w gallery images, with an error that the backend states.
+
+    Attributes:
+        width: w.
+    """
+
+    width: int
 
     def exclude(self, rows: Ints, columns: Ints) -> None:
         """Take pairs out (−∞); before any question is asked."""
@@ -79,6 +97,22 @@ class ScoreBlock(Protocol):
 
     def count(self, low: Floats, high: Floats, room: Room | None = None) -> Band:
         """Count what is > high, find low <= score <= high; ``room`` (r,): how many of these to list."""
+
+    def products(
+        self, limits: Floats, above: Ints, codes: Ints, rows: Ints, columns: Ints
+    ) -> tuple[Ints, Mask]:
+        """Count the products that have a score > the limit of its row.
+
+        Args:
+            limits: float32 (r,).
+            above: int64 (r,), as ``above(limits)`` has it; 0 for a row that need not be counted.
+            codes: int64 (w,), ascending, product of each column.
+            rows, columns: p pairs.
+
+        Returns:
+            counts: int64 (r,), distinct products.
+            counted: bool (p,), whether the product of each pair is among those of its row.
+        """
 
 
 def group_size(width: int, results: int) -> int:
@@ -98,6 +132,7 @@ class ArrayBlock:
 
     def __init__(self, values: NDArray[Any], group: int) -> None:
         self._values = values
+        self.width = values.shape[1]
         self._group = group
         self._stride = values.shape[1] // group
 
@@ -191,6 +226,35 @@ class ArrayBlock:
             np.concatenate([groups[at] + self._stride * step, rest]),
             np.concatenate([values[at, step], self._floats(self._values[rest_rows, rest])]),
         )
+
+    def products(
+        self, limits: Floats, above: Ints, codes: Ints, rows: Ints, columns: Ints
+    ) -> tuple[Ints, Mask]:
+        width = len(codes)
+        counts, counted = np.zeros(len(limits), np.int64), np.zeros(len(rows), np.bool_)
+        many = above * LISTING > width
+        few = (above > 0) & ~many
+        if few.any():
+            hits = self.at_least(np.where(few, np.nextafter(limits, np.float32(np.inf)), NEVER))
+            # A process that flushes subnormal numbers takes the one above 0 for 0.
+            over = hits.scores > limits[hits.rows]
+            found, products = distinct(hits.rows[over], codes[hits.columns[over]])
+            counts += np.bincount(found, minlength=len(limits))
+            size = int(codes[-1]) + 1
+            counted = among(rows * size + codes[columns], found * size + products)
+        runs = Runs(codes) if many.any() else None
+        every = np.flatnonzero(many)
+        at_once = max(1, SCANNED_AT_ONCE // width)
+        for first in range(0, len(every), at_once):
+            assert runs is not None  # noqa: S101 - some have many
+            part = every[first : first + at_once]
+            mask = self._exceeding(part, limits[part])
+            gather_to_the_right(mask, runs.steps())
+            here = np.flatnonzero(np.isin(rows, part))
+            counted[here] = mask[np.searchsorted(part, rows[here]), runs.last[columns[here]]]
+            mask &= runs.is_last
+            counts[part] = _per_row(mask)
+        return counts, counted
 
     def _floats(self, values: NDArray[Any]) -> Floats:
         return values

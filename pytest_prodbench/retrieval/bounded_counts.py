@@ -8,9 +8,9 @@ import numpy as np
 
 from pytest_prodbench.retrieval.backends import near_tie_distance
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
-from pytest_prodbench.retrieval.counting import Limited, distinct
+from pytest_prodbench.retrieval.counting import Limited
 from pytest_prodbench.retrieval.exact import exact_scores
-from pytest_prodbench.retrieval.exclusion import among, distinct_keys
+from pytest_prodbench.retrieval.exclusion import distinct_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
     Mask = NDArray[np.bool_]
-
-LISTED_AT_ONCE = 1_000_000
-"""Scores above a limit that are listed at a time, of more than one row."""
 
 
 class BoundedCounts(Limited):
@@ -63,40 +60,17 @@ class BoundedCounts(Limited):
             fresh = np.zeros(len(rows), np.bool_)
             products = self._tally.limits.products
             if not slot and products is not None:
-                width = int(products[-1]) + 1
-                seen = self._count_products(block, high, band.above, products[start:], width)
+                above = np.where(self._dropped, 0, band.above)
+                codes = products[start : start + block.width]
+                counts, counted = block.products(high, above, codes, rows, columns)
                 # No product is in two blocks: what this block has not counted, none has.
-                fresh = ~among(rows * width + products[start:][columns], seen)
+                self._products_above += counts
+                fresh = ~counted
             if len(rows):
                 self._rows.append(rows)
                 self._slots.append(np.full(len(rows), slot))
                 self._places.append(columns + start)
                 self._fresh.append(fresh)
-
-    def _count_products(
-        self, block: ScoreBlock, high: Floats, above: Ints, products: Ints, width: int
-    ) -> Ints:
-        """Count the products of a block above each limit; return row · width + product of each, sorted.
-
-        Some rows at a time: where all ranks are bad, half the block is above its limits.
-
-        Args:
-            block: the scores.
-            high: the limits; ``NEVER`` for a query that was dropped.
-            above: how many scores of each row are above its limit.
-            products: of the block's columns.
-            width: more than any product's number.
-        """
-        limits = np.nextafter(high, np.float32(np.inf))
-        above = np.where(high < NEVER, above, 0)
-        part_of_row = np.cumsum(above) // LISTED_AT_ONCE
-        keys = []
-        for part in np.unique(part_of_row[above > 0]):
-            hits = block.at_least(np.where(part_of_row == part, limits, NEVER))
-            rows, codes = distinct(hits.rows, products[hits.columns])
-            self._products_above += np.bincount(rows, minlength=len(above))
-            keys.append(rows * width + codes)
-        return np.concatenate(keys) if keys else np.empty(0, np.int64)
 
     def drop(self, rows: Mask) -> None:
         """Count no more for these queries."""
@@ -126,6 +100,7 @@ class BoundedCounts(Limited):
             gallery.vectors,
             self._some[pair_rows],
             gallery.rows(pair_places),
+            threads=self._tally.threads,
         )[back]
         limits = self._exact[every, slots]
         flat = every * self._exact.shape[1] + slots

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pytest_prodbench.retrieval.blocks import Band, Hits
+from pytest_prodbench.retrieval.bounds import NEVER
+from pytest_prodbench.retrieval.runs import Runs, gather_to_the_right
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Room = NDArray[np.floating[Any]]
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
 
 
 class DeviceBlock:
@@ -20,13 +24,11 @@ class DeviceBlock:
 
     def __init__(self, tensor: Any) -> None:
         self._tensor = tensor
+        self.width = int(tensor.shape[1])
 
     def exclude(self, rows: Ints, columns: Ints) -> None:
         """Take pairs out."""
-        import torch
-
-        index = tuple(torch.from_numpy(i).to(self._tensor.device) for i in (rows, columns))
-        self._tensor[index] = float("-inf")
+        self._tensor[self._moved(rows), self._moved(columns)] = float("-inf")
 
     def largest(self, m: int) -> Floats:
         """The largest scores of each row, (r, min(m, w))."""
@@ -54,6 +56,18 @@ class DeviceBlock:
         counts, rows, columns = self._listed(band, room)
         return Band(above.cpu().numpy(), counts, rows.cpu().numpy(), columns.cpu().numpy())
 
+    def products(
+        self, limits: Floats, above: Ints, codes: Ints, rows: Ints, columns: Ints
+    ) -> tuple[Ints, Mask]:
+        """Count the products that have a score above the limit of its row."""
+        runs = Runs(codes)
+        mask = self._tensor > self._column(np.where(above > 0, limits, NEVER))
+        gather_to_the_right(mask, ((step, self._moved(inside)) for step, inside in runs.steps()))
+        counted = mask[self._moved(rows), self._moved(runs.last[columns])]
+        mask &= self._moved(runs.is_last)
+        counts: Ints = mask.sum(dim=1).cpu().numpy()
+        return counts, counted.cpu().numpy()
+
     def _listed(self, mask: Any, room: Room | None) -> tuple[Ints, Any, Any]:
         """Count what is set in each row, and list it where a row has room; empties the other rows."""
         counts: Ints = mask.sum(dim=1).cpu().numpy()
@@ -63,7 +77,10 @@ class DeviceBlock:
         return counts, rows, columns
 
     def _column(self, limits: NDArray[Any]) -> Any:
+        # float32 limits: comparing promotes bfloat16 scores, and loses nothing.
+        return self._moved(limits)[:, None]
+
+    def _moved(self, array: NDArray[Any]) -> Any:
         import torch
 
-        # float32 limits: comparing promotes bfloat16 scores, and loses nothing.
-        return torch.from_numpy(limits).to(self._tensor.device)[:, None]
+        return torch.from_numpy(array).to(self._tensor.device)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_prodbench.retrieval.backends import near_tie_distance
 from pytest_prodbench.retrieval.bounds import NEVER
-from pytest_prodbench.retrieval.counting import Limited, distinct
+from pytest_prodbench.retrieval.counting import Limited
 from pytest_prodbench.retrieval.exact import RESOLUTION
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class ExactCounts(Limited):
         down, up = np.float32(-np.inf), np.float32(np.inf)
         for slot, limits in enumerate(self._exact.T):
             exact = np.where(np.isnan(limits), NEVER, limits)
-            above = block.above(exact)
+            below = _next(exact, down)
+            above, reaching = block.above(exact), block.above(below)
             self._above[:, slot] += above
-            self._level[:, slot] += block.above(_next(exact, down)) - above
+            self._level[:, slot] += reaching - above
             if slot:
                 continue
             distance = near_tie_distance(self._tally.queries.shape[1])
@@ -45,13 +46,10 @@ class ExactCounts(Limited):
             products = self._tally.limits.products
             if products is None:
                 continue
-            for total, least in (
-                (self._products_above, _next(exact, up)),
-                (self._products_reaching, exact),
-            ):
-                hits = block.at_least(least)
-                rows, _ = distinct(hits.rows, products[start:][hits.columns])
-                np.add(total, np.bincount(rows, minlength=len(exact)), out=total)
+            codes = products[start : start + block.width]
+            none = np.empty(0, np.int64)
+            self._products_above += block.products(exact, above, codes, none, none)[0]
+            self._products_reaching += block.products(below, reaching, codes, none, none)[0]
 
     def drop(self, rows: Mask) -> None:
         """Nothing is dropped: every score is settled at once."""

@@ -54,7 +54,7 @@ def rank(
         top: length of each result list, at least 1.
         backend: ``torch`` or ``faiss``; the same ranks.
         device: torch device.
-        threads: for faiss.
+        threads: of faiss, and of what is scored again one pair at a time; torch has its own number.
         query_block, gallery_block: size of a block; changes time and memory, never a rank.
 
     Raises:
@@ -70,7 +70,7 @@ def rank(
         )
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
     positives = difference(labels.positives(), excluded)
-    columns, scores = _best_first(queries, gallery, positives, labels)
+    columns, scores = _best_first(queries, gallery, positives, labels, threads)
     family = None
     if labels.query_families is not None and labels.gallery_families is not None:
         family = best_of_family(
@@ -79,7 +79,7 @@ def rank(
     limits, at_positives, at_family = _limits(
         positives, scores, None if family is None else family[0], _products(gallery)
     )
-    problem = Problem(queries, gallery, excluded, labels, limits, top)
+    problem = Problem(queries, gallery, excluded, labels, limits, top, threads)
     tally, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
     assert tally is not None  # noqa: S101 - limits were given
     some = positives.counts > 0
@@ -124,11 +124,11 @@ def rank(
 
 
 def _best_first(
-    queries: Floats, gallery: Gallery, positives: Pairs, labels: Labels
+    queries: Floats, gallery: Gallery, positives: Pairs, labels: Labels, threads: int
 ) -> tuple[Ints, Floats]:
     """Gallery rows and similarities of all positives, best first within each query."""
     rows = positives.rows
-    scores = exact_scores(queries, gallery.vectors, rows, positives.columns)
+    scores = exact_scores(queries, gallery.vectors, rows, positives.columns, threads=threads)
     order = np.lexsort((labels.gallery_order[positives.columns], -scores, rows))
     return positives.columns[order], scores[order]
 

@@ -39,7 +39,7 @@ def search(
         excluded: pairs that must not meet.
         backend: ``torch`` or ``faiss``.
         device: torch device.
-        threads: for faiss.
+        threads: of faiss, and of what is scored again one pair at a time; torch has its own number.
         query_block, gallery_block: size of a block; changes time and memory, never a result.
 
     Returns:
@@ -50,6 +50,6 @@ def search(
     if not isinstance(gallery, Gallery):
         gallery = Gallery(gallery)
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
-    problem = Problem(queries, gallery, excluded or none(len(queries)), None, None, k)
+    problem = Problem(queries, gallery, excluded or none(len(queries)), None, None, k, threads)
     _, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
     return lists.indices, lists.scores

@@ -55,6 +55,7 @@ class Problem:
         labels: what is a positive; None if nothing is.
         limits: similarities to count against; None for lists alone.
         top: length of the lists; 0 for none.
+        threads: that score pairs again one by one.
     """
 
     queries: Floats
@@ -63,6 +64,7 @@ class Problem:
     labels: Labels | None
     limits: Limits | None
     top: int
+    threads: int = 1
 
 
 def sweep(
@@ -84,7 +86,9 @@ def sweep(
         RuntimeError: arithmetic that contradicts itself; no rank is better than a wrong one.
     """
     tally = (
-        None if problem.limits is None else Tally(problem.limits, problem.queries, problem.gallery)
+        None
+        if problem.limits is None
+        else Tally(problem.limits, problem.queries, problem.gallery, problem.threads)
     )
     lists = ResultLists(len(problem.queries), problem.labels, problem.top)
     places = problem.gallery.places()
@@ -171,7 +175,13 @@ def _settle_lists(
     rows, scores = rows[keep], scores[keep]
     gallery_rows = problem.gallery.rows(places[keep])
     if head.bounds.error.any():
-        exact = exact_scores(problem.queries, problem.gallery.vectors, some[rows], gallery_rows)
+        exact = exact_scores(
+            problem.queries,
+            problem.gallery.vectors,
+            some[rows],
+            gallery_rows,
+            threads=problem.threads,
+        )
         if not head.bounds.holds(rows, scores, exact):
             return False
         scores = exact

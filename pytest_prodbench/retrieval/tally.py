@@ -47,8 +47,9 @@ class Tally:
             is greater than, at least, the first limit.
     """
 
-    def __init__(self, limits: Limits, queries: Floats, gallery: Gallery) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, queries: Floats, gallery: Gallery, threads: int = 1) -> None:
+        """``threads``: that score pairs again one by one."""
+        self.limits, self.threads = limits, threads
         self.queries, self.gallery = queries, gallery
         count = len(queries)
         self.above = np.zeros(len(limits.scores), np.int64)

@@ -189,8 +189,8 @@ class RunSettings(Frozen):
         precision: of the forward pass: ``auto`` (float32 on every device), ``float32``, and on a GPU autocast
             in ``bfloat16`` or ``float16``.
         batch_size: images a forward pass; 0 chooses one that fits.
-        threads: of each process: torch threads of a forward pass, or forward passes that another engine runs
-            side by side; 0 is one torch thread (work is spread over processes), and a pass for each processor.
+        threads: of each process: torch threads of a forward pass, or forward passes that another engine
+            runs side by side; 0 is one torch thread (work is spread over processes), or a pass a processor.
         backend: ``auto``, ``torch`` or ``faiss``: same ranks, other speed.
         max_pixels: images with more pixels are refused before they are decoded.
         resamples: bootstrap resamples behind each interval.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from vector_problems import KINDS, similarity, ways
 
 from pytest_prodbench.retrieval import Gallery, normalise, search
+from pytest_prodbench.retrieval import blocks as blocks_module
 from pytest_prodbench.retrieval.backends import (
     BFLOAT16_ROUNDOFF,
     FaissBackend,
@@ -96,6 +97,46 @@ def test_a_block_answers_as_the_plain_comparison_does(kind, seed, rows, width, g
         assert largest.shape[1] <= m
         assert (largest <= truth).all()
         np.testing.assert_array_equal(largest[:, :1], truth[:, :1])
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    st.sampled_from(["array", "tensor", "bfloat16", "device", "device, bfloat16"]),
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 6),
+    st.lists(st.integers(1, 40), min_size=1, max_size=20),
+    st.sampled_from([0, 2, 32, 10**9]),
+    st.sampled_from([1, 100, 10**6]),
+)
+def test_products_above_are_those_of_a_set(kind, seed, rows, lengths, listing, at_once):
+    """Whether scores are listed or scanned, whatever the lengths of the runs."""
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.sort(rng.choice(100, len(lengths), replace=False)), lengths)
+    values = rng.normal(0.0, 0.4, (rows, len(codes))).astype(np.float32)
+    values[rng.random(values.shape) < 0.2] = 0.0
+    values = torch.from_numpy(values).to(torch.bfloat16).float().numpy()
+    block = block_of(kind, values, 8)
+    assert block.width == len(codes)
+    limits = np.quantile(values, rng.choice([0.0, 0.5, 0.9, 1.0], rows), axis=None)
+    limits = np.where(rng.random(rows) < 0.3, 0.0, limits).astype(np.float32)
+    exceeding = values > limits[:, None]
+    above = np.where(rng.random(rows) < 0.2, 0, exceeding.sum(axis=1))
+    expected = [
+        set(codes[mask].tolist()) if some else set()
+        for mask, some in zip(exceeding, above, strict=True)
+    ]
+    pair_rows, columns = rng.integers(0, rows, 30), rng.integers(0, len(codes), 30)
+    with (
+        mock.patch.object(blocks_module, "LISTING", listing),
+        mock.patch.object(blocks_module, "SCANNED_AT_ONCE", at_once),
+    ):
+        counts, counted = block.products(limits, above, codes, pair_rows, columns)
+        none = np.empty(0, np.int64)
+        assert block.products(limits, above, codes, none, none)[1].shape == (0,)
+    assert counts.tolist() == [len(one) for one in expected]
+    assert counted.tolist() == [
+        codes[column] in expected[row] for row, column in zip(pair_rows, columns, strict=True)
+    ]
 
 
 @given(st.floats(-2, 2, width=32), st.booleans())

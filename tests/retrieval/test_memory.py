@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from vector_problems import KINDS, assert_same, large_problem
 
-from pytest_prodbench.retrieval import bounded_counts as bounded_counts_module
+from pytest_prodbench.retrieval import blocks as blocks_module
 from pytest_prodbench.retrieval import families as families_module
 from pytest_prodbench.retrieval import matching_pairs, normalise
 from pytest_prodbench.retrieval import sweep as sweep_module
@@ -80,22 +80,23 @@ def test_pairs_that_stay_open_are_bounded_a_query(kind, spread):
 def test_products_above_the_limits_are_counted_some_rows_at_a_time(kind):
     """Where ranks are bad, half of each block is above the limit."""
     problem = large_problem(12, q=30, n=900, products=300, spread=30.0)
-    most = 500
-    listed = []
+    most, width = 2000, 400
+    scanned = []
 
-    def listing(rows, codes, real=bounded_counts_module.distinct):
-        listed.append(len(rows))
-        return real(rows, codes)
+    def scan(mask, steps, real=blocks_module.gather_to_the_right):
+        scanned.append(mask.size)
+        return real(mask, steps)
 
     with (
-        mock.patch.object(bounded_counts_module, "LISTED_AT_ONCE", most),
-        mock.patch.object(bounded_counts_module, "distinct", listing),
+        mock.patch.object(blocks_module, "SCANNED_AT_ONCE", most),
+        mock.patch.object(blocks_module, "gather_to_the_right", scan),
     ):
-        found = problem.found(kind, 20, gallery_block=400)
+        found = problem.found(kind, 20, gallery_block=width)
     assert_same(found, problem.found("exact", 20))
-    if kind not in ("exact", "handed on"):
-        assert sum(listed) > 10 * most
-    assert max(listed, default=0) <= most + 400
+    # A device has the whole block and one mask of it.
+    if kind != "device":
+        assert sum(scanned) > 5 * most
+        assert max(scanned) <= most
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-8, 0.5])
