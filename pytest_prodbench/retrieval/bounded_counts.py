@@ -9,7 +9,6 @@ import numpy as np
 from pytest_prodbench.retrieval.backends import near_tie_distance
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
 from pytest_prodbench.retrieval.counting import Limited
-from pytest_prodbench.retrieval.exact import exact_scores
 from pytest_prodbench.retrieval.exclusion import distinct_keys
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class BoundedCounts(Limited):
         self._allowed = allowed
         self._dropped = np.zeros(len(some), np.bool_)
         # The first limit has room for its near ties.
-        self._near_distance = near_tie_distance(tally.queries.shape[1])
+        self._near_distance = near_tie_distance(tally.gallery.dimension)
         around = [
             bounds.around(column, margin=0.0 if slot else self._near_distance)
             for slot, column in enumerate(self._exact.T)
@@ -95,13 +94,7 @@ class BoundedCounts(Limited):
         gallery = self._tally.gallery
         pairs, back = np.unique(every * len(gallery) + places, return_inverse=True)
         pair_rows, pair_places = np.divmod(pairs, len(gallery))
-        values = exact_scores(
-            self._tally.queries,
-            gallery.vectors,
-            self._some[pair_rows],
-            gallery.rows(pair_places),
-            threads=self._tally.threads,
-        )[back]
+        values = self._tally.similarities(self._some[pair_rows], gallery.rows(pair_places))[back]
         limits = self._exact[every, slots]
         flat = every * self._exact.shape[1] + slots
         shape, cells = self._exact.shape, self._exact.size

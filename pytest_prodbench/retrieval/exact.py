@@ -55,6 +55,17 @@ def exact_scores(
             list(pool.map(add_up, range(0, len(rows), step)))
     else:
         _add_up(queries, gallery, rows, columns, sums)
+    return from_sums(sums, queries, gallery, rows, columns)
+
+
+def from_sums(
+    sums: NDArray[np.float64],
+    queries: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Similarities of pairs from their float64 inner products (p,), added up in any order."""
     values, open_ = round_once(sums, queries.shape[1])
     for i in np.flatnonzero(open_):
         values[i] = _exactly(queries[rows[i]], gallery[columns[i]])

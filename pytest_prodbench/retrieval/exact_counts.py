@@ -35,7 +35,7 @@ class ExactCounts(Limited):
             self._level[:, slot] += reaching - above
             if slot:
                 continue
-            distance = near_tie_distance(self._tally.queries.shape[1])
+            distance = near_tie_distance(self._tally.gallery.dimension)
             wide = limits.astype(np.float64)
             low, high = (wide - distance).astype(np.float32), (wide + distance).astype(np.float32)
             # The least float32 >= the one end, the greatest <= the other.

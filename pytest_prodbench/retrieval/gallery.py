@@ -42,6 +42,8 @@ class Gallery:
             self._ends = np.append(np.flatnonzero(new) + 1, len(products))
             self.products = np.concatenate([[0], np.cumsum(new)]).astype(np.int64)[: len(products)]
         self._reduced: dict[str, Reduced] = {}
+        self._moved: dict[str, Any] = {}
+        self._places: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -57,11 +59,12 @@ class Gallery:
 
     def places(self) -> Ints:
         """Place of each row, int64 (n,)."""
-        if self.order is None:
-            return np.arange(len(self))
-        inverse = np.empty(len(self), np.int64)
-        inverse[self.order] = np.arange(len(self))
-        return inverse
+        if self._places is None:
+            self._places = np.arange(len(self))
+            if self.order is not None:
+                self._places = np.empty(len(self), np.int64)
+                self._places[self.order] = np.arange(len(self))
+        return self._places
 
     def is_laid_out_by(self, products: Ints) -> bool:
         """Whether the images of each of these products (n,), and they alone, are neighbours."""
@@ -101,6 +104,14 @@ class Gallery:
         if device not in self._reduced:
             self._reduced[device] = Reduced(self, device)
         return self._reduced[device]
+
+    def moved(self, device: str) -> Any:
+        """Return the vectors as a float32 tensor (n, d) on a torch device, in the order of places; kept."""
+        import torch
+
+        if device not in self._moved:
+            self._moved[device] = torch.from_numpy(self.part(0, len(self))).to(device)
+        return self._moved[device]
 
 
 class Reduced:

@@ -8,10 +8,10 @@ import numpy as np
 
 from pytest_prodbench.protocol import NO_RANK, PositiveRanks, Ranking
 from pytest_prodbench.retrieval.backends import near_tie_distance, open_backends
-from pytest_prodbench.retrieval.exact import exact_scores
 from pytest_prodbench.retrieval.exclusion import Pairs, difference, distinct_pairs, select, union
 from pytest_prodbench.retrieval.families import best_of_family
 from pytest_prodbench.retrieval.gallery import Gallery
+from pytest_prodbench.retrieval.similarities import Similarities
 from pytest_prodbench.retrieval.sweep import Problem, sweep
 from pytest_prodbench.retrieval.tally import Limits, Tally
 
@@ -70,7 +70,8 @@ def rank(
         )
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
     positives = difference(labels.positives(), excluded)
-    columns, scores = _best_first(queries, gallery, positives, labels, threads)
+    similarities = Similarities(queries, gallery, device=device, threads=threads)
+    columns, scores = _best_first(similarities, positives, labels)
     family = None
     if labels.query_families is not None and labels.gallery_families is not None:
         family = best_of_family(
@@ -79,7 +80,7 @@ def rank(
     limits, at_positives, at_family = _limits(
         positives, scores, None if family is None else family[0], _products(gallery)
     )
-    problem = Problem(queries, gallery, excluded, labels, limits, top, threads)
+    problem = Problem(queries, gallery, excluded, labels, limits, top, similarities)
     tally, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
     assert tally is not None  # noqa: S101 - limits were given
     some = positives.counts > 0
@@ -124,11 +125,11 @@ def rank(
 
 
 def _best_first(
-    queries: Floats, gallery: Gallery, positives: Pairs, labels: Labels, threads: int
+    similarities: Similarities, positives: Pairs, labels: Labels
 ) -> tuple[Ints, Floats]:
     """Gallery rows and similarities of all positives, best first within each query."""
     rows = positives.rows
-    scores = exact_scores(queries, gallery.vectors, rows, positives.columns, threads=threads)
+    scores = similarities(rows, positives.columns)
     order = np.lexsort((labels.gallery_order[positives.columns], -scores, rows))
     return positives.columns[order], scores[order]
 
@@ -183,7 +184,7 @@ def _positive_ranks(
         scores=scores,
     )
     best = scores[starts[rows]] if len(rows) else scores
-    distance = near_tie_distance(tally.queries.shape[1])
+    distance = near_tie_distance(tally.gallery.dimension)
     near = np.abs(scores.astype(np.float64) - best) <= distance
     return every, np.bincount(rows[near], minlength=len(starts) - 1)
 
@@ -216,6 +217,14 @@ def _best_negatives(
     left = np.flatnonzero(~some & (lists.indices[:, -1] >= 0))
     if len(left):
         hidden = union(select(problem.excluded, left), select(positives, left))
-        rest = Problem(problem.queries[left], problem.gallery, hidden, None, None, 1)
+        rest = Problem(
+            problem.queries[left],
+            problem.gallery,
+            hidden,
+            None,
+            None,
+            1,
+            problem.similarities.of(left),
+        )
         found[left] = sweep(rest, backends)[1].scores[:, 0]
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from pytest_prodbench.retrieval.backends import open_backends
 from pytest_prodbench.retrieval.exclusion import Pairs, none
 from pytest_prodbench.retrieval.gallery import Gallery
+from pytest_prodbench.retrieval.similarities import Similarities
 from pytest_prodbench.retrieval.sweep import Problem, sweep
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def search(
     if not isinstance(gallery, Gallery):
         gallery = Gallery(gallery)
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
-    problem = Problem(queries, gallery, excluded or none(len(queries)), None, None, k, threads)
+    similarities = Similarities(queries, gallery, device=device, threads=threads)
+    problem = Problem(queries, gallery, excluded or none(len(queries)), None, None, k, similarities)
     _, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
     return lists.indices, lists.scores

@@ -16,7 +16,6 @@ import numpy as np
 
 from pytest_prodbench.retrieval.blocks import group_size
 from pytest_prodbench.retrieval.bounds import Bounds
-from pytest_prodbench.retrieval.exact import exact_scores
 from pytest_prodbench.retrieval.head import Head, ResultLists
 from pytest_prodbench.retrieval.tally import Limits, Tally
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.retrieval.exclusion import Pairs
     from pytest_prodbench.retrieval.gallery import Gallery
     from pytest_prodbench.retrieval.labels import Labels
+    from pytest_prodbench.retrieval.similarities import Similarities
 
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
@@ -55,7 +55,7 @@ class Problem:
         labels: what is a positive; None if nothing is.
         limits: similarities to count against; None for lists alone.
         top: length of the lists; 0 for none.
-        threads: that score pairs again one by one.
+        similarities: of pairs of them, one by one.
     """
 
     queries: Floats
@@ -64,7 +64,7 @@ class Problem:
     labels: Labels | None
     limits: Limits | None
     top: int
-    threads: int = 1
+    similarities: Similarities
 
 
 def sweep(
@@ -88,7 +88,7 @@ def sweep(
     tally = (
         None
         if problem.limits is None
-        else Tally(problem.limits, problem.queries, problem.gallery, problem.threads)
+        else Tally(problem.limits, problem.gallery, problem.similarities)
     )
     lists = ResultLists(len(problem.queries), problem.labels, problem.top)
     places = problem.gallery.places()
@@ -175,13 +175,7 @@ def _settle_lists(
     rows, scores = rows[keep], scores[keep]
     gallery_rows = problem.gallery.rows(places[keep])
     if head.bounds.error.any():
-        exact = exact_scores(
-            problem.queries,
-            problem.gallery.vectors,
-            some[rows],
-            gallery_rows,
-            threads=problem.threads,
-        )
+        exact = problem.similarities(some[rows], gallery_rows)
         if not head.bounds.holds(rows, scores, exact):
             return False
         scores = exact

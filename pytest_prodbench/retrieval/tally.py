@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.retrieval.bounds import Bounds
     from pytest_prodbench.retrieval.counting import Counts
     from pytest_prodbench.retrieval.gallery import Gallery
+    from pytest_prodbench.retrieval.similarities import Similarities
 
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
@@ -47,11 +48,10 @@ class Tally:
             is greater than, at least, the first limit.
     """
 
-    def __init__(self, limits: Limits, queries: Floats, gallery: Gallery, threads: int = 1) -> None:
-        """``threads``: that score pairs again one by one."""
-        self.limits, self.threads = limits, threads
-        self.queries, self.gallery = queries, gallery
-        count = len(queries)
+    def __init__(self, limits: Limits, gallery: Gallery, similarities: Similarities) -> None:
+        """``similarities``: of pairs, one by one."""
+        self.limits, self.gallery, self.similarities = limits, gallery, similarities
+        count = len(limits.starts) - 1
         self.above = np.zeros(len(limits.scores), np.int64)
         self.level = np.zeros(len(limits.scores), np.int64)
         self.near = np.zeros(count, np.int64)

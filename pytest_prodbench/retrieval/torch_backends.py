@@ -60,7 +60,7 @@ class TorchBackend:
         self._moved: torch.Tensor | None = None
         if self.device.type != "cpu":
             # Places, not rows: a block is then one piece of device memory.
-            self._moved = torch.from_numpy(gallery.part(0, len(gallery))).to(self.device)
+            self._moved = gallery.moved(device)
             self.gallery_block = 65_536
         self.buffer = _Buffer(torch.float32, device)
 

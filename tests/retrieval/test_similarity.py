@@ -1,5 +1,8 @@
 """The similarity of the protocol: the exact inner product, rounded once, whatever sums come before."""
 
+import contextlib
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,8 +10,11 @@ from hypothesis import strategies as st
 from vector_problems import similarity
 
 from pytest_prodbench.retrieval import Gallery, normalise
+from pytest_prodbench.retrieval import exact as exact_module
+from pytest_prodbench.retrieval import similarities as similarities_module
 from pytest_prodbench.retrieval.backends import ExactBackend
 from pytest_prodbench.retrieval.exact import exact_scores
+from pytest_prodbench.retrieval.similarities import Similarities
 
 
 @settings(deadline=None)
@@ -66,3 +72,34 @@ def test_the_exact_backend_gives_similarities():
     opened = ExactBackend(Gallery(unit)).open(unit[:9])
     hits = opened.block(0, 70, 1).at_least(np.full(9, -2, np.float32))
     np.testing.assert_array_equal(hits.scores, exact_scores(unit, unit, hits.rows, hits.columns))
+
+
+@pytest.mark.parametrize("sharing", [1, 10**9])
+@pytest.mark.parametrize("numpy_1", [False, True])
+@settings(deadline=None, max_examples=25)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 9),
+    st.lists(st.integers(0, 600), min_size=3, max_size=3),
+)
+def test_whoever_adds_up_the_similarities_are_the_same(sharing, numpy_1, seed, d, runs):
+    """By one thread or several, on a device, by another function of numpy; in any order of the gallery."""
+    rng = np.random.default_rng(seed)
+    unit = normalise(rng.integers(-2, 3, (40, d)).astype(np.float32) + np.float32(0.125), str)
+    rows = np.repeat(np.arange(3), runs)
+    columns = rng.integers(0, 40, len(rows))
+    expected = exact_scores(unit, unit, rows, columns)
+    gallery = Gallery(unit, rng.integers(0, 9, 40))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(exact_module, "SHARED", sharing))
+        stack.enter_context(mock.patch.object(similarities_module, "ON_DEVICE_AT_ONCE", 7))
+        if numpy_1 and hasattr(np, "vecdot"):
+            stack.enter_context(mock.patch.object(np, "vecdot"))
+            del np.vecdot
+        for device, threads in (("cpu", 1), ("cpu", 2), ("cpu", 3), ("cpu:0", 1)):
+            of = Similarities(unit, gallery, device=device, threads=threads)
+            np.testing.assert_array_equal(of(rows, columns), expected)
+            some = np.array([2, 0])
+            where = np.flatnonzero(rows != 1)
+            again = of.of(some)(np.where(rows[where] == 2, 0, 1), columns[where])
+            np.testing.assert_array_equal(again, expected[where])

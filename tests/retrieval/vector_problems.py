@@ -23,6 +23,7 @@ from pytest_prodbench.retrieval import (
 from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.backends import ExactBackend, FaissBackend, near_tie_distance
 from pytest_prodbench.retrieval.device_block import DeviceBlock
+from pytest_prodbench.retrieval.similarities import Similarities
 
 KINDS = ("faiss", "torch", "reduced", "exact", "handed on", "device")
 
@@ -148,6 +149,16 @@ def ways(kind):
                     mock.patch(
                         f"pytest_prodbench.retrieval.torch_backends.{name}",
                         lambda tensor, _group: DeviceBlock(tensor),
+                    )
+                )
+            # A name of the CPU by which it is a device like others.
+            for room in ("rank", "search"):
+                stack.enter_context(
+                    mock.patch(
+                        f"pytest_prodbench.retrieval.{room}.Similarities",
+                        lambda *of, device, threads: Similarities(
+                            *of, device=f"{device}:0", threads=threads
+                        ),
                     )
                 )
         for patch in (
