@@ -86,7 +86,9 @@ class OnnxEmbedder:
             preprocessing=f"{pipeline.description}; layout={self._options.layout}",
             pooling=pooling_name(spec),
             dimension=dimension,
-            versions=library_versions("onnxruntime", "onnxruntime-gpu", "torch", "pillow", "numpy"),
+            versions=library_versions(
+                "onnxruntime", "onnxruntime-gpu", "torch", *pipeline.distributions
+            ),
         )
 
     def preprocess(self, image: Image) -> torch.Tensor:

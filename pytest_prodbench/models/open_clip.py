@@ -126,7 +126,7 @@ class OpenClipLibrary:
             tower, preprocess = open_clip_tower.build(spec, source)
         tower.to(device).eval().requires_grad_(requires_grad=False)
         preprocess = open_clip_tower.asked_for(spec, preprocess)
-        transform, size = open_clip_tower.transform_of(preprocess)
+        transform, size = open_clip_tower.transform_of(spec, preprocess)
         try:
             with torch.inference_mode():
                 vectors = project(tower, torch.zeros(1, 3, *size, device=device))
@@ -136,7 +136,7 @@ class OpenClipLibrary:
             raise size_refused(spec, error) from error
         identity = ModelIdentity(
             weights_digest=weights_digest(f"open_clip:{source.architecture}", source.files),
-            preprocessing=open_clip_tower.describe(preprocess, size),
+            preprocessing=open_clip_tower.describe(spec, preprocess, size),
             pooling="projection",
             dimension=int(vectors.shape[1]),
             versions=library_versions("open_clip_torch", "timm", "torch", "torchvision", "pillow"),

@@ -14,6 +14,7 @@ from pytest_prodbench.errors import did_you_mean
 from pytest_prodbench.models.checkpoints import model_error, weights_missing
 from pytest_prodbench.models.hub import cached_snapshot, fetch, fetched, repository_folder
 from pytest_prodbench.models.pipeline import refuse_preprocess
+from pytest_prodbench.models.tensor_transforms import antialias, on_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +98,7 @@ def asked_for(spec: ModelSpec, preprocess: dict[str, Any]) -> dict[str, Any]:
     """
     refuse_preprocess(spec, "none: open_clip cuts nothing off after the resize", keys=["crop"])
     stated = dict(spec.preprocess.stated())
+    stated.pop("resampler", None)  # of no config: ``transform_of``
     if stated.get("interpolation") not in {None, "bilinear", "bicubic"}:
         refuse_preprocess(spec, '"bilinear" or "bicubic"', keys=["interpolation"])
     if "resize" in stated:
@@ -105,22 +107,29 @@ def asked_for(spec: ModelSpec, preprocess: dict[str, Any]) -> dict[str, Any]:
     return preprocess | stated
 
 
-def transform_of(preprocess: dict[str, Any]) -> tuple[Any, tuple[int, int]]:
-    """Return the image → tensor function of a preprocess config, and the size (h, w) it makes."""
+def transform_of(spec: ModelSpec, preprocess: dict[str, Any]) -> tuple[Any, tuple[int, int]]:
+    """Return the image → tensor function of a preprocess config, and the size (h, w) it makes.
+
+    Raises:
+        ModelError: the stated resampler cannot do it.
+    """
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     size = preprocess["size"]
     height, width = (size, size) if isinstance(size, int) else size
-    return image_transform_v2(PreprocessCfg(**preprocess), is_train=False), (height, width)
+    transform = image_transform_v2(PreprocessCfg(**preprocess), is_train=False)
+    if spec.preprocess.resampler is not None:
+        transform = on_tensors(spec, transform)
+    return transform, (height, width)
 
 
-def describe(preprocess: dict[str, Any], size: tuple[int, int]) -> str:
+def describe(spec: ModelSpec, preprocess: dict[str, Any], size: tuple[int, int]) -> str:
     """Write down a preprocess config with all its numbers."""
     settings = {
         "size": "x".join(str(number) for number in size),
         "resize_mode": preprocess["resize_mode"],
         "interpolation": preprocess["interpolation"],
-        "antialias": "yes (PIL)",
+        "antialias": antialias(spec.preprocess.resampler),
         "fill_color": preprocess["fill_color"],
         "mode": preprocess["mode"],
         "mean": ", ".join(repr(float(number)) for number in preprocess["mean"]),

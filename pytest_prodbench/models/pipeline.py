@@ -1,7 +1,8 @@
 """Image to tensor for networks that say nothing of it: exported files, and modules of a user's own.
 
 Names, order and rounding are those of torchvision's reference pipeline for classification: resize, centre
-crop, scale to 0 … 1, normalise; resampling is Pillow's, always antialiased.
+crop, scale to 0 … 1, normalise; resampling is Pillow's, or torchvision's where that is asked for, always
+antialiased.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.models.checkpoints import first_line, model_error
 from pytest_prodbench.models.slivers import refuse_sliver
+from pytest_prodbench.models.tensor_transforms import antialias, refuse_interpolation, resized
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from PIL.Image import Image
 
     from pytest_prodbench.errors import ModelError
-    from pytest_prodbench.settings.types import Interpolation, ModelSpec, Resize, Three
+    from pytest_prodbench.settings.types import (
+        Interpolation,
+        ModelSpec,
+        Resampler,
+        Resize,
+        Three,
+    )
 
 NEEDED = ("size", "mean", "std")
 """What must be stated: no value of them is right for most networks."""
@@ -34,6 +43,7 @@ class Pipeline:
         crop: share of the resized edge that is kept.
         interpolation: of the resize.
         mean, std: of the channels, for values of 0 to 1.
+        resampler: what resizes; None: Pillow.
     """
 
     size: tuple[int, int]
@@ -42,6 +52,7 @@ class Pipeline:
     resize: Resize = "shortest"
     crop: float = 1.0
     interpolation: Interpolation = "bicubic"
+    resampler: Resampler | None = None
 
     @property
     def description(self) -> str:
@@ -51,11 +62,16 @@ class Pipeline:
             "resize": self.resize,
             "crop": repr(self.crop),
             "interpolation": self.interpolation,
-            "antialias": "yes (PIL)",
+            "antialias": antialias(self.resampler),
             "mean": ", ".join(map(repr, self.mean)),
             "std": ", ".join(map(repr, self.std)),
         }
         return "prodbench pipeline 1: " + "; ".join(f"{k}={v}" for k, v in numbers.items())
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """Whose versions decide the tensor."""
+        return ("pillow", "numpy", *filter(None, [self.resampler]))
 
     def __call__(self, image: Image) -> torch.Tensor:
         """Return the tensor.
@@ -71,10 +87,8 @@ class Pipeline:
         values = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
 
-    def _fitted(self, image: Image) -> Image:
+    def _fitted(self, image: Image) -> Image | np.ndarray:
         """Resize and cut out (or fill up) to the size."""
-        from PIL import Image as Images
-
         height, width = self.size
         wide, high = round(width / self.crop), round(height / self.crop)
         if self.resize != "squash":
@@ -84,15 +98,47 @@ class Pipeline:
                 high = max(1, wide * image.height // image.width)
             else:
                 wide = max(1, high * image.width // image.height)
-        resampling = Images.Resampling[self.interpolation.upper()]
-        resized = image.resize((wide, high), resampling)
         left, top = round((wide - width) / 2), round((high - height) / 2)
-        if left == top == 0 and (wide, high) == (width, height):
-            return resized
         # Outside of the image: the mean, which is zero for the network.
         filling = tuple(round(255 * channel) for channel in self.mean)
+        by = self._by_pillow if self.resampler is None else self._by_torchvision
+        return by(image, (wide, high), (left, top), filling)
+
+    def _by_pillow(
+        self,
+        image: Image,
+        edges: tuple[int, int],
+        corner: tuple[int, int],
+        filling: tuple[int, ...],
+    ) -> Image:
+        """Resize to ``edges`` (w, h); cut out, or fill up, from ``corner`` (x, y) on."""
+        from PIL import Image as Images
+
+        height, width = self.size
+        found = image.resize(edges, Images.Resampling[self.interpolation.upper()])
+        if edges == (width, height):
+            return found
         canvas = Images.new("RGB", (width, height), filling)
-        canvas.paste(resized, (-left, -top))
+        canvas.paste(found, (-corner[0], -corner[1]))
+        return canvas
+
+    def _by_torchvision(
+        self,
+        image: Image,
+        edges: tuple[int, int],
+        corner: tuple[int, int],
+        filling: tuple[int, ...],
+    ) -> np.ndarray:
+        """The same on a tensor."""
+        import numpy as np
+
+        height, width = self.size
+        found = resized(image, edges[::-1], self.interpolation).permute(1, 2, 0).numpy()
+        canvas = np.full((height, width, 3), filling, np.uint8)
+        left, top = (max(0, edge) for edge in corner)
+        part = found[top : top + height, left : left + width]
+        x, y = (max(0, -edge) for edge in corner)
+        canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
         return canvas
 
 
@@ -115,7 +161,10 @@ def pipeline_of(spec: ModelSpec, *, why: str) -> Pipeline:
             expected="size = [h, w], mean and std of red, green and blue for values of 0 to 1",
             next_step=f"add [models.{spec.name}.preprocess] with what it was trained on",
         )
-    return Pipeline(**stated)
+    pipeline = Pipeline(**stated)
+    if pipeline.resampler is not None:
+        refuse_interpolation(spec, pipeline.interpolation)
+    return pipeline
 
 
 def refuse_preprocess(spec: ModelSpec, expected: str, keys: Collection[str] | None = None) -> None:

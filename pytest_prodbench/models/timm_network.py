@@ -9,6 +9,7 @@ import torch
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.pipeline import size_refused
 from pytest_prodbench.models.pooling import gem_pool, map_to_tokens, mean_pool, pooling_name
+from pytest_prodbench.models.tensor_transforms import antialias, on_tensors
 
 if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec
@@ -38,8 +39,10 @@ class Network:
         config = timm.data.resolve_model_data_config(model, args=_asked(spec, packaged))
         self._size = tuple(int(number) for number in config["input_size"])
         self.architecture: str = self.model.pretrained_cfg["architecture"]
-        self.transform: Any = timm.data.create_transform(**config, is_training=False)
-        self.preprocessing = _description(config, self.transform)
+        transform = timm.data.create_transform(**config, is_training=False)
+        resampler = spec.preprocess.resampler
+        self.preprocessing = _description(config, transform, antialias(resampler))
+        self.transform: Any = transform if resampler is None else on_tensors(spec, transform)
         self.pooling = pooling_name(spec)
         self._pool = self._choose_pool()
 
@@ -134,12 +137,12 @@ def _asked(
         elif key == "resize":
             modes = {"shortest": "center", "squash": "squash", "pad": "border"}
             asked["crop_mode"] = modes[value]
-        else:
+        elif key != "resampler":
             asked["crop_pct" if key == "crop" else key] = value
     return asked
 
 
-def _description(config: dict[str, Any], transform: Any) -> str:
+def _description(config: dict[str, Any], transform: Any, antialiased: str) -> str:
     """Write down a transform with all its numbers; repr() of a Normalize would round its own."""
     steps = []
     for step in transform.transforms:
@@ -152,7 +155,7 @@ def _description(config: dict[str, Any], transform: Any) -> str:
     settings = {
         "input_size": "x".join(str(number) for number in config["input_size"]),
         "interpolation": config["interpolation"],
-        "antialias": "yes (PIL)",
+        "antialias": antialiased,
         "crop_pct": repr(float(config["crop_pct"])),
         "crop_mode": config["crop_mode"],
         "mean": ", ".join(repr(float(number)) for number in config["mean"]),

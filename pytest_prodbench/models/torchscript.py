@@ -70,7 +70,7 @@ class TorchScriptEmbedder:
             preprocessing=pipeline.description,
             pooling=pooling_name(spec),
             dimension=int(vectors.shape[1]),
-            versions=library_versions("torch", "pillow", "numpy"),
+            versions=library_versions("torch", *pipeline.distributions),
         )
 
     def preprocess(self, image: Image) -> torch.Tensor:

@@ -160,6 +160,11 @@ def replace(spec: ModelSpec, processor: Any) -> None:
             expected="a NaFlex model, such as google/siglip2-base-patch16-naflex",
             next_step=f"take it out of [models.{spec.name}]",
         )
+    refuse_preprocess(
+        spec,
+        "none: the model's image processor resizes; size, resize and interpolation can be stated",
+        keys=["resampler"],
+    )
     stated = spec.preprocess.stated()
     if not stated:
         return

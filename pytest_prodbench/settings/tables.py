@@ -34,6 +34,7 @@ from pytest_prodbench.settings.types import (
     Family,
     Interpolation,
     Pooling,
+    Resampler,
     Resize,
 )
 
@@ -66,6 +67,7 @@ class PreprocessTable(Frozen):
     interpolation: Interpolation | None = None
     mean: Annotated[list[Finite], Field(min_length=3, max_length=3)] | None = None
     std: Annotated[list[Positive], Field(min_length=3, max_length=3)] | None = None
+    resampler: Resampler | None = None
 
 
 class HeadTable(Frozen):
