@@ -100,7 +100,7 @@ class Pipeline:
                 wide = max(1, high * image.width // image.height)
         left, top = round((wide - width) / 2), round((high - height) / 2)
         # Outside of the image: the mean, which is zero for the network.
-        filling = tuple(round(255 * channel) for channel in self.mean)
+        filling = tuple(min(255, max(0, round(255 * channel))) for channel in self.mean)
         by = self._by_pillow if self.resampler is None else self._by_torchvision
         return by(image, (wide, high), (left, top), filling)
 
@@ -134,6 +134,8 @@ class Pipeline:
 
         height, width = self.size
         found = resized(image, edges[::-1], self.interpolation).permute(1, 2, 0).numpy()
+        if edges == (width, height):
+            return found
         canvas = np.full((height, width, 3), filling, np.uint8)
         left, top = (max(0, edge) for edge in corner)
         part = found[top : top + height, left : left + width]

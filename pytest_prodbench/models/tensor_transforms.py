@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_prodbench.errors import ImageError
 from pytest_prodbench.models.checkpoints import model_error
 
 if TYPE_CHECKING:
@@ -138,8 +139,16 @@ def _keep_ratio(spec: ModelSpec, step: Any) -> Step:
         raise _refused(spec, "a ResizeKeepRatio that draws its size", "one without chance")
 
     def resize(image: Image) -> torch.Tensor:
-        # Its own arithmetic, which rounds otherwise than Resize does.
-        return resized(image, step.get_params(image, step.size, step.longest), mode)
+        # Its own arithmetic, which rounds otherwise than Resize does, and to nothing too.
+        size = step.get_params(image, step.size, step.longest)
+        if min(size) < 1:
+            raise ImageError(
+                f"image of {image.width} x {image.height} pixels",
+                found=f"it would be resized to {size[1]} x {size[0]}",
+                expected="a pixel at least, on either side",
+                next_step='leave it out of the dataset, or state resize = "squash" for the model',
+            )
+        return resized(image, size, mode)
 
     return resize
 
@@ -168,8 +177,10 @@ def _crop_or_pad(spec: ModelSpec, step: Any) -> Step:
     return fit
 
 
-def _as_it_is(_spec: ModelSpec, _step: Any) -> Step:
+def _as_it_is(spec: ModelSpec, step: Any) -> Step:
     """Images are RGB before a model sees them."""
+    if getattr(step, "mode", "RGB") != "RGB":
+        raise _refused(spec, f"a conversion to {step.mode!r}", "one to RGB")
     return lambda pixels: pixels
 
 

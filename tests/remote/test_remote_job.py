@@ -37,7 +37,7 @@ from pytest_prodbench.embedding.costs import recorded_costs
 from pytest_prodbench.embedding.embed import EmbeddedImages
 from pytest_prodbench.embedding.remote.roles import account_of
 from pytest_prodbench.errors import EmbeddingError, ModelError, ProblemList
-from pytest_prodbench.settings.types import ModelSpec, RunSettings
+from pytest_prodbench.settings.types import ModelSpec, Preprocess, RunSettings
 
 
 @pytest.fixture(params=["cohere"])
@@ -325,10 +325,11 @@ def test_a_budget_needs_a_price_and_a_price_its_date(bench: Bench) -> None:
         ("checkpoint", "x.safetensors"),
         ("revision", "main"),
         ("pooling", "mean"),
+        ("preprocess", Preprocess(resampler="torchvision")),
         ("engine", "torch"),
     ],
 )
-def test_keys_of_models_on_this_machine_are_refused(bench: Bench, key: str, value: str) -> None:
+def test_keys_of_models_on_this_machine_are_refused(bench: Bench, key: str, value: Any) -> None:
     spec = bench.spec().model_copy(update={key: value})
     with pytest.raises(ModelError, match=f"key {key}; expected none: cohere runs the model"):
         assert ModelHandle(spec, bench.settings).identity
