@@ -1,6 +1,7 @@
 """Embedding from JPEG files, end to end, against the bare forward pass and against the usual loops.
 
 python benchmarks/embedding.py [--images N] [--rounds N] [--threads N] [--engine NAME] [--batch-size N]
+                               [--resampler torchvision]
 
 Photos of 640 px are made of the shipped catalogs. Every contender embeds them with the weights of
 ``tf_efficientnet_lite0`` in a process of its own, once a round, side by side; loading the model is not timed.
@@ -65,13 +66,19 @@ def ours(paths: list[Path], given: argparse.Namespace, *, passes: int) -> tuple[
 
     from pytest_prodbench.embedding import ImageRequest, ModelHandle, embed_images
     from pytest_prodbench.embedding.device import choose_batch_size
-    from pytest_prodbench.settings.types import ModelSpec, RunSettings
+    from pytest_prodbench.settings.types import ModelSpec, Preprocess, RunSettings
 
     with tempfile.TemporaryDirectory() as name:
         settings = RunSettings(
             cache_dir=Path(name), device="cpu", threads=given.threads, batch_size=given.batch_size
         )
-        spec = ModelSpec(name="lite0", library="timm", identifier=MODEL, engine=given.engine)
+        spec = ModelSpec(
+            name="lite0",
+            library="timm",
+            identifier=MODEL,
+            engine=given.engine,
+            preprocess=Preprocess(resampler=given.resampler),
+        )
         model = ModelHandle(spec, settings)
         embedder = model.load()
         print(model.engine, file=sys.stderr)
@@ -253,6 +260,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="lanes of our forward passes")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--batch-size", type=int, default=0)
+    parser.add_argument("--resampler", choices=["torchvision"], help="instead of Pillow, in ours")
     parser.add_argument("--only", nargs="*", default=CONTENDERS, choices=CONTENDERS)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -268,6 +276,8 @@ def main() -> None:
             for name in given.only:
                 command = [sys.executable, __file__, f"--threads={given.threads}"]
                 command += [f"--engine={given.engine}", f"--batch-size={given.batch_size}"]
+                if given.resampler:
+                    command.append(f"--resampler={given.resampler}")
                 command += ["--child", name, str(folder), str(folder / f"{name}.npy")]
                 said = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
                 rates[name].append(float(said.stdout.split()[-1]))

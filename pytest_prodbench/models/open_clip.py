@@ -40,7 +40,7 @@ from pytest_prodbench.models.hub import (
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import size_refused
 from pytest_prodbench.models.protocol import ModelIdentity
-from pytest_prodbench.models.slivers import refuse_sliver
+from pytest_prodbench.models.slivers import transformed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,9 +75,7 @@ class OpenClipEmbedder:
 
     def preprocess(self, image: Image) -> torch.Tensor:
         """Resize, crop and normalise as the model's own preprocess config says: float32 (3, h, w)."""
-        refuse_sliver(image)
-        tensor: torch.Tensor = self._transform(image)
-        return tensor
+        return transformed(self._transform, image)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """Map (b, 3, h, w) to projected features (b, dimension)."""

@@ -35,7 +35,7 @@ from pytest_prodbench.models.hub import HF_HUB, Snapshot, cached_snapshot, fetch
 from pytest_prodbench.models.identity import library_versions, parameters_digest, weights_digest
 from pytest_prodbench.models.packaged import PACKAGED
 from pytest_prodbench.models.protocol import ModelIdentity
-from pytest_prodbench.models.slivers import refuse_sliver
+from pytest_prodbench.models.slivers import transformed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,9 +60,7 @@ class TimmEmbedder:
 
     def preprocess(self, image: Image) -> torch.Tensor:
         """Resize, crop and normalise as timm's data config says: float32 (3, h, w)."""
-        refuse_sliver(image)
-        tensor: torch.Tensor = self._network.transform(image)
-        return tensor
+        return transformed(self._network.transform, image)
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """Map (b, 3, h, w) to pooled features (b, dimension)."""

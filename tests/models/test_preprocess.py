@@ -16,7 +16,7 @@ import transformers as hf
 from PIL import Image
 from safetensors.torch import save_file
 
-from pytest_prodbench.errors import ModelError
+from pytest_prodbench.errors import ImageError, ModelError
 from pytest_prodbench.models import Embedder
 from pytest_prodbench.models.pipeline import Pipeline
 from pytest_prodbench.settings.types import Preprocess
@@ -93,6 +93,22 @@ def test_timm_means_by_a_resize_what_our_pipeline_means(
     theirs = model.preprocess(image)
     middle = np.s_[:, 20:44, 4:60]  # timm fills up with its own colour
     torch.testing.assert_close(theirs[middle], ours[middle], rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("library", ["timm", "open_clip"])
+def test_a_strip_that_padding_would_leave_nothing_of_is_an_error_of_the_image(
+    library: str, load: Callable[..., Embedder], clip_folder: Path
+) -> None:
+    """Such a transform rounds the short side to no pixel, and Pillow knows of no image."""
+    stated = Preprocess(size=(32, 32), resize="pad", mean=MEAN, std=STD)
+    source, checkpoint = {
+        "timm": ("timm:test_efficientnet", "random:0"),
+        "open_clip": ("open_clip:x", str(clip_folder)),
+    }[library]
+    model = load(source, checkpoint=checkpoint, preprocess=stated)
+    assert model.preprocess(Image.new("RGB", (2, 60))).shape == (3, 32, 32)
+    with pytest.raises(ImageError, match="image of 1 x 100 pixels: the model's own transform"):
+        model.preprocess(Image.new("RGB", (1, 100)))
 
 
 def test_what_is_not_stated_stays(load: Callable[..., Embedder]) -> None:
