@@ -1,6 +1,6 @@
 """Opening a catalog of a million rows: seconds and peak memory, images untouched, fresh processes.
 
-python benchmarks/datasets.py [--rows N] [--rounds N] [--kinds csv jsonl parquet sqlite] [--boxes]
+python benchmarks/catalogs.py [--rows N] [--rounds N] [--kinds csv jsonl parquet sqlite] [--boxes]
 
 The catalog has N gallery rows, four images a product, and 10,000 queries of other photos; columns image,
 product_id, role, family, light, view, with ``--boxes`` a box a row. Seconds are those of
