@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,17 +22,12 @@ PAIRS_AT_ONCE = 256
 RUN = 6
 """Pairs of one query, on average, from which they are multiplied as a matrix and a vector."""
 
-SHARED = 4096
-"""Pairs from which it is worth to begin threads."""
-
 
 def exact_scores(
     queries: NDArray[np.float32],
     gallery: NDArray[np.float32],
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
-    *,
-    threads: int = 1,
 ) -> NDArray[np.float32]:
     """Similarity of p pairs of rows of unit vectors, float32 (p,): the exact inner product, rounded once.
 
@@ -42,19 +36,7 @@ def exact_scores(
     the few sums that lie at the middle between two numbers are added up without error. So the result
     depends on the two vectors alone, and not on the order of summation.
     """
-    sums = np.empty(len(rows), np.float64)
-
-    def add_up(start: int) -> None:
-        part = slice(start, start + step)
-        _add_up(queries, gallery, rows[part], columns[part], sums[part])
-
-    if threads > 1 and len(rows) >= SHARED:
-        # Some portions a thread: they do not all get a whole processor.
-        step = -(-len(rows) // (4 * threads * PAIRS_AT_ONCE)) * PAIRS_AT_ONCE
-        with ThreadPoolExecutor(threads, thread_name_prefix="prodbench-exact") as pool:
-            list(pool.map(add_up, range(0, len(rows), step)))
-    else:
-        _add_up(queries, gallery, rows, columns, sums)
+    sums = _added_up(queries, gallery, rows, columns)
     return from_sums(sums, queries, gallery, rows, columns)
 
 
@@ -72,14 +54,17 @@ def from_sums(
     return values
 
 
-def _add_up(
+def _added_up(
     queries: NDArray[np.float32],
     gallery: NDArray[np.float32],
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
-    sums: NDArray[np.float64],
-) -> None:
-    """Write the float64 inner products of pairs; by no BLAS, which would begin threads of its own."""
+) -> NDArray[np.float64]:
+    """float64 inner products of pairs (p,).
+
+    In one thread: its steps are so short that several threads of Python took turns, and twice the time.
+    """
+    sums = np.empty(len(rows), np.float64)
     # The same memory again and again: fresh pages for each batch would take longer than the products.
     room = np.empty((PAIRS_AT_ONCE, queries.shape[1]), np.float32)
     wide, wide_left = np.empty(room.shape, np.float64), np.empty(room.shape, np.float64)
@@ -97,6 +82,7 @@ def _add_up(
             query = queries[here[first]].astype(np.float64)
             _products(right[first:last], query, sums[start + first : start + last])
             first = last
+    return sums
 
 
 def _products(

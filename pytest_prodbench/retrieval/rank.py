@@ -54,7 +54,7 @@ def rank(
         top: length of each result list, at least 1.
         backend: ``torch`` or ``faiss``; the same ranks.
         device: torch device.
-        threads: of faiss, and of what is scored again one pair at a time; torch has its own number.
+        threads: for faiss.
         query_block, gallery_block: size of a block; changes time and memory, never a rank.
 
     Raises:
@@ -70,7 +70,7 @@ def rank(
         )
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
     positives = difference(labels.positives(), excluded)
-    similarities = Similarities(queries, gallery, device=device, threads=threads)
+    similarities = Similarities(queries, gallery, device=device)
     columns, scores = _best_first(similarities, positives, labels)
     family = None
     if labels.query_families is not None and labels.gallery_families is not None:

@@ -40,7 +40,7 @@ def search(
         excluded: pairs that must not meet.
         backend: ``torch`` or ``faiss``.
         device: torch device.
-        threads: of faiss, and of what is scored again one pair at a time; torch has its own number.
+        threads: for faiss.
         query_block, gallery_block: size of a block; changes time and memory, never a result.
 
     Returns:
@@ -51,7 +51,7 @@ def search(
     if not isinstance(gallery, Gallery):
         gallery = Gallery(gallery)
     backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
-    similarities = Similarities(queries, gallery, device=device, threads=threads)
+    similarities = Similarities(queries, gallery, device=device)
     problem = Problem(queries, gallery, excluded or none(len(queries)), None, None, k, similarities)
     _, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
     return lists.indices, lists.scores

@@ -1,4 +1,4 @@
-"""Similarities of single pairs, exact wherever they are added up: by threads, or on a GPU."""
+"""Similarities of single pairs, exact wherever they are added up: on the CPU, or on a GPU."""
 
 from __future__ import annotations
 
@@ -24,22 +24,19 @@ ON_DEVICE_AT_ONCE = 16_384
 class Similarities:
     """What a pair of these queries (q, d) and this gallery has as its similarity."""
 
-    def __init__(self, queries: Floats, gallery: Gallery, *, device: str, threads: int) -> None:
-        """Add up on this torch device; ``threads``: that do so on the CPU."""
-        self._queries, self._gallery = queries, gallery
-        self._device, self._threads = device, threads
+    def __init__(self, queries: Floats, gallery: Gallery, *, device: str) -> None:
+        """``device``: of torch, on which products are added up."""
+        self._queries, self._gallery, self._device = queries, gallery, device
 
     def of(self, some: Ints) -> Similarities:
         """The same for some of the queries, numbered anew."""
-        return Similarities(
-            self._queries[some], self._gallery, device=self._device, threads=self._threads
-        )
+        return Similarities(self._queries[some], self._gallery, device=self._device)
 
     def __call__(self, rows: Ints, columns: Ints) -> Floats:
         """Similarity of p pairs of queries and rows of the gallery, float32 (p,), as ``exact_scores``."""
         vectors = self._gallery.vectors
         if self._device == "cpu":
-            return exact_scores(self._queries, vectors, rows, columns, threads=self._threads)
+            return exact_scores(self._queries, vectors, rows, columns)
         sums = self._added_up_on_device(rows, self._gallery.places()[columns])
         return from_sums(sums, self._queries, vectors, rows, columns)
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from vector_problems import similarity
 
 from pytest_prodbench.retrieval import Gallery, normalise
-from pytest_prodbench.retrieval import exact as exact_module
 from pytest_prodbench.retrieval import similarities as similarities_module
 from pytest_prodbench.retrieval.backends import ExactBackend
 from pytest_prodbench.retrieval.exact import exact_scores
@@ -74,7 +73,6 @@ def test_the_exact_backend_gives_similarities():
     np.testing.assert_array_equal(hits.scores, exact_scores(unit, unit, hits.rows, hits.columns))
 
 
-@pytest.mark.parametrize("sharing", [1, 10**9])
 @pytest.mark.parametrize("numpy_1", [False, True])
 @settings(deadline=None, max_examples=25)
 @given(
@@ -82,8 +80,8 @@ def test_the_exact_backend_gives_similarities():
     st.integers(1, 9),
     st.lists(st.integers(0, 600), min_size=3, max_size=3),
 )
-def test_whoever_adds_up_the_similarities_are_the_same(sharing, numpy_1, seed, d, runs):
-    """By one thread or several, on a device, by another function of numpy; in any order of the gallery."""
+def test_whoever_adds_up_the_similarities_are_the_same(numpy_1, seed, d, runs):
+    """On a device, or by another function of numpy; in any order of the gallery."""
     rng = np.random.default_rng(seed)
     unit = normalise(rng.integers(-2, 3, (40, d)).astype(np.float32) + np.float32(0.125), str)
     rows = np.repeat(np.arange(3), runs)
@@ -91,13 +89,13 @@ def test_whoever_adds_up_the_similarities_are_the_same(sharing, numpy_1, seed, d
     expected = exact_scores(unit, unit, rows, columns)
     gallery = Gallery(unit, rng.integers(0, 9, 40))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.object(exact_module, "SHARED", sharing))
         stack.enter_context(mock.patch.object(similarities_module, "ON_DEVICE_AT_ONCE", 7))
         if numpy_1 and hasattr(np, "vecdot"):
             stack.enter_context(mock.patch.object(np, "vecdot"))
             del np.vecdot
-        for device, threads in (("cpu", 1), ("cpu", 2), ("cpu", 3), ("cpu:0", 1)):
-            of = Similarities(unit, gallery, device=device, threads=threads)
+        # By its other name the CPU is a device like others.
+        for device in ("cpu", "cpu:0"):
+            of = Similarities(unit, gallery, device=device)
             np.testing.assert_array_equal(of(rows, columns), expected)
             some = np.array([2, 0])
             where = np.flatnonzero(rows != 1)

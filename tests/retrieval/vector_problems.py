@@ -156,9 +156,7 @@ def ways(kind):
                 stack.enter_context(
                     mock.patch(
                         f"pytest_prodbench.retrieval.{room}.Similarities",
-                        lambda *of, device, threads: Similarities(
-                            *of, device=f"{device}:0", threads=threads
-                        ),
+                        lambda *of, device: Similarities(*of, device=f"{device}:0"),
                     )
                 )
         for patch in (
