@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pytest_prodbench.retrieval.bounds import NEVER
-from pytest_prodbench.retrieval.counting import distinct
-from pytest_prodbench.retrieval.exclusion import among
-from pytest_prodbench.retrieval.runs import Runs, gather_to_the_right
+from pytest_prodbench.retrieval.products import count_products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,12 +27,6 @@ GROUP = 64
 
 GROUPS_A_RESULT = 8
 """Groups there should be for each result asked for, so that the best ones seldom share a group."""
-
-LISTING = 32
-"""Scores above a limit whose listing takes as long as a scan of so many times their number."""
-
-SCANNED_AT_ONCE = 4_000_000
-"""Scores of a scan: as many bytes, and as many again."""
 
 FEW = 8
 """Where fewer than one group in so many reaches the limit, opening groups is faster than comparing all."""
@@ -230,31 +221,7 @@ class ArrayBlock:
     def products(
         self, limits: Floats, above: Ints, codes: Ints, rows: Ints, columns: Ints
     ) -> tuple[Ints, Mask]:
-        width = len(codes)
-        counts, counted = np.zeros(len(limits), np.int64), np.zeros(len(rows), np.bool_)
-        many = above * LISTING > width
-        few = (above > 0) & ~many
-        if few.any():
-            hits = self.at_least(np.where(few, np.nextafter(limits, np.float32(np.inf)), NEVER))
-            # A process that flushes subnormal numbers takes the one above 0 for 0.
-            over = hits.scores > limits[hits.rows]
-            found, products = distinct(hits.rows[over], codes[hits.columns[over]])
-            counts += np.bincount(found, minlength=len(limits))
-            size = int(codes[-1]) + 1
-            counted = among(rows * size + codes[columns], found * size + products)
-        runs = Runs(codes) if many.any() else None
-        every = np.flatnonzero(many)
-        at_once = max(1, SCANNED_AT_ONCE // width)
-        for first in range(0, len(every), at_once):
-            assert runs is not None  # noqa: S101 - some have many
-            part = every[first : first + at_once]
-            mask = self._exceeding(part, limits[part])
-            gather_to_the_right(mask, runs.steps())
-            here = np.flatnonzero(np.isin(rows, part))
-            counted[here] = mask[np.searchsorted(part, rows[here]), runs.last[columns[here]]]
-            mask &= runs.is_last
-            counts[part] = _per_row(mask)
-        return counts, counted
+        return count_products(self.at_least, self._exceeding, limits, above, codes, rows, columns)
 
     def _floats(self, values: NDArray[Any]) -> Floats:
         return values

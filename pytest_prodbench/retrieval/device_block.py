@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_prodbench.retrieval.blocks import Band, Hits
 from pytest_prodbench.retrieval.bounds import NEVER
-from pytest_prodbench.retrieval.runs import Runs, gather_to_the_right
+from pytest_prodbench.retrieval.products import Runs, gather_to_the_right
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

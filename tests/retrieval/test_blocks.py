@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vector_problems import KINDS, similarity, ways
 
 from pytest_prodbench.retrieval import Gallery, normalise, search
-from pytest_prodbench.retrieval import blocks as blocks_module
+from pytest_prodbench.retrieval import products as products_module
 from pytest_prodbench.retrieval.backends import (
     BFLOAT16_ROUNDOFF,
     FaissBackend,
@@ -127,8 +127,8 @@ def test_products_above_are_those_of_a_set(kind, seed, rows, lengths, listing, a
     ]
     pair_rows, columns = rng.integers(0, rows, 30), rng.integers(0, len(codes), 30)
     with (
-        mock.patch.object(blocks_module, "LISTING", listing),
-        mock.patch.object(blocks_module, "SCANNED_AT_ONCE", at_once),
+        mock.patch.object(products_module, "LISTING", listing),
+        mock.patch.object(products_module, "SCANNED_AT_ONCE", at_once),
     ):
         counts, counted = block.products(limits, above, codes, pair_rows, columns)
         none = np.empty(0, np.int64)

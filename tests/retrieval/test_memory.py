@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from vector_problems import KINDS, assert_same, large_problem
 
-from pytest_prodbench.retrieval import blocks as blocks_module
 from pytest_prodbench.retrieval import families as families_module
 from pytest_prodbench.retrieval import matching_pairs, normalise
+from pytest_prodbench.retrieval import products as products_module
 from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.bounded_counts import BoundedCounts
 from pytest_prodbench.retrieval.counting import OWN
@@ -83,13 +83,13 @@ def test_products_above_the_limits_are_counted_some_rows_at_a_time(kind):
     most, width = 2000, 400
     scanned = []
 
-    def scan(mask, steps, real=blocks_module.gather_to_the_right):
+    def scan(mask, steps, real=products_module.gather_to_the_right):
         scanned.append(mask.size)
         return real(mask, steps)
 
     with (
-        mock.patch.object(blocks_module, "SCANNED_AT_ONCE", most),
-        mock.patch.object(blocks_module, "gather_to_the_right", scan),
+        mock.patch.object(products_module, "SCANNED_AT_ONCE", most),
+        mock.patch.object(products_module, "gather_to_the_right", scan),
     ):
         found = problem.found(kind, 20, gallery_block=width)
     assert_same(found, problem.found("exact", 20))
