@@ -40,7 +40,7 @@ BLOCK_SECONDS = 10.0
 """A block is written after so many images or seconds: that much is lost at most by ``kill -9``."""
 
 AHEAD = 16
-"""Images decoded ahead of the forward pass, and of each of its lanes."""
+"""Images decoded ahead of the forward pass, at least; two batches for each of its lanes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +160,7 @@ class _Job:
             embedder.preprocess,
             max_pixels=self._settings.max_pixels,
             workers=max(2, lanes) if self._model.device == "cpu" else 8,
-            ahead=max(AHEAD * lanes, 2 * self._batch_size),
+            ahead=max(AHEAD, 2 * self._batch_size * lanes),
         )
         try:
             forward = partial(self._forward, embedder)

@@ -27,6 +27,7 @@ class Similarities:
     def __init__(self, queries: Floats, gallery: Gallery, *, device: str) -> None:
         """``device``: of torch, on which products are added up."""
         self._queries, self._gallery, self._device = queries, gallery, device
+        self._moved: Any = None
 
     def of(self, some: Ints) -> Similarities:
         """The same for some of the queries, numbered anew."""
@@ -45,13 +46,14 @@ class Similarities:
         import torch
 
         gallery: Any = self._gallery.moved(self._device)
-        queries = torch.from_numpy(self._queries).to(self._device)
+        if self._moved is None:
+            self._moved = torch.from_numpy(self._queries).to(self._device)
         sums = np.empty(len(rows), np.float64)
         for start in range(0, len(rows), ON_DEVICE_AT_ONCE):
             part = slice(start, start + ON_DEVICE_AT_ONCE)
             left, right = (
                 vectors[torch.from_numpy(at[part]).to(self._device)].double()
-                for vectors, at in ((queries, rows), (gallery, places))
+                for vectors, at in ((self._moved, rows), (gallery, places))
             )
             sums[part] = (left * right).sum(dim=1).cpu().numpy()
         return sums
