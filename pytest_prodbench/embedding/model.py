@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_prodbench.atomic import atomic_write_text
 from pytest_prodbench.embedding.device import (
     autocast,
+    choose_batch_size,
     choose_device,
     choose_lanes,
     choose_precision,
@@ -133,6 +134,7 @@ class ModelHandle:
                 precision=self._precision,
                 cache_dir=self._settings.cache_dir,
                 lanes=choose_lanes(self._settings),
+                batch_size=choose_batch_size(self._settings.batch_size, self.device),
             )
             known = self.__dict__.get("_known")
             if known is not None and _deciding(*known) != _deciding(embedder.identity, engine):

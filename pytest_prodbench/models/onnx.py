@@ -208,7 +208,8 @@ def session_options(runtime: Any) -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
-    options.log_severity_level = 3
+    # 4: nothing but what ends the process; errors are raised as well.
+    options.log_severity_level = 4
     return options
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from pytest_prodbench.embedding import device as device_room
 from pytest_prodbench.embedding import embed as room
 from pytest_prodbench.embedding.batches import batch_of
 from pytest_prodbench.embedding.device import choose_lanes
+from pytest_prodbench.embedding.engines.running import BySize
 from pytest_prodbench.embedding.lanes import WAITING, Lanes
 from pytest_prodbench.errors import EmbeddingError
 from pytest_prodbench.settings.types import Head, ModelSpec, Preprocess, RunSettings
@@ -128,6 +130,40 @@ def test_no_number_of_lanes_changes_a_bit(tmp_path, engine, headed):
     for other in found[1:]:
         assert np.array_equal(other.vectors, found[0].vectors)
         assert other.pixels == found[0].pixels
+
+
+def test_each_size_is_made_once_whoever_asks_first():
+    made = []
+
+    def make(size):
+        time.sleep(0.01)
+        made.append(size)
+        return object()
+
+    sizes = BySize(make)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(sizes, [4, 4, 1, 4, 1, 4]))
+    assert sorted(made) == [1, 4]
+    assert len({id(one) for one in found}) == 2
+    assert found[0] is found[1] is sizes(4)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_session_of_one_size_gives_what_one_of_another_gives(tmp_path, engine):
+    """Its padding is part of its convolutions, and no batch is too large or too small."""
+    spec = ModelSpec(
+        name="tried", library="timm", identifier="tf_efficientnet_lite0", engine=engine
+    )
+    found = []
+    batch = torch.rand(5, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    for size in (1, 4):
+        run = RunSettings(cache_dir=tmp_path, device="cpu", threads=1, batch_size=size)
+        embedder = ModelHandle(spec, run).load()
+        found += [
+            torch.cat([embedder.embed(part) for part in batch.split(step)]) for step in (1, 2, 5)
+        ]
+    for other in found[1:]:
+        assert torch.nn.functional.cosine_similarity(found[0], other).min() > 1 - 1e-6
 
 
 class SideBySideFaults(FaultyEmbedder):

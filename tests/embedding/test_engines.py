@@ -138,6 +138,7 @@ def test_auto_is_onnx_runtime_and_one_image_alone_is_as_in_a_batch(cache):
         ("Noisy", "1 − cosine to torch in float32 is above 1e-05 on sample images"),
         ("Choosing", "it cannot be exported to ONNX"),
         ("InPython", "its export has 0 inputs"),
+        ("OfTwo", "onnxruntime cannot run the export"),
         ("Shapeless", "the model has no fixed input size"),
         ("plain_callable", "module has no network that could be exported"),
     ],

@@ -29,6 +29,7 @@ from pytest_prodbench.models.protocol import Engine, Exportable, SelfRun
 if TYPE_CHECKING:
     import torch
 
+    from pytest_prodbench.embedding.engines.running import Run
     from pytest_prodbench.models import Embedder
     from pytest_prodbench.settings.types import ModelSpec
 
@@ -49,7 +50,8 @@ def choose_engine(
     device: str,
     precision: str,
     cache_dir: Path,
-    lanes: int = 1,
+    lanes: int,
+    batch_size: int,
 ) -> tuple[Embedder, Engine]:
     """Return the model as it will run, and what runs it.
 
@@ -61,6 +63,7 @@ def choose_engine(
         precision: of the run, for torch.
         cache_dir: where exports are kept.
         lanes: how many passes of another engine may run side by side.
+        batch_size: of the run.
 
     Raises:
         ModelError: an engine that was asked for by name does not run this model; says why.
@@ -95,7 +98,11 @@ def choose_engine(
     try:
         _require_cpu(name, device)
         engine = Engine(name, engine_version(name), spec.engine_precision)
-        return _other(spec, embedder, whole, engine, cache_dir, lanes)
+
+        def start(path: Path) -> Run:
+            return session(engine.name, path, engine.precision, lanes=lanes, batch_size=batch_size)
+
+        return _other(spec, embedder, whole, engine, cache_dir, start)
     except EngineRefusedError as error:
         if spec.engine == "auto":
             return whole(embedder), replace(torch_itself, reason=f"{name}: {error}")
@@ -122,17 +129,16 @@ def _other(
     whole: Whole,
     engine: Engine,
     cache_dir: Path,
-    lanes: int,
+    start: Callable[[Path], Run],
 ) -> tuple[Embedder, Engine]:
-    """Return the model run by another engine, from a proven export."""
+    """Return the model run by another engine, from a proven export; ``start`` runs a file."""
     network = embedder.network if isinstance(embedder, Exportable) else None
     if network is None:
         raise EngineRefusedError(f"{spec.library} has no network that could be exported")
     shape = sample_shape(embedder)
 
     def running(folder: Path) -> Embedder:
-        run = session(engine.name, folder / NETWORK, engine.precision, lanes)
-        return EngineEmbedder(embedder, run, shape)
+        return EngineEmbedder(embedder, start(folder / NETWORK), shape)
 
     def make(folder: Path) -> Proof:
         # Imports torch's exporters, which take a second.
@@ -143,17 +149,16 @@ def _other(
             export(network, embedder.embed, tensors[:2], folder / NETWORK)
             if engine.precision == "int8":
                 quantize(folder / NETWORK)
-            tried = whole(running(folder))
+            return prove(
+                tensors,
+                _embed(whole(embedder), "cpu"),
+                _embed(whole(running(folder)), "cpu"),
+                reduced=engine.precision != "float32",
+            )
         except EngineRefusedError as error:
             if error.next_step:
                 raise  # something is missing on this machine: that can change
             return Proof(None, None, str(error))
-        return prove(
-            tensors,
-            _embed(whole(embedder), "cpu"),
-            _embed(tried, "cpu"),
-            reduced=engine.precision != "float32",
-        )
 
     key = _key(spec, whole(embedder), engine, "cpu")
     folder, proof = kept(cache_dir / "engines", key, make)

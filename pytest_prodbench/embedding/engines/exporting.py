@@ -19,6 +19,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+from pytest_prodbench.embedding.engines.running import BATCH
 
 IMAGES, VECTORS = "images", "vectors"
 OPSET = 18
@@ -115,7 +116,7 @@ def _traced(forward: Forward, images: torch.Tensor, path: Path) -> None:
         dynamo=False,
         input_names=[IMAGES],
         output_names=[VECTORS],
-        dynamic_axes={IMAGES: {0: "batch"}, VECTORS: {0: "batch"}},
+        dynamic_axes={IMAGES: {0: BATCH}, VECTORS: {0: BATCH}},
         opset_version=OPSET,
     )
 
@@ -131,7 +132,7 @@ def _captured(forward: Forward, images: torch.Tensor, path: Path) -> None:
         verbose=False,
         input_names=[IMAGES],
         output_names=[VECTORS],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamic_shapes=({0: torch.export.Dim(BATCH)},),
         opset_version=OPSET,
     )
 

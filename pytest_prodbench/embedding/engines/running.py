@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
 from pytest_prodbench.errors import ModelError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
 """What brings an engine: ``pip install "pytest-prodbench[…]"``."""
+
+BATCH = "batch"
+"""Name of an export's first dimension, the only one that it leaves free."""
 
 OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -46,10 +50,39 @@ def engine_version(name: str) -> str:
     )
 
 
-def session(name: str, path: Path, precision: str, lanes: int) -> Run:
+Made = TypeVar("Made")
+
+
+class BySize(Generic[Made]):
+    """What is made once for each size of a batch, whichever thread asks first.
+
+    A network of a stated batch is compiled to faster code than one of any: then its shapes are numbers, so
+    that what is computed from them is known beforehand, and padding becomes a part of a convolution.
+    """
+
+    def __init__(self, make: Callable[[int], Made]) -> None:
+        self._make, self._made = make, dict[int, Made]()
+        self._making = threading.Lock()
+
+    def __call__(self, size: int) -> Made:
+        """Return what is made for this size."""
+        with self._making:
+            if size not in self._made:
+                self._made[size] = self._make(size)
+            return self._made[size]
+
+
+def session(name: str, path: Path, precision: str, *, lanes: int, batch_size: int) -> Run:
     """Return a function from images (b, 3, h, w) to vectors (b, d), both float32.
 
-    It may be called from so many threads at once (``lanes``), and computes with one thread each time.
+    It computes with one thread each time.
+
+    Args:
+        name: of the engine.
+        path: of the export.
+        precision: of the forward pass.
+        lanes: from how many threads it may be called at once.
+        batch_size: of most batches; what others need is made when the first of them comes.
 
     Raises:
         EngineRefusedError: the engine cannot be imported, cannot run this file, or has not this precision.
@@ -59,30 +92,32 @@ def session(name: str, path: Path, precision: str, lanes: int) -> Run:
     except ImportError as error:
         raise EngineRefusedError(f"{name} cannot be imported", details=str(error)) from error
     if name == "onnxruntime":
-        return _onnxruntime(module, path, precision)
+        return _onnxruntime(module, path, precision, batch_size)
     return _openvino(module, path, precision, lanes)
 
 
-def _onnxruntime(module: Any, path: Path, precision: str) -> Run:
+def _onnxruntime(module: Any, path: Path, precision: str, batch_size: int) -> Run:
     if precision not in {"float32", "int8"}:
         raise EngineRefusedError(
             f"onnxruntime has no {precision} here",
             next_step='for bfloat16 write engine = "openvino" or "torch"',
         )
-    try:
-        found = module.InferenceSession(
-            str(path), session_options(module), providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # it raises classes of its own for each kind of trouble
-        raise EngineRefusedError(
-            "onnxruntime cannot run the export", details=str(error)[:500]
-        ) from error
+
+    def started(size: int) -> Any:
+        options = session_options(module)
+        options.add_free_dimension_override_by_name(BATCH, size)
+        return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    sessions = BySize(started)
+    with _running("onnxruntime"):
+        found = sessions(1 if precision == "int8" else batch_size)
     inputs, outputs = found.get_inputs(), found.get_outputs()
     _require_one(inputs, outputs)
     images, vectors = inputs[0].name, outputs[0].name
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        answer: NDArray[np.float32] = found.run([vectors], {images: batch})[0]
+        with _running("onnxruntime"):
+            answer: NDArray[np.float32] = sessions(len(batch)).run([vectors], {images: batch})[0]
         return answer
 
     return _one_by_one(run) if precision == "int8" else run
@@ -109,13 +144,9 @@ def _openvino(module: Any, path: Path, precision: str, lanes: int) -> Run:
         # Threads that decode share the processors with those of the streams.
         "ENABLE_CPU_PINNING": False,
     }
-    try:
+    with _running("openvino"):
         network = core.read_model(str(path))
         compiled = core.compile_model(network, "CPU", wanted)
-    except RuntimeError as error:
-        raise EngineRefusedError(
-            "openvino cannot run the export", details=str(error)[:500]
-        ) from error
     _require_one(network.inputs, network.outputs)
     # A hint: a processor that has no such arithmetic takes float32 and says nothing.
     if compiled.get_property("INFERENCE_PRECISION_HINT") != getattr(
@@ -125,28 +156,34 @@ def _openvino(module: Any, path: Path, precision: str, lanes: int) -> Run:
             f"openvino does not compute in {precision} on this processor",
             next_step=f"run on one that has {precision}, or take engine_precision out",
         )
-    sizes: dict[int, Any] = {}
-    compiling = threading.Lock()
-    requests = threading.local()
 
-    def request_for(shape: tuple[int, ...]) -> Any:
-        # A network of a stated batch is compiled to faster code than one of any.
-        with compiling:
-            if shape[0] not in sizes:
-                sized = network.clone()
-                sized.reshape(list(shape))
-                sizes[shape[0]] = core.compile_model(sized, "CPU", wanted)
-        return sizes[shape[0]].create_infer_request()
+    def sized(size: int) -> Any:
+        own = network.clone()
+        own.reshape([size, *list(network.inputs[0].partial_shape)[1:]])
+        return core.compile_model(own, "CPU", wanted)
+
+    networks, requests = BySize(sized), threading.local()
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         own = requests.__dict__.setdefault("own", {})
-        if len(batch) not in own:
-            own[len(batch)] = request_for(batch.shape)
-        answer = own[len(batch)].infer({0: batch}, share_inputs=True, share_outputs=False)
+        with _running("openvino"):
+            if (size := len(batch)) not in own:
+                own[size] = networks(size).create_infer_request()
+            answer = own[size].infer({0: batch}, share_inputs=True, share_outputs=False)
         vectors: NDArray[np.float32] = answer[0]
         return vectors
 
     return run
+
+
+@contextmanager
+def _running(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # they raise classes of their own for each kind of trouble
+        raise EngineRefusedError(
+            f"{name} cannot run the export", details=str(error)[:500]
+        ) from error
 
 
 def _require_one(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
