@@ -38,6 +38,9 @@ def frame(spec: Spec) -> Spec | None:
     numbers = {frozenset(set(row) & set(NUMBERS)) for row in rows}
     if not shown or len(numbers) != 1 or not all(map(_is_placed, rows)):
         return None
+    # An area whose rows have no edges, as those of a damaged record: Vega leaves it out.
+    if any(layer["mark"]["type"] == "area" for layer in spec["layer"]) and "low" not in rows[0]:
+        return None
     across = [row["x"] for row in shown]
     x = spec["encoding"]["x"]
     low, high = domain = x["scale"].get("domain", [min(across), max(across)])

@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_prodbench.report.charts import LEAST_SHARE, PIXELS, charts
@@ -222,6 +222,8 @@ numbers = st.lists(number, max_size=6)
 
 @settings(max_examples=15, deadline=None)
 @given(x=numbers, y=numbers, low=st.none() | numbers, high=st.none() | numbers)
+@example(x=[0.0, 0.0], y=[0.0, 0.0], low=[0.0], high=[0.0])
+@example(x=[1.0, 2.0], y=[0.5, 0.5], low=[0.25, 0.25], high=None)
 def test_whatever_a_curve_holds_is_drawn_inside_its_frame(x, y, low, high):
     curve = b.curve(x, y, half=None, low=low, high=high)
     names = b.curves()
