@@ -108,7 +108,12 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", "float32", "bfloat16", "float16"),
     ),
     Option("batch-size", "batch_size", "Images a forward pass; 0 chooses.", convert=int),
-    Option("threads", "threads", "Torch threads of a process; 0 is one.", convert=int),
+    Option(
+        "threads",
+        "threads",
+        "Torch threads of a process, or passes of another engine; 0 is one, or one a processor.",
+        convert=int,
+    ),
     Option(
         "backend",
         "backend",

@@ -19,7 +19,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
-from pytest_prodbench.embedding.engines.running import BATCH
+from pytest_prodbench.embedding.engines.running import FREE_DIMENSION
 
 IMAGES, VECTORS = "images", "vectors"
 OPSET = 18
@@ -116,7 +116,7 @@ def _traced(forward: Forward, images: torch.Tensor, path: Path) -> None:
         dynamo=False,
         input_names=[IMAGES],
         output_names=[VECTORS],
-        dynamic_axes={IMAGES: {0: BATCH}, VECTORS: {0: BATCH}},
+        dynamic_axes={IMAGES: {0: FREE_DIMENSION}, VECTORS: {0: FREE_DIMENSION}},
         opset_version=OPSET,
     )
 
@@ -132,7 +132,7 @@ def _captured(forward: Forward, images: torch.Tensor, path: Path) -> None:
         verbose=False,
         input_names=[IMAGES],
         output_names=[VECTORS],
-        dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+        dynamic_shapes=({0: torch.export.Dim(FREE_DIMENSION)},),
         opset_version=OPSET,
     )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
 """What brings an engine: ``pip install "pytest-prodbench[…]"``."""
 
-BATCH = "batch"
+FREE_DIMENSION = "batch"
 """Name of an export's first dimension, the only one that it leaves free."""
 
 OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
@@ -105,7 +105,7 @@ def _onnxruntime(module: Any, path: Path, precision: str, batch_size: int) -> Ru
 
     def started(size: int) -> Any:
         options = session_options(module)
-        options.add_free_dimension_override_by_name(BATCH, size)
+        options.add_free_dimension_override_by_name(FREE_DIMENSION, size)
         return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     sessions = BySize(started)
