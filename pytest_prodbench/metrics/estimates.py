@@ -15,7 +15,7 @@ from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import cluster_bootstrap, percentile_intervals, resampled
 from pytest_prodbench.metrics.metric import FEW, Metric, Sampled, Sampling, Statistic
 from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
-from pytest_prodbench.metrics.threads import Again, in_threads
+from pytest_prodbench.threads import Again, in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,10 +16,10 @@ import numpy as np
 from pytest_prodbench.metrics.crossings import First
 from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.once import once
-from pytest_prodbench.metrics.threads import in_threads
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 from pytest_prodbench.metrics.whole_weights import EXACT, FewOf, whole
 from pytest_prodbench.protocol import NO_RANK
+from pytest_prodbench.threads import in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.threads import in_threads
 from pytest_prodbench.metrics.whole_weights import Asked, WholeWeights, remembered
+from pytest_prodbench.threads import in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,8 +16,8 @@ from pytest_prodbench.metrics.intervals import standard_error
 from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic, Units
 from pytest_prodbench.metrics.once import once
 from pytest_prodbench.metrics.proportions import wilson_clustered
-from pytest_prodbench.metrics.threads import in_threads, portions
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
+from pytest_prodbench.threads import in_threads, portions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

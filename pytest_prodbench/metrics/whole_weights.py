@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.metrics.threads import in_threads, portions
+from pytest_prodbench.threads import in_threads, portions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

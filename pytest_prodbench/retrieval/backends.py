@@ -7,6 +7,7 @@ exact scores, so that every backend gives the same ranks.
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -69,12 +70,15 @@ class Backend(Protocol):
         name: for the record.
         rounding: relative rounding of a block's numbers after their error (0 where the error holds it).
         query_block, gallery_block: how many rows and columns of a block suit it.
+        side_by_side: whether several threads may ask it at once, each with queries of its own; its products
+            are numpy's then, which share one number of threads with them.
     """
 
     name: str
     rounding: float
     query_block: int
     gallery_block: int
+    side_by_side: bool
 
     def open(self, queries: Floats) -> OpenQueries:
         """Take up to ``query_block`` unit vectors (r, d)."""
@@ -95,6 +99,44 @@ class OpenQueries(Protocol):
         """Scores against the places start:stop, with maxima of ``group`` columns."""
 
 
+class Float32Backend:
+    """float32 products by numpy's BLAS: in OpenBLAS a fifth to a third faster than torch's on AMD (MKL)."""
+
+    name = "torch"
+    rounding = 0.0
+    query_block = 1024
+    # Not 8192: the rows of a block would lie 32 KiB apart, so that all fall on the same sets of a cache.
+    gallery_block = 6144
+    side_by_side = True
+
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+        self._rooms = threading.local()
+
+    def open(self, queries: Floats) -> OpenQueries:
+        return _Float32Queries(self, queries)
+
+    def room(self, rows: int, columns: int) -> Floats:
+        """Memory of this thread for one block: fresh pages for each would cost a tenth of the time."""
+        flat: Floats = self._rooms.__dict__.get("flat", np.empty(0, np.float32))
+        if len(flat) < rows * columns:
+            flat = self._rooms.flat = np.empty(rows * columns, np.float32)
+        return flat[: rows * columns].reshape(rows, columns)
+
+
+class _Float32Queries:
+    exact = False
+
+    def __init__(self, backend: Float32Backend, queries: Floats) -> None:
+        self._backend, self._queries = backend, queries
+        self.error = np.full(len(queries), score_error(queries.shape[1]))
+
+    def block(self, start: int, stop: int, group: int) -> ScoreBlock:
+        out = self._backend.room(len(self._queries), stop - start)
+        np.matmul(self._queries, self._backend.gallery.part(start, stop).T, out=out)
+        return ArrayBlock(out, group)
+
+
 class FaissBackend:
     """faiss on the CPU; starts in a tenth of the time that torch needs to be imported."""
 
@@ -102,6 +144,8 @@ class FaissBackend:
     rounding = 0.0
     query_block = 256
     gallery_block = 16_384
+    # Its own threads make each product.
+    side_by_side = False
 
     def __init__(self, gallery: Gallery, threads: int) -> None:
         import faiss
@@ -135,6 +179,7 @@ class ExactBackend:
     rounding = 0.0
     query_block = 128
     gallery_block = 4096
+    side_by_side = True
 
     def __init__(self, gallery: Gallery) -> None:
         self._gallery = gallery
@@ -181,12 +226,15 @@ def open_backends(
     if backend == "faiss":
         return [FaissBackend(gallery, threads), last]
     if backend == "torch":
-        from pytest_prodbench.retrieval.torch_backends import ReducedBackend, TorchBackend
-
-        plain: Backend = TorchBackend(gallery, device)
+        plain: Backend = Float32Backend(gallery)
         work = float(queries) * len(gallery) * gallery.dimension
         large = work >= WORTH_REDUCING and queries >= REDUCED_FOR
-        if large and ReducedBackend.suits(device):
-            return [ReducedBackend(gallery, device), plain, last]
+        if large or device != "cpu":
+            from pytest_prodbench.retrieval.torch_backends import DeviceBackend, ReducedBackend
+
+            if device != "cpu":
+                plain = DeviceBackend(gallery, device)
+            if large and ReducedBackend.suits(device):
+                return [ReducedBackend(gallery, device), plain, last]
         return [plain, last]
     raise ValueError(f"unknown backend {backend!r}; expected 'torch' or 'faiss'")

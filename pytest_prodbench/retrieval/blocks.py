@@ -254,24 +254,3 @@ def _listed(mask: NDArray[np.bool_], room: Room | None) -> tuple[Ints, Ints, Int
     if room is not None:
         mask[counts > room] = False
     return counts, *_places(np.flatnonzero(mask), mask.shape[1])
-
-
-class TensorBlock(ArrayBlock):
-    """A float32 block in a torch tensor of the CPU; torch takes the maxima with all threads."""
-
-    def __init__(self, tensor: Any, group: int) -> None:
-        super().__init__(tensor.numpy(), group)
-        self._tensor = tensor
-
-    @cached_property
-    def maxima(self) -> Floats:
-        return self._with_rest(strided_maxima(self._tensor, self._group).numpy())
-
-
-def strided_maxima(tensor: Any, group: int) -> Any:
-    """Maxima (r, w // group) over strided groups of a contiguous tensor (r, w)."""
-    rows, width = tensor.shape
-    stride = width // group
-    if not stride:
-        return tensor[:, :0]
-    return tensor[:, : stride * group].reshape(rows, group, stride).amax(1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench import threads
 from pytest_prodbench.retrieval.blocks import group_size
 from pytest_prodbench.retrieval.bounds import Bounds
 from pytest_prodbench.retrieval.head import Head, ResultLists
@@ -39,6 +40,9 @@ OPEN_LEAST = 256
 
 GIVE_UP = 0.5
 """Share of queries handed on after which the rest is not tried with that backend."""
+
+LEAST_QUERIES = 128
+"""Queries of a thread, at least: each reads the gallery anew, and products of fewer rows are slower."""
 
 TIES_AT_ONCE = 250_000
 """Candidates with exact scores from which those that only a tie keeps are let go before the end."""
@@ -94,17 +98,15 @@ def sweep(
     places = problem.gallery.places()
     todo = np.arange(len(problem.queries))
     for backend in backends:
-        size = query_block or backend.query_block
+        size = query_block or _rows_of_a_pass(backend, len(todo))
         blocks = problem.gallery.blocks(gallery_block or backend.gallery_block)
-        handed_on: list[Ints] = []
-        tried = 0
-        for first in range(0, len(todo), size):
-            if tried and sum(map(len, handed_on)) > GIVE_UP * tried:
-                handed_on.append(todo[first:])
-                break
-            some = todo[first : first + size]
-            handed_on.append(_pass(problem, backend, some, blocks, places, tally, lists))
-            tried += len(some)
+        attempt = _Attempt(problem, backend, blocks, places, tally, lists)
+        parts = [todo[first : first + size] for first in range(0, len(todo), size)]
+        if backend.side_by_side:
+            # Each part has rows of its own in all that is written: they may be done in any order.
+            handed_on = threads.in_threads(attempt, parts)
+        else:
+            handed_on = [attempt(part) for part in parts]
         todo = np.concatenate(handed_on) if handed_on else todo[:0]
     if len(todo):
         raise RuntimeError(
@@ -112,6 +114,39 @@ def sweep(
             "their own similarity on this machine; expected IEEE arithmetic (report this as a bug)"
         )
     return tally, lists
+
+
+def _rows_of_a_pass(backend: Backend, queries: int) -> int:
+    """How many queries are tried at a time: what suits the backend, or fewer to give every thread some."""
+    if not backend.side_by_side:
+        return backend.query_block
+    return min(backend.query_block, max(LEAST_QUERIES, -(-queries // threads.allowed())))
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """Tries queries with one backend, until it has handed on too many of them."""
+
+    problem: Problem
+    backend: Backend
+    blocks: Sequence[tuple[int, int]]
+    places: Ints
+    tally: Tally | None
+    lists: ResultLists
+    tried: int = 0
+    handed_on: int = 0
+
+    def __call__(self, some: Ints) -> Ints:
+        """Return those of some queries that it could not settle."""
+        # Threads may count past each other: it decides how long it takes, and never a result.
+        if self.handed_on > GIVE_UP * self.tried:
+            return some
+        left = _pass(
+            self.problem, self.backend, some, self.blocks, self.places, self.tally, self.lists
+        )
+        self.tried += len(some)
+        self.handed_on += len(left)
+        return left
 
 
 def _pass(

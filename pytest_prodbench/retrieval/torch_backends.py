@@ -1,4 +1,4 @@
-"""Blocks of scores by torch: float32, and the certified first pass in bfloat16."""
+"""Blocks of scores by torch: float32 on a GPU, and the certified first pass in bfloat16."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_prodbench.retrieval.backends import (
     score_error,
 )
 from pytest_prodbench.retrieval.bfloat16 import Bfloat16Block
-from pytest_prodbench.retrieval.blocks import ScoreBlock, TensorBlock
+from pytest_prodbench.retrieval.blocks import ScoreBlock
 from pytest_prodbench.retrieval.device_block import DeviceBlock
 from pytest_prodbench.retrieval.full_float32 import full_float32
 from pytest_prodbench.retrieval.gallery import NORM_SLACK
@@ -42,54 +42,38 @@ class _Buffer:
         return self._flat[: rows * columns].view(rows, columns)
 
 
-class TorchBackend:
-    """float32 on the model's device, TF32 off; on a GPU the gallery is moved there once."""
+class DeviceBackend:
+    """float32 on a GPU, TF32 off; the gallery is moved there once."""
 
     name = "torch"
     rounding = 0.0
     query_block = 1024
-    # Not 8192: the rows of a block would lie 32 KiB apart, so that all fall on the same sets of a cache,
-    # which made products a fifth slower where it was measured (MKL on AMD Zen 3).
-    gallery_block = 6144
-    # Columns of one product: results that a cache holds are written up to a fifth faster (measured there).
-    tile = 512
+    gallery_block = 65_536
+    side_by_side = False
 
     def __init__(self, gallery: Gallery, device: str) -> None:
         self.device = torch.device(device)
-        self._gallery = gallery
-        self._moved: torch.Tensor | None = None
-        if self.device.type != "cpu":
-            # Places, not rows: a block is then one piece of device memory.
-            self._moved = gallery.moved(device)
-            self.gallery_block = 65_536
+        # Places, not rows: a block is then one piece of device memory.
+        self.moved: torch.Tensor = gallery.moved(device)
         self.buffer = _Buffer(torch.float32, device)
 
-    def part(self, start: int, stop: int) -> torch.Tensor:
-        """Vectors at places start:stop, on the device."""
-        if self._moved is not None:
-            return self._moved[start:stop]
-        return torch.from_numpy(self._gallery.part(start, stop))
-
     def open(self, queries: Floats) -> OpenQueries:
-        return _TorchQueries(self, queries)
+        return _DeviceQueries(self, queries)
 
 
-class _TorchQueries:
+class _DeviceQueries:
     exact = False
 
-    def __init__(self, backend: TorchBackend, queries: Floats) -> None:
+    def __init__(self, backend: DeviceBackend, queries: Floats) -> None:
         self._backend = backend
         self._queries = torch.from_numpy(np.ascontiguousarray(queries)).to(backend.device)
         self.error = np.full(len(queries), score_error(queries.shape[1]))
 
-    def block(self, start: int, stop: int, group: int) -> ScoreBlock:
+    def block(self, start: int, stop: int, group: int) -> ScoreBlock:  # noqa: ARG002 - topk needs none
         out = self._backend.buffer.of(len(self._queries), stop - start)
-        part = self._backend.part(start, stop)
         with full_float32():
-            for tile in range(0, stop - start, self._backend.tile):
-                columns = slice(tile, tile + self._backend.tile)
-                torch.mm(self._queries, part[columns].T, out=out[:, columns])
-        return TensorBlock(out, group) if self._backend.device.type == "cpu" else DeviceBlock(out)
+            torch.mm(self._queries, self._backend.moved[start:stop].T, out=out)
+        return DeviceBlock(out)
 
 
 class ReducedBackend:
@@ -106,6 +90,8 @@ class ReducedBackend:
     rounding = BFLOAT16_ROUNDOFF
     query_block = 1024
     gallery_block = 8192
+    # torch's own threads make each product, and so they do the maxima.
+    side_by_side = False
 
     def __init__(self, gallery: Gallery, device: str) -> None:
         self.device = torch.device(device)

@@ -7,8 +7,7 @@ import pytest
 import torch
 from vector_problems import KINDS, VectorProblem, large_problem, ways
 
-from pytest_prodbench.retrieval import Labels, matching_pairs, normalise, search
-from pytest_prodbench.retrieval.blocks import TensorBlock
+from pytest_prodbench.retrieval import Labels, backends, matching_pairs, normalise, search
 from pytest_prodbench.retrieval.torch_backends import ReducedBackend
 
 
@@ -46,13 +45,15 @@ def test_counts_that_miss_the_bound_are_noticed_below_the_lists_too():
     """The first results are as exact as was said, and only the positives' own scores are not."""
     problem = large_problem(9, q=20, n=400, d=8, spread=1.5)
     expected = problem.found("exact", 1)
+    real = backends._Float32Queries.block
 
-    def block(tensor, group):
-        tensor[tensor < 0.5] -= 0.01
-        return TensorBlock(tensor, group)
+    def too_low(self, start, stop, group):
+        found = real(self, start, stop, group)
+        found._values[found._values < 0.5] -= 0.01
+        return found
 
     with (
-        mock.patch("pytest_prodbench.retrieval.torch_backends.TensorBlock", block),
+        mock.patch.object(backends._Float32Queries, "block", too_low),
         pytest.warns(RuntimeWarning, match="no result is affected"),
     ):
         found = problem.found("torch", 1)

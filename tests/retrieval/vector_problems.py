@@ -21,7 +21,12 @@ from pytest_prodbench.retrieval import (
     rank,
 )
 from pytest_prodbench.retrieval import sweep as sweep_module
-from pytest_prodbench.retrieval.backends import ExactBackend, FaissBackend, near_tie_distance
+from pytest_prodbench.retrieval.backends import (
+    ExactBackend,
+    FaissBackend,
+    Float32Backend,
+    near_tie_distance,
+)
 from pytest_prodbench.retrieval.device_block import DeviceBlock
 from pytest_prodbench.retrieval.similarities import Similarities
 
@@ -124,17 +129,21 @@ def assert_same(found: Ranking, expected: Ranking) -> None:
 @contextmanager
 def ways(kind):
     """Rank with one backend and the exact one behind it, whatever the size of the problem."""
-    from pytest_prodbench.retrieval.torch_backends import ReducedBackend, TorchBackend
+    from pytest_prodbench.retrieval.torch_backends import DeviceBackend, ReducedBackend
 
     def backends(_backend, gallery, _queries, *, device, threads=1):
         last = ExactBackend(gallery)
 
+        def plain():
+            own = device == "cpu" and kind != "device"
+            return Float32Backend(gallery) if own else DeviceBackend(gallery, device)
+
         def everything():
-            return [ReducedBackend(gallery, device), TorchBackend(gallery, device), last]
+            return [ReducedBackend(gallery, device), plain(), last]
 
         return {
             "faiss": lambda: [FaissBackend(gallery, threads), last],
-            "torch": lambda: [TorchBackend(gallery, device), last],
+            "torch": lambda: [plain(), last],
             "exact": lambda: [last],
         }.get(kind, everything)()
 
@@ -144,13 +153,12 @@ def ways(kind):
     with ExitStack() as stack:
         if kind == "device":
             # The blocks of a GPU, on the CPU.
-            for name in ("TensorBlock", "Bfloat16Block"):
-                stack.enter_context(
-                    mock.patch(
-                        f"pytest_prodbench.retrieval.torch_backends.{name}",
-                        lambda tensor, _group: DeviceBlock(tensor),
-                    )
+            stack.enter_context(
+                mock.patch(
+                    "pytest_prodbench.retrieval.torch_backends.Bfloat16Block",
+                    lambda tensor, _group: DeviceBlock(tensor),
                 )
+            )
             # A name of the CPU by which it is a device like others.
             for room in ("rank", "search"):
                 stack.enter_context(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-NAME = "prodbench-metrics"
+NAME = "prodbench-part"
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")
