@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from ranking_oracle import random_case
 
-from pytest_prodbench.metrics import Statistic, default_metrics, parse_metric, threads
+from pytest_prodbench import threads
+from pytest_prodbench.metrics import Statistic, default_metrics, parse_metric
 from pytest_prodbench.metrics.estimates import estimate_statistics
 from pytest_prodbench.metrics.once import once
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
-from pytest_prodbench.metrics import crossings, resampling, threads, whole_weights
+from pytest_prodbench import threads
+from pytest_prodbench.metrics import crossings, resampling, whole_weights
 from pytest_prodbench.metrics.crossings import First, Last
 from pytest_prodbench.metrics.resampling import resample_batches, resample_weights
 from pytest_prodbench.metrics.thresholds import FallingThreshold
