@@ -50,7 +50,7 @@ def show(given: argparse.Namespace) -> int:
         ("overridden", "nothing"),
         ("libraries", ", ".join(f"{name} {text}" for name, text in identity.versions.items())),
     ]
-    replaced = overrides(spec)
+    replaced = overrides(spec, identity.adapter)
     place = next(i for i, (name, _) in enumerate(rows) if name == "overridden")
     rows[place : place + 1] = [
         ("" if i else "overridden", line) for i, line in enumerate(replaced or ["nothing"])

@@ -237,6 +237,7 @@ def _installed() -> dict[str, str]:
         "timm",
         "open_clip_torch",
         "transformers",
+        "peft",
         "sentence-transformers",
         "pillow",
         "numpy",

@@ -170,7 +170,7 @@ def model_record(handle: ModelHandle) -> ModelRecord:
         pooling=identity.pooling,
         dimension=identity.dimension,
         versions=dict(identity.versions),
-        overrides=overrides(spec),
+        overrides=overrides(spec, identity.adapter),
         remote_code=spec.trust_remote_code,
         price_per_1000=spec.price_per_1000,
         price_date=None if spec.price_date is None else spec.price_date.isoformat(),

@@ -61,7 +61,7 @@ class ModelRecord(Record):
     versions: dict[str, str]
     overrides: list[str] = Field(
         default_factory=list,
-        description="what the configuration replaced of the model's own, a line a key",
+        description="what the configuration, or an adapter, replaced of the model's own, a line a key",
     )
     remote_code: bool = Field(
         default=False, description="whether it ran code that came with its weights"

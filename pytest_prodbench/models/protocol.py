@@ -35,6 +35,8 @@ class ModelIdentity:
         dimension: length of a vector.
         versions: versions of the libraries that change the numbers (the model library's own, torch,
             torchvision, pillow), name → version.
+        adapter: kind of an adapter that is not merged, and its base, for people; empty: none. It decides
+            nothing: its files are in the digest.
     """
 
     weights_digest: str
@@ -42,6 +44,7 @@ class ModelIdentity:
     pooling: str
     dimension: int
     versions: dict[str, str]
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ an absolute folder     none        that folder, as ``save_pretrained`` writes it
 any                    folder      that folder
 =====================  ==========  ================================================================
 
+Such a folder may be an adapter, over the base that it names (``adapters``).
+
 Safetensors before pickles, which are read as tensors only; code in a repository is run only if the model's
 entry says ``trust_remote_code = true``.
 
@@ -30,21 +32,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from pytest_prodbench.models.adapters import (
+    WEIGHTS as ADAPTER_WEIGHTS,
+)
+from pytest_prodbench.models.adapters import (
+    AdapterOptions,
+    Placed,
+    adapter_files,
+    base_repository,
+    placed,
+)
 from pytest_prodbench.models.hub import fetched
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.protocol import ModelIdentity
 from pytest_prodbench.models.remote_code import CODE, code_files, code_refs, repositories_named
 from pytest_prodbench.models.slivers import refuse_sliver
 from pytest_prodbench.models.transformers_files import (
+    ADAPTER,
     CONFIG,
     IMAGE_CONFIGS,
     INDEX,
     WEIGHTS,
     files_in,
     is_remote,
-    snapshot_of,
+    repository_snapshot,
 )
-from pytest_prodbench.settings.frozen import Frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +69,7 @@ if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec
 
 
-class TransformersOptions(Frozen):
+class TransformersOptions(AdapterOptions):
     """Keys of ``[models.NAME]`` that only a transformers model has.
 
     Attributes:
@@ -108,23 +120,23 @@ class TransformersLibrary:
         Raises:
             ModelError: some of them are not on this machine.
         """
-        snapshot = snapshot_of(spec)
-        folder = snapshot.folder
-        code = [*code_files(spec, folder), *code_refs(spec, folder)]
-        return snapshot.decides(*files_in(spec, folder), *code)
+        where = placed(spec)
+        refs = [ref for folder in where.folders for ref in code_refs(spec, folder)]
+        return where.decides(*_files(spec, where), *refs)
 
     def load(self, spec: ModelSpec, device: torch.device) -> TransformersEmbedder:
         """Load model and image processor from a folder on this machine; put the model on a device.
 
         Raises:
-            ModelError: files missing or damaged; parameters without weights; an architecture that takes
-                no image; a pooling that it cannot do; code of its own that is not allowed.
+            ModelError: files missing or damaged; parameters without weights; an adapter of another model; an
+                architecture that takes no image; a pooling that it cannot do; code of its own that is not
+                allowed.
         """
         from pytest_prodbench.models import transformers_network
 
-        folder = snapshot_of(spec).folder
-        files = [*files_in(spec, folder), *code_files(spec, folder)]
-        processor, model = transformers_network.read(spec, folder, files[0])
+        where = placed(spec)
+        files = _files(spec, where)
+        processor, model = transformers_network.read(spec, where, files[0])
         transformers_network.replace(spec, processor)
         model.to(device).eval().requires_grad_(requires_grad=False)
         inputs = transformers_network.inputs_of(model)
@@ -134,32 +146,55 @@ class TransformersLibrary:
             preprocessing=transformers_network.describe(processor),
             pooling=pool.name,
             dimension=dimension,
-            versions=library_versions("transformers", "torch", "torchvision", "pillow", "numpy"),
+            versions=library_versions(
+                *("transformers", "torch", "torchvision", "pillow", "numpy"),
+                *(["peft"] if where.adapter else []),
+            ),
+            adapter=where.shown,
         )
         return TransformersEmbedder(processor, inputs, pool, identity)
 
     def download(self, spec: ModelSpec) -> list[Path]:
         """Fetch a hub repository's configs and weights into the hub cache; a folder is only checked.
 
-        Code is fetched where the entry lets it run.
+        The base of an adapter likewise. Code is fetched where the entry lets it run.
 
         Raises:
             ModelError: it could not be fetched.
         """
         if is_remote(spec):
-            from huggingface_hub import list_repo_files, snapshot_download
-
-            with fetched(spec, spec.identifier):
-                there = list_repo_files(spec.identifier, revision=spec.revision)
-                # Safetensors where there are any: the same weights as pickles would only fill the disk.
-                safe = any(name in there for name in (WEIGHTS[0], WEIGHTS[0] + INDEX))
-                weights = "model*.safetensors*" if safe else "pytorch_model*.bin*"
-                code = [CODE] if spec.trust_remote_code else []
-                snapshot_download(
-                    spec.identifier,
-                    revision=spec.revision,
-                    allow_patterns=[CONFIG, *IMAGE_CONFIGS, weights, *code],
-                )
-                for repository in repositories_named(snapshot_of(spec).folder) if code else ():
-                    snapshot_download(repository, allow_patterns=[CODE])
+            _fetch(spec, spec.identifier, spec.revision)
+        base = base_repository(spec)
+        if base is not None:
+            _fetch(spec, *base)
         return self.files(spec) or []
+
+
+def _files(spec: ModelSpec, where: Placed) -> list[Path]:
+    """The base's weights first, then all else that decides the numbers."""
+    own = [] if where.adapter is None else adapter_files(spec, where.adapter.folder)
+    code = [path for folder in where.folders for path in code_files(spec, folder)]
+    return [*files_in(spec, where.base.folder, where.inputs), *own, *code]
+
+
+def _fetch(spec: ModelSpec, repository: str, revision: str | None) -> None:
+    from huggingface_hub import list_repo_files, snapshot_download
+
+    with fetched(spec, repository):
+        there = list_repo_files(repository, revision=revision)
+        # Safetensors where there are any: the same weights as pickles would only fill the disk.
+        if ADAPTER in there:
+            weights = [ADAPTER, next((name for name in ADAPTER_WEIGHTS if name in there), "")]
+        elif any(name in there for name in (WEIGHTS[0], WEIGHTS[0] + INDEX)):
+            weights = ["model*.safetensors*"]
+        else:
+            weights = ["pytorch_model*.bin*"]
+        code = [CODE] if spec.trust_remote_code else []
+        snapshot_download(
+            repository,
+            revision=revision,
+            allow_patterns=[CONFIG, *IMAGE_CONFIGS, *filter(None, weights), *code],
+        )
+        folder = repository_snapshot(spec, repository, revision).folder
+        for other in repositories_named(folder) if code else ():
+            snapshot_download(other, allow_patterns=[CODE])

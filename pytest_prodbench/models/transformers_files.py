@@ -74,32 +74,38 @@ def is_remote(spec: ModelSpec) -> bool:
     return spec.checkpoint is None and not Path(spec.identifier).is_absolute()
 
 
-def files_in(spec: ModelSpec, folder: Path) -> list[Path]:
+def files_in(spec: ModelSpec, folder: Path, inputs: Path | None = None) -> list[Path]:
     """Return the deciding files of a folder: the weight file (or the index of its shards) first.
+
+    Args:
+        spec: the model.
+        folder: where they are.
+        inputs: where its image processor's settings are; None: there too.
 
     Raises:
         ModelError: weights, config, image processor settings or a shard are missing.
     """
     weights = weight_files(spec, folder)
-    configs = [folder / name for name in (CONFIG, *IMAGE_CONFIGS) if (folder / name).is_file()]
+    there = [folder / CONFIG, *((inputs or folder) / name for name in IMAGE_CONFIGS)]
+    configs = [path for path in there if path.is_file()]
     if folder / CONFIG not in configs or len(configs) < 2:
         raise weights_missing(spec, f"{CONFIG} and {IMAGE_CONFIGS[0]}", folder)
-    refuse_adapter(spec, folder, folder.iterdir())
     return [*weights, *configs]
 
 
-def refuse_adapter(spec: ModelSpec, folder: Path, files: Iterable[Path]) -> None:
-    """Refuse a folder with an adapter among its files: alone it is no model.
+def refuse_adapter(spec: ModelSpec, files: Iterable[Path]) -> None:
+    """Refuse an adapter among the files of a complete model: nothing says whether it counts.
 
     Raises:
         ModelError: one of the files is an adapter's settings.
     """
-    if any(path.name == ADAPTER for path in files):
+    if found := next((path for path in files if path.name == ADAPTER), None):
         raise model_error(
             spec,
-            found=f"{folder} holds an adapter ({ADAPTER})",
+            found=f"{found.parent} holds an adapter ({ADAPTER})",
             expected="a complete model",
-            next_step="merge the adapter into its base model and save the result",
+            next_step="merge the adapter into its base model and save the result; transformers and "
+            "vision_language load the folder of an adapter itself",
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from PIL import Image
 
+from pytest_prodbench.models.adapter_weights import attach
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.hub import offline
 from pytest_prodbench.models.pipeline import refuse_preprocess, size_refused
@@ -17,33 +18,42 @@ from pytest_prodbench.models.transformers_pooling import VIT_MAE, Pool
 from pytest_prodbench.models.transformers_reading import quiet, readable, refuse_random
 
 if TYPE_CHECKING:
+    from pytest_prodbench.models.adapters import Placed
     from pytest_prodbench.settings.types import ModelSpec
 
 # The tensors that a NaFlex model takes, by model_type; all others take pixel_values (b, 3, h, w).
 _NAFLEX = {"siglip2", "siglip2_vision_model"}
+# Parts of a model of images and texts that are dropped.
+_TEXT = ("text_model", "text_projection")
 _NAFLEX_INPUTS = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
 
 
-def read(spec: ModelSpec, folder: Path, weights: Path) -> tuple[Any, torch.nn.Module]:
+def read(spec: ModelSpec, where: Placed, weights: Path) -> tuple[Any, torch.nn.Module]:
     """Return image processor and model, in float32, on the CPU.
 
     Args:
         spec: the model.
-        folder: where ``save_pretrained`` wrote it.
-        weights: the weight file or index that was chosen in it.
+        where: the folders where ``save_pretrained`` wrote it.
+        weights: the weight file or index that was chosen in the base's.
 
     Raises:
         ModelError: unreadable, refused, or with parameters for which the file has no weights.
     """
     from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
+    folder = where.base.folder
     local = {"local_files_only": True, "trust_remote_code": spec.trust_remote_code}
     with quiet(), offline(), readable(spec, folder):
         config = AutoConfig.from_pretrained(str(folder), **local)
         if config.model_type == VIT_MAE:
             # Masking is how it was trained; an encoder sees the whole image (He et al. 2021, section 3).
             config.mask_ratio = 0.0
-        processor = AutoImageProcessor.from_pretrained(str(folder), backend="pil", **local)
+        with readable(spec, where.inputs):
+            # An adapter's folder has no config of its own that would say which image processor it is.
+            base = {"config": config} if where.inputs != folder else {}
+            processor = AutoImageProcessor.from_pretrained(
+                str(where.inputs), backend="pil", **base, **local
+            )
         model, report = AutoModel.from_pretrained(
             str(folder),
             config=config,
@@ -59,31 +69,40 @@ def read(spec: ModelSpec, folder: Path, weights: Path) -> tuple[Any, torch.nn.Mo
         # Checkpoints of ViT classifiers have no pooler, and need none where it is not used.
         missing = [name for name in missing if "pooler" not in name.split(".")]
     refuse_random(spec, weights, model, {**report, "missing_keys": missing})
-    for unused in ("text_model", "text_projection"):
+    if where.adapter is not None:
+        idle = [*_TEXT, *([] if Pool(spec, model).uses_pooler else ["pooler"])]
+        attach(spec, where.adapter.folder, model, idle)
+    for unused in _TEXT:
         if hasattr(model, unused):
             setattr(model, unused, None)
     return processor, model
 
 
 def read_with_text(
-    spec: ModelSpec, folder: Path, weights: Path, dtype: torch.dtype
+    spec: ModelSpec, where: Placed, weights: Path, dtype: torch.dtype
 ) -> tuple[Any, torch.nn.Module]:
     """Return the processor of images and text, and the model without its language head, on the CPU.
 
     Args:
         spec: the model.
-        folder: where ``save_pretrained`` wrote it.
-        weights: the weight file or index that was chosen in it.
+        where: the folders where ``save_pretrained`` wrote it.
+        weights: the weight file or index that was chosen in the base's.
         dtype: of the weights.
 
     Raises:
         ModelError: unreadable, without a processor of both, or with parameters without weights.
     """
-    from transformers import AutoModel, AutoProcessor
+    from transformers import AutoConfig, AutoModel, AutoProcessor
 
+    folder = where.base.folder
     local = {"local_files_only": True, "trust_remote_code": spec.trust_remote_code}
     with quiet(), offline(), readable(spec, folder):
-        processor = AutoProcessor.from_pretrained(str(folder), **local)
+        base = {}
+        if where.inputs != folder:
+            # An adapter's folder may name a class of the library that trained it: then the base's is taken.
+            base["config"] = AutoConfig.from_pretrained(str(folder), **local)
+        with readable(spec, where.inputs):
+            processor = AutoProcessor.from_pretrained(str(where.inputs), **base, **local)
         model, report = AutoModel.from_pretrained(
             str(folder),
             dtype=dtype,
@@ -95,11 +114,13 @@ def read_with_text(
     if not all(hasattr(processor, part) for part in ("image_processor", "tokenizer")):
         raise model_error(
             spec,
-            found=f"{type(processor).__name__} in {folder}",
+            found=f"{type(processor).__name__} in {where.inputs}",
             expected="a processor of images and text",
             next_step="load it through transformers",
         )
     refuse_random(spec, weights, model, report)
+    if where.adapter is not None:
+        attach(spec, where.adapter.folder, model)
     return processor, model
 
 

@@ -8,8 +8,8 @@ is a matter of how the model was trained. Documented ways of embedding an image:
 
 - GME (``Alibaba-NLP/gme-Qwen2-VL-2B-Instruct``, its gme_inference.py): the last token of a chat that ends in
   ``<|im_start|>assistant`` and ``<|endoftext|>``; 256 to 1280 tokens an image (4 to 1280 in mteb).
-- Nomic Embed Multimodal (colpali_engine, ``BiQwen2_5``): the last token of ColQwen2.5's prompt; an adapter,
-  which has to be merged first.
+- Nomic Embed Multimodal (colpali_engine, ``BiQwen2_5``): the last token of ColQwen2.5's prompt; published as
+  an adapter over Qwen2.5-VL (``adapters``).
 - Jina Embeddings v4 (its modeling_jina_embeddings_v4.py, ``get_single_vector_embeddings``): the mean from
   ``<|vision_start|>`` to ``<|vision_end|>``: ``pooling = "mean"``, ``tokens = "image"``.
 - Qwen3-VL-Embedding: the last token of a chat; it has modules of sentence-transformers, which say how.
@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from pytest_prodbench.models.adapters import AdapterOptions, placed
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import refuse_preprocess
 from pytest_prodbench.models.protocol import ModelIdentity
 from pytest_prodbench.models.sequences import TOKENS, Padding, SequenceEmbedder
-from pytest_prodbench.models.transformers_files import snapshot_of, weight_files
-from pytest_prodbench.models.whole_folder import WholeFolderLibrary, deciding_files
-from pytest_prodbench.settings.frozen import Frozen
+from pytest_prodbench.models.transformers_files import weight_files
+from pytest_prodbench.models.whole_folder import WholeFolderLibrary, files_with_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _MASK = "attention_mask"
 
 
-class VisionLanguageOptions(Frozen):
+class VisionLanguageOptions(AdapterOptions):
     """Keys of ``[models.NAME]`` that only a vision-language model has.
 
     Attributes:
@@ -64,7 +64,13 @@ class VisionLanguageEmbedder(SequenceEmbedder):
     """A loaded vision-language model with its processor and the text around the image."""
 
     def __init__(
-        self, spec: ModelSpec, model: Any, processor: Any, files: list[Path], device: torch.device
+        self,
+        spec: ModelSpec,
+        model: Any,
+        processor: Any,
+        files: list[Path],
+        device: torch.device,
+        adapter: str = "",
     ) -> None:
         """Find the dimension by one forward pass.
 
@@ -93,7 +99,11 @@ class VisionLanguageEmbedder(SequenceEmbedder):
             preprocessing=f"{describe(processor.image_processor)}; prompt {json.dumps(self._prompt)}",
             pooling=f"mean of {over}" if self._mean else "last token",
             dimension=int(vectors.shape[1]),
-            versions=library_versions("transformers", "torch", "torchvision", "pillow", "numpy"),
+            versions=library_versions(
+                *("transformers", "torch", "torchvision", "pillow", "numpy"),
+                *(["peft"] if adapter else []),
+            ),
+            adapter=adapter,
         )
 
     def preprocess(self, image: Image) -> Mapping[str, torch.Tensor]:
@@ -130,13 +140,14 @@ class VisionLanguageLibrary(WholeFolderLibrary):
     """Finds, loads and downloads vision-language models of transformers."""
 
     options = VisionLanguageOptions
+    adapters = True
 
     def load(self, spec: ModelSpec, device: torch.device) -> VisionLanguageEmbedder:
         """Load model and processor from a folder on this machine; put the model on a device.
 
         Raises:
-            ModelError: files missing or damaged; parameters without weights; code of its own that is not
-                allowed; a prompt or a pooling that does not fit.
+            ModelError: files missing or damaged; parameters without weights; an adapter of another model;
+                code of its own that is not allowed; a prompt or a pooling that does not fit.
         """
         import torch
 
@@ -152,16 +163,16 @@ class VisionLanguageLibrary(WholeFolderLibrary):
                 found=f"pooling {spec.pooling!r} with tokens = {options.tokens!r}",
                 expected="default (the last token), or mean with tokens all or image",
             )
-        folder = snapshot_of(spec).folder
-        files = deciding_files(spec, folder)
-        weights = weight_files(spec, folder)[0]
+        where = placed(spec)
+        files = files_with_adapter(spec, where)
+        weights = weight_files(spec, where.base.folder)[0]
         dtype = getattr(torch, options.dtype)
-        processor, model = transformers_network.read_with_text(spec, folder, weights, dtype)
+        processor, model = transformers_network.read_with_text(spec, where, weights, dtype)
         transformers_network.limit_pixels(
             spec, processor.image_processor, options.min_pixels, options.max_pixels
         )
         model.to(device).eval().requires_grad_(requires_grad=False)
-        return VisionLanguageEmbedder(spec, model, processor, files, device)
+        return VisionLanguageEmbedder(spec, model, processor, files, device, where.shown)
 
 
 def _prompt(spec: ModelSpec, options: VisionLanguageOptions, processor: Any) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.models.adapters import Placed, adapter_files, base_repository, placed
 from pytest_prodbench.models.checkpoints import weights_missing
 from pytest_prodbench.models.hub import fetched
 from pytest_prodbench.models.remote_code import CODE, code_files, code_refs, repositories_named
-from pytest_prodbench.models.transformers_files import is_remote, refuse_adapter, snapshot_of
+from pytest_prodbench.models.transformers_files import (
+    is_remote,
+    refuse_adapter,
+    repository_snapshot,
+    snapshot_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +33,7 @@ def deciding_files(spec: ModelSpec, folder: Path) -> list[Path]:
     """Return settings, weights and code that may run; pickles only where there are no safetensors.
 
     Raises:
-        ModelError: no weights, or an adapter without its model.
+        ModelError: no weights, or an adapter among them.
     """
     found = sorted(path for path in folder.rglob("*") if _counts(path, folder))
     safe = {path.parent for path in found if path.suffix == SAFE}
@@ -38,15 +44,41 @@ def deciding_files(spec: ModelSpec, folder: Path) -> list[Path]:
     ]
     if not weights:
         raise weights_missing(spec, f"*{SAFE} or *{PICKLED}", folder)
-    refuse_adapter(spec, folder, found)
+    refuse_adapter(spec, found)
     settings = [path for path in found if path.suffix in _SETTINGS]
     return [*weights, *settings, *code_files(spec, folder)]
 
 
+def files_with_adapter(spec: ModelSpec, where: Placed) -> list[Path]:
+    """Return the deciding files of a model, and those of the adapter over it: at the top of its folder.
+
+    Raises:
+        ModelError: no weights, or another adapter among them.
+    """
+    files = deciding_files(spec, where.base.folder)
+    if where.adapter is None:
+        return files
+    folder = where.adapter.folder
+    own = adapter_files(spec, folder)
+    # What lies deeper are states of its training.
+    settings = sorted(path for path in folder.iterdir() if path.suffix in _SETTINGS)
+    return [
+        *files,
+        *own,
+        *(path for path in settings if path not in own),
+        *code_files(spec, folder),
+    ]
+
+
 class WholeFolderLibrary:
-    """Finds and downloads models that are a folder; a library that has this as its base loads them."""
+    """Finds and downloads models that are a folder; a library that has this as its base loads them.
+
+    Attributes:
+        adapters: whether a model may be an adapter over another folder.
+    """
 
     remote_code = True
+    adapters = False
 
     def files(self, spec: ModelSpec) -> list[Path] | None:
         """Return the deciding files of a model, and the refs that led to them.
@@ -54,36 +86,40 @@ class WholeFolderLibrary:
         Raises:
             ModelError: they are not on this machine.
         """
-        return _files_of(spec)
+        where = placed(spec) if self.adapters else Placed(snapshot_of(spec))
+        refs = [ref for folder in where.folders for ref in code_refs(spec, folder)]
+        return where.decides(*files_with_adapter(spec, where), *refs)
 
     def download(self, spec: ModelSpec) -> list[Path]:
-        """Fetch a hub repository into the hub cache; a folder is only checked.
+        """Fetch a hub repository, and the base of an adapter, into the hub cache; a folder is only checked.
 
         Raises:
             ModelError: it could not be fetched.
         """
         if is_remote(spec):
-            from huggingface_hub import list_repo_files, snapshot_download
-
-            with fetched(spec, spec.identifier):
-                there = list_repo_files(spec.identifier, revision=spec.revision)
-                weights = SAFE if any(name.endswith(SAFE) for name in there) else PICKLED
-                code = [CODE] if spec.trust_remote_code else []
-                snapshot_download(
-                    spec.identifier,
-                    revision=spec.revision,
-                    allow_patterns=[*(f"*{suffix}" for suffix in (*_SETTINGS, weights)), *code],
-                    ignore_patterns=[f"{engine}/*" for engine in _OTHER_ENGINES],
-                )
-                for repository in repositories_named(snapshot_of(spec).folder) if code else ():
-                    snapshot_download(repository, allow_patterns=[CODE])
-        return _files_of(spec)
+            _fetch(spec, spec.identifier, spec.revision)
+        base = base_repository(spec) if self.adapters else None
+        if base is not None:
+            _fetch(spec, *base)
+        return self.files(spec) or []
 
 
-def _files_of(spec: ModelSpec) -> list[Path]:
-    snapshot = snapshot_of(spec)
-    folder = snapshot.folder
-    return snapshot.decides(*deciding_files(spec, folder), *code_refs(spec, folder))
+def _fetch(spec: ModelSpec, repository: str, revision: str | None) -> None:
+    from huggingface_hub import list_repo_files, snapshot_download
+
+    with fetched(spec, repository):
+        there = list_repo_files(repository, revision=revision)
+        weights = SAFE if any(name.endswith(SAFE) for name in there) else PICKLED
+        code = [CODE] if spec.trust_remote_code else []
+        snapshot_download(
+            repository,
+            revision=revision,
+            allow_patterns=[*(f"*{suffix}" for suffix in (*_SETTINGS, weights)), *code],
+            ignore_patterns=[f"{engine}/*" for engine in _OTHER_ENGINES],
+        )
+        folder = repository_snapshot(spec, repository, revision).folder
+        for other in repositories_named(folder) if code else ():
+            snapshot_download(other, allow_patterns=[CODE])
 
 
 def _counts(path: Path, folder: Path) -> bool:
