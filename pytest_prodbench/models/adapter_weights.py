@@ -40,13 +40,15 @@ def attach(spec: ModelSpec, folder: Path, model: Any, unused: Collection[str] = 
     _require_peft(spec)
     weights = adapter_files(spec, folder)[0]
     with quiet(), offline(), readable(spec, folder), warnings.catch_warnings():
-        # peft leaves out settings that it does not know, and says so in passing.
+        # Advice; but peft leaves out settings that it does not know, and says so in passing.
+        warnings.simplefilter("ignore", UserWarning)
         warnings.filterwarnings("error", message="Unexpected keyword arguments")
         try:
             report = model.load_adapter(
                 str(folder),
                 adapter_state_dict=_renamed(folder, weights),
                 adapter_kwargs={"local_files_only": True},
+                use_safetensors=weights.suffix == ".safetensors",
                 # Reported and refused below, by name.
                 ignore_mismatched_sizes=True,
             )

@@ -38,7 +38,8 @@ OPTIONS = {"prompt": PROMPT}
 SAFE = "adapter_model.safetensors"
 # As nomic-ai/colpali trained nomic-embed-multimodal (scripts/configs/qwen2/train_nomic_qwen_3b.yaml).
 NOMIC = "(.*(model).*(down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj).*$|.*(custom_text_proj).*$)"
-TARGETS = {"target_modules": ["q_proj", "v_proj"]}
+# The second pair is what the maps of DINOv2 were called before.
+TARGETS = {"target_modules": ["q_proj", "v_proj", "query", "value"]}
 
 
 def lora(**more: Any) -> Any:
@@ -98,11 +99,19 @@ def adapters(tmp_path_factory: Any, bases: dict[str, Path]) -> dict[str, Path]:
     }
 
 
+def with_peft(model: Any, folder: Path) -> Any:
+    """As peft documents it, with nothing left without weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        return peft.PeftModel.from_pretrained(model, str(folder)).get_base_model().eval()
+
+
 def documented(base: Path, folder: Path | None, image: Image.Image) -> torch.Tensor:
     """The vector by PeftModel.from_pretrained; without a folder that of the base."""
     model = hf.AutoModel.from_pretrained(base)
     if folder is not None:
-        model = peft.PeftModel.from_pretrained(model, str(folder)).get_base_model()
+        model = with_peft(model, folder)
     model.eval()
     with torch.no_grad():
         if model.config.model_type == "qwen2_5_vl":
@@ -204,11 +213,11 @@ def test_a_tower_that_was_trained_alone(
 
     folder = save_adapter(bases["clip"], lora(), tmp_path / "a", kind=Tower)
     assert not any("text_model" in key for key in load_file(folder / SAFE))
-    tower = peft.PeftModel.from_pretrained(Tower.from_pretrained(bases["clip"]), str(folder))
+    tower = with_peft(Tower.from_pretrained(bases["clip"]), folder)
     processor = hf.AutoImageProcessor.from_pretrained(bases["clip"], backend="pil")
     with torch.no_grad():
         inputs = processor(images=images["wide"], return_tensors="pt")
-        expected = tower.eval().get_base_model()(**inputs).image_embeds[0]
+        expected = tower(**inputs).image_embeds[0]
     (found,) = embed(load("transformers:x", checkpoint=str(folder)), [images["wide"]])
     assert alike(found, expected) >= 0.99999
 
@@ -416,8 +425,8 @@ def _other_rank(folder: Path) -> None:
 
 
 def _other_names(folder: Path) -> None:
-    """What transformers 4 called the maps of DINOv2."""
-    edit(folder, target_modules=["query", "value"])
+    """Names that no module has: those of DINOv2 changed in the course of transformers 5."""
+    edit(folder, target_modules=["queries", "values"])
 
 
 BROKEN = {
