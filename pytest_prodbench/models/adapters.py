@@ -20,11 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.models.checkpoints import model_error, weights_missing
 from pytest_prodbench.models.hub import Snapshot, cached_snapshot, repository_folder
-from pytest_prodbench.models.transformers_files import (
-    ADAPTER,
-    IMAGE_CONFIGS,
-    snapshot_of,
-)
+from pytest_prodbench.models.transformers_files import ADAPTER, IMAGE_CONFIGS, snapshot_of
 from pytest_prodbench.settings.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -97,9 +93,7 @@ def placed(spec: ModelSpec) -> Placed:
         ModelError: it or its base is not on this machine; an adapter that is refused; a base named for none.
     """
     snapshot = snapshot_of(spec)
-    stated = AdapterOptions(
-        base=spec.options.get("base"), base_revision=spec.options.get("base_revision")
-    )
+    stated = _stated(spec)
     if not (snapshot.folder / ADAPTER).is_file():
         if stated != AdapterOptions():
             raise model_error(
@@ -133,9 +127,7 @@ def base_repository(spec: ModelSpec) -> tuple[str, str | None] | None:
     folder = snapshot_of(spec).folder
     if not (folder / ADAPTER).is_file():
         return None
-    stated = AdapterOptions(
-        base=spec.options.get("base"), base_revision=spec.options.get("base_revision")
-    )
+    stated = _stated(spec)
     name, revision = _base_named(spec, folder, _settings(spec, folder), stated)
     return None if Path(name).is_absolute() else (name, revision)
 
@@ -150,6 +142,12 @@ def adapter_files(spec: ModelSpec, folder: Path) -> list[Path]:
     if weights is None:
         raise weights_missing(spec, " or ".join(WEIGHTS), folder)
     return [weights, folder / ADAPTER]
+
+
+def _stated(spec: ModelSpec) -> AdapterOptions:
+    """These two of the keys that a library has."""
+    named = {key: spec.options.get(key) for key in AdapterOptions.model_fields}
+    return AdapterOptions.model_validate(named)
 
 
 def _settings(spec: ModelSpec, folder: Path) -> dict[str, Any]:

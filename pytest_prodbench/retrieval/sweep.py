@@ -141,64 +141,58 @@ class _Attempt:
         # Threads may count past each other: it decides how long it takes, and never a result.
         if self.handed_on > GIVE_UP * self.tried:
             return some
-        left = _pass(
-            self.problem, self.backend, some, self.blocks, self.places, self.tally, self.lists
-        )
+        left = self._pass(some)
         self.tried += len(some)
         self.handed_on += len(left)
         return left
 
-
-def _pass(
-    problem: Problem,
-    backend: Backend,
-    some: Ints,
-    blocks: Sequence[tuple[int, int]],
-    places: Ints,
-    tally: Tally | None,
-    lists: ResultLists,
-) -> Ints:
-    """Try some queries with one backend; return those that it could not settle."""
-    queries = backend.open(problem.queries[some])
-    bounds = Bounds(queries.error, backend.rounding)
-    # Exact scores leave nothing open; candidates beyond need are thinned out instead.
-    allowed = math.inf if queries.exact else max(OPEN_LEAST, OPEN_SHARE * len(problem.gallery))
-    head = Head(problem.top, bounds, allowed) if problem.top else None
-    counts = None if tally is None else tally.open(some, bounds, allowed, exact=queries.exact)
-    parts = [part for part in (head, counts) if part is not None]
-    rows, columns = problem.excluded.of_rows(some)
-    columns = places[columns]
-    order = np.argsort(columns, kind="stable")
-    rows, columns = rows[order], columns[order]
-    most = max(TIES_AT_ONCE, 2 * len(some) * problem.top)
-    dropped = np.zeros(len(some), np.bool_)
-    for start, stop in blocks:
-        block = queries.block(start, stop, group_size(stop - start, problem.top))
-        here = slice(*np.searchsorted(columns, [start, stop]))
-        block.exclude(rows[here], columns[here] - start)
-        for part in parts:
-            part.drop(dropped)
-            part.add(block, start)
-            dropped |= part.open_scores > allowed
-        if dropped.all():
-            return some
-        if head is not None and queries.exact and head.size > most:
-            head.thin(
-                lambda rows, places, scores: lists.first(
-                    some[rows], problem.gallery.rows(places), scores
-                )[0]
-            )
-    settled = head is None or _settle_lists(problem, head, some, ~dropped, lists)
-    if settled and (counts is None or counts.settle(~dropped)):
-        return some[dropped]
-    if not queries.exact:
-        warnings.warn(
-            f"scores by {backend.name!r} miss their error bound on this machine; they are computed "
-            "again with more precise arithmetic (no result is affected)",
-            RuntimeWarning,
-            stacklevel=2,
+    def _pass(self, some: Ints) -> Ints:
+        """Make one pass over the gallery; return those queries that it left open."""
+        problem, backend = self.problem, self.backend
+        queries = backend.open(problem.queries[some])
+        bounds = Bounds(queries.error, backend.rounding)
+        # Exact scores leave nothing open; candidates beyond need are thinned out instead.
+        allowed = math.inf if queries.exact else max(OPEN_LEAST, OPEN_SHARE * len(problem.gallery))
+        head = Head(problem.top, bounds, allowed) if problem.top else None
+        counts = (
+            None
+            if self.tally is None
+            else self.tally.open(some, bounds, allowed, exact=queries.exact)
         )
-    return some
+        parts = [part for part in (head, counts) if part is not None]
+        rows, columns = problem.excluded.of_rows(some)
+        columns = self.places[columns]
+        order = np.argsort(columns, kind="stable")
+        rows, columns = rows[order], columns[order]
+        most = max(TIES_AT_ONCE, 2 * len(some) * problem.top)
+        dropped = np.zeros(len(some), np.bool_)
+        for start, stop in self.blocks:
+            block = queries.block(start, stop, group_size(stop - start, problem.top))
+            here = slice(*np.searchsorted(columns, [start, stop]))
+            block.exclude(rows[here], columns[here] - start)
+            for part in parts:
+                part.drop(dropped)
+                part.add(block, start)
+                dropped |= part.open_scores > allowed
+            if dropped.all():
+                return some
+            if head is not None and queries.exact and head.size > most:
+                head.thin(
+                    lambda rows, places, scores: self.lists.first(
+                        some[rows], problem.gallery.rows(places), scores
+                    )[0]
+                )
+        settled = head is None or _settle_lists(problem, head, some, ~dropped, self.lists)
+        if settled and (counts is None or counts.settle(~dropped)):
+            return some[dropped]
+        if not queries.exact:
+            warnings.warn(
+                f"scores by {backend.name!r} miss their error bound on this machine; they are computed "
+                "again with more precise arithmetic (no result is affected)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return some
 
 
 def _settle_lists(
