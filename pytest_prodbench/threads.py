@@ -1,12 +1,13 @@
-"""Work that numpy does without Python's lock, on as many threads as its matrix products may use.
+"""Work that numpy and torch do without Python's lock, on as many threads as numpy's matrix products may use.
 
 So there is one limit: OPENBLAS_NUM_THREADS, or what a run keeps its workers to. What is done does not
-depend on it, only who does it. Meanwhile each matrix product has one thread: OpenBLAS's own wait for the next
-product by spinning, on the cores that these threads need.
+depend on it, only who does it. Meanwhile each matrix product has one thread: the libraries' own wait for the
+next product by spinning, on the cores that these threads need.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -25,16 +26,17 @@ Asked = TypeVar("Asked")
 
 
 class _SingleProducts:
-    """Keeps every matrix product to one thread, while somebody is inside.
+    """Keeps every matrix product of numpy and of a loaded torch to one thread, while somebody is inside.
 
     Attributes:
-        instead: how many each had before; None while nobody is inside.
+        instead: how many each of numpy's had before; None while nobody is inside.
     """
 
     def __init__(self) -> None:
         self.instead: int | None = None
         self._lock, self._inside = threading.Lock(), 0
         self._before: list[int] = []
+        self._torchs: int | None = None
 
     def __enter__(self) -> None:
         with self._lock:
@@ -45,6 +47,10 @@ class _SingleProducts:
             self.instead, self._before = _of_products(), [blas.num_threads for blas in libraries]
             for blas in libraries:
                 blas.set_num_threads(1)
+            torch = sys.modules.get("torch")
+            if torch is not None:
+                self._torchs = torch.get_num_threads()
+                torch.set_num_threads(1)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -53,7 +59,16 @@ class _SingleProducts:
                 return
             for blas, threads in zip(_numpys_blas().lib_controllers, self._before, strict=True):
                 blas.set_num_threads(threads)
-            self.instead = None
+            if self._torchs is not None:
+                sys.modules["torch"].set_num_threads(self._torchs)
+            self.instead = self._torchs = None
+
+
+def _take_number_of_threads() -> None:
+    """Tell OpenMP how many threads torch may use in this new one: until torch is asked, it has its own idea."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.get_num_threads()
 
 
 _single_products = _SingleProducts()
@@ -69,7 +84,8 @@ def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> list[Done
     threads = min(len(parts), allowed()) if len(parts) > 1 and not inside else 1
     if threads == 1:
         return [work(part) for part in parts]
-    with _single_products, ThreadPoolExecutor(threads, thread_name_prefix=NAME) as pool:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=NAME, initializer=_take_number_of_threads)
+    with _single_products, pool:
         return list(pool.map(work, parts))
 
 

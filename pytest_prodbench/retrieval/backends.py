@@ -71,7 +71,7 @@ class Backend(Protocol):
         rounding: relative rounding of a block's numbers after their error (0 where the error holds it).
         query_block, gallery_block: how many rows and columns of a block suit it.
         side_by_side: whether several threads may ask it at once, each with queries of its own; its products
-            are numpy's then, which share one number of threads with them.
+            are numpy's or torch's then, which share one number of threads with them (``threads``).
     """
 
     name: str

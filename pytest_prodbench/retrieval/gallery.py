@@ -134,9 +134,8 @@ class Reduced:
             part = torch.from_numpy(gallery.part(start, start + CONVERTED_AT_ONCE)).to(device)
             copy = self.tensor[start : start + len(part)]
             copy.copy_(part)
-            residual = room[: len(part)]
-            residual.copy_(copy).sub_(part)
-            norms = [residual.square_().sum(1).max(), torch.linalg.vector_norm(part, dim=1).max()]
+            residual = torch.sub(part, copy, out=room[: len(part)])
+            norms = [torch.linalg.vector_norm(some, dim=1).max() for some in (residual, part)]
             most = torch.maximum(most, torch.stack(norms))
-        self.residual = float(most[0]) ** 0.5 * NORM_SLACK
+        self.residual = float(most[0]) * NORM_SLACK
         self.norm = float(most[1]) * NORM_SLACK

@@ -117,10 +117,12 @@ def sweep(
 
 
 def _rows_of_a_pass(backend: Backend, queries: int) -> int:
-    """How many queries are tried at a time: what suits the backend, or fewer to give every thread some."""
+    """How many queries are tried at a time: what suits the backend, or fewer to give all threads as many."""
     if not backend.side_by_side:
         return backend.query_block
-    return min(backend.query_block, max(LEAST_QUERIES, -(-queries // threads.allowed())))
+    most = threads.allowed()
+    turns = max(1, -(-queries // (most * backend.query_block)))
+    return min(backend.query_block, max(LEAST_QUERIES, -(-queries // (most * turns))))
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from vector_problems import ways
 from pytest_prodbench.retrieval import full_float32 as full_float32_module
 from pytest_prodbench.retrieval import normalise, search
 from pytest_prodbench.retrieval.full_float32 import full_float32
+from pytest_prodbench.retrieval.torch_backends import _full_accumulation
 
 SWITCHED = hasattr(torch.backends.cuda.matmul, "fp32_precision")
 since_torch_2_9 = pytest.mark.skipif(not SWITCHED, reason="one switch a device came with torch 2.9")
@@ -165,15 +166,21 @@ def test_sums_of_bfloat16_products_are_full_inside_and_as_before_outside(reduced
     seen = []
     product = torch.mm
 
+    def now():
+        return getattr(switch, name), getattr(switch, SPLIT_K, None)
+
     def spy(*arguments, **options):
-        seen.append((getattr(switch, name), getattr(switch, SPLIT_K, None)))
+        seen.append(now())
         return product(*arguments, **options)
 
     unit = normalise(np.random.default_rng(0).normal(size=(40, 16)), str)
     try:
+        with _full_accumulation():
+            assert now() == (False, wanted[1])
+        assert now() == wanted
+        # It is a switch of GPUs, and of the whole process: threads of a CPU leave it alone.
         with ways("reduced"), mock.patch.object(torch, "mm", spy):
             search(unit, unit, 2)
-        assert seen[0] == (False, wanted[1])
-        assert (getattr(switch, name), getattr(switch, SPLIT_K, None)) == wanted
+        assert set(seen) == {wanted}
     finally:
         setattr(switch, name, before if hasattr(switch, SPLIT_K) else before[0])

@@ -1,16 +1,19 @@
 """Queries that are ranked in several threads at once: the same results as in one."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from vector_problems import assert_same, large_problem, ways
 
 from pytest_prodbench import threads
 from pytest_prodbench.retrieval import normalise, search
 from pytest_prodbench.retrieval import sweep as sweep_module
 from pytest_prodbench.retrieval.backends import Float32Backend
+from pytest_prodbench.retrieval.torch_backends import _Buffer
 
 
 @pytest.fixture(params=[2, 3])
@@ -40,18 +43,21 @@ def test_queries_that_are_handed_on_are_all_answered():
 
 
 @pytest.mark.usefixtures("_threads")
-def test_products_are_really_made_in_several_threads():
+@pytest.mark.parametrize(
+    ("kind", "memory", "method"), [("torch", Float32Backend, "room"), ("reduced", _Buffer, "of")]
+)
+def test_products_are_really_made_in_several_threads(kind, memory, method):
     rng = np.random.default_rng(2)
     unit = normalise(rng.normal(size=(4000, 64)).astype(np.float32), str)
-    names, real = set(), Float32Backend.room
+    names, real = set(), getattr(memory, method)
 
     def room(self, rows, columns):
         names.add(threading.current_thread().name)
         return real(self, rows, columns)
 
     with (
-        ways("torch"),
-        mock.patch.object(Float32Backend, "room", room),
+        ways(kind),
+        mock.patch.object(memory, method, room),
         mock.patch.object(sweep_module, "LEAST_QUERIES", 16),
     ):
         rows, _ = search(unit[:900], unit, 3)
@@ -63,13 +69,29 @@ def test_products_are_really_made_in_several_threads():
 def test_every_thread_gets_queries_but_none_too_few():
     backend = Float32Backend(None)
     for allowed, queries, rows in (
-        (1, 5000, 1024),
+        (1, 5000, 1000),
         (1, 300, 300),
         (2, 1000, 500),
-        (2, 5000, 1024),
+        (2, 5000, 834),
+        (2, 8192, 1024),
         (4, 1000, 250),
         (16, 1000, 128),
         (2, 10, 128),
     ):
         with mock.patch.object(threads, "allowed", return_value=allowed):
             assert sweep_module._rows_of_a_pass(backend, queries) == rows
+
+
+@pytest.mark.usefixtures("_threads")
+def test_torch_has_one_thread_meanwhile_and_as_many_as_before_afterwards():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert threads.in_threads(lambda _: torch.get_num_threads(), range(8)) == [1] * 8
+        with pytest.raises(ZeroDivisionError):
+            threads.in_threads(lambda part: 1 // part, range(8))
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
