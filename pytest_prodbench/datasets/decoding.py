@@ -231,8 +231,10 @@ def _png_orientation(image: Any, file: IO[bytes]) -> int:
 
 
 def _to_rgb(image: Any, where: str) -> Image.Image:
+    """The pixels of a loaded image in RGB, without what its file says beside them; itself if it may be."""
     from PIL import Image
 
+    rgb: Image.Image = image
     if image.mode == "F":
         raise ImageError(
             where,
@@ -245,8 +247,9 @@ def _to_rgb(image: Any, where: str) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
-    rgb: Image.Image = image.convert("RGB")
+        rgb = Image.alpha_composite(white, image)
+    if rgb.mode != "RGB":  # a conversion to its own mode would copy every pixel once more
+        rgb = rgb.convert("RGB")
     rgb.info = {}
     return rgb
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.models.checkpoints import first_line, model_error
@@ -18,9 +19,10 @@ from pytest_prodbench.models.tensor_transforms import antialias, refuse_interpol
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from PIL.Image import Image
+    from PIL.Image import Image, Resampling
 
     from pytest_prodbench.errors import ModelError
+    from pytest_prodbench.models.resized_part import ResizedPart
     from pytest_prodbench.settings.types import (
         Interpolation,
         ModelSpec,
@@ -115,7 +117,12 @@ class Pipeline:
         from PIL import Image as Images
 
         height, width = self.size
-        found = image.resize(edges, Images.Resampling[self.interpolation.upper()])
+        (left, top), resample = corner, Images.Resampling[self.interpolation.upper()]
+        part = (left, top, left + width, top + height)
+        inside = min(corner) >= 0 and part[2] <= edges[0] and part[3] <= edges[1]
+        if inside and edges != (width, height):
+            return _parts(resample)(image, edges, part)
+        found = image.resize(edges, resample)
         if edges == (width, height):
             return found
         canvas = Images.new("RGB", (width, height), filling)
@@ -142,6 +149,14 @@ class Pipeline:
         x, y = (max(0, -edge) for edge in corner)
         canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
         return canvas
+
+
+@cache
+def _parts(resample: Resampling) -> ResizedPart:
+    """What one pipeline learned of Pillow holds for every other."""
+    from pytest_prodbench.models.resized_part import ResizedPart
+
+    return ResizedPart(resample)
 
 
 def pipeline_of(spec: ModelSpec, *, why: str) -> Pipeline:

@@ -9,6 +9,7 @@ import torch
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.pipeline import size_refused
 from pytest_prodbench.models.pooling import gem_pool, map_to_tokens, mean_pool, pooling_name
+from pytest_prodbench.models.resized_part import cut_with_resize
 from pytest_prodbench.models.tensor_transforms import antialias, on_tensors
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class Network:
         transform = timm.data.create_transform(**config, is_training=False)
         resampler = spec.preprocess.resampler
         self.preprocessing = _description(config, transform, antialias(resampler))
-        self.transform: Any = transform if resampler is None else on_tensors(spec, transform)
+        self.transform: Any = (
+            cut_with_resize(transform) if resampler is None else on_tensors(spec, transform)
+        )
         self.pooling = pooling_name(spec)
         self._pool = self._choose_pool()
 
