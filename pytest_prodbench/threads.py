@@ -65,7 +65,7 @@ class _SingleProducts:
 
 
 def _take_number_of_threads() -> None:
-    """Tell OpenMP how many threads torch may use in this new one: until torch is asked, it has its own idea."""
+    """Make torch's number of threads OpenMP's in a new thread too, which begins with every processor."""
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.get_num_threads()
