@@ -14,6 +14,7 @@ fifth number.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     Size = tuple[int, int]
     Part = tuple[int, int, int, int]
+    _Sizes = tuple[Size, Size, Part]
 
 OFTEN = 4
 """So many images of one size are resized whole: a proof costs as much as that."""
@@ -55,7 +57,8 @@ class ResizedPart:
             whole: another's way to resize and cut, which edges and part only describe.
         """
         self._resample, self._whole = resample, whole
-        self._known: dict[tuple[Size, Size, Part], int | _Cut | None] = {}
+        self._seen: Counter[_Sizes] = Counter()
+        self._cuts: dict[_Sizes, _Cut | None] = {}
 
     def __call__(self, image: Image, edges: Size, part: Part) -> Image:
         """Return a part of the resized image.
@@ -65,15 +68,16 @@ class ResizedPart:
             edges: (w, h) of the whole after the resize.
             part: left, top, right, bottom of what is kept of that.
         """
-        key = (image.size, edges, part)
-        cut = self._known.get(key, 0)
-        if isinstance(cut, int):
-            if cut < OFTEN:
-                if len(self._known) >= REMEMBERED:
-                    self._known.clear()
-                self._known[key] = cut + 1
+        sizes = (image.size, edges, part)
+        if sizes not in self._cuts:
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+                self._cuts.clear()
+            self._seen[sizes] += 1
+            if self._seen[sizes] <= OFTEN:
                 return self._resized_whole(image, edges, part)
-            cut = self._known[key] = self._proven(*key)
+            self._cuts[sizes] = self._proven(*sizes)
+        cut = self._cuts.get(sizes)  # another thread may have cleared it
         if cut is None:
             return self._resized_whole(image, edges, part)
         return cut(image, self._resample)

@@ -119,7 +119,7 @@ def test_a_pillow_that_computes_the_part_otherwise_is_found_out() -> None:
     with mock.patch.object(Image.Image, "resize", down_first):
         made = ResizedPart(Image.Resampling.BICUBIC)
         assert [made(photo(*size), edges, part).tobytes() for _ in range(2)] == [wanted] * 2
-    assert list(made._known.values()) == [None]
+    assert list(made._cuts.values()) == [None]
 
 
 def test_a_rare_size_is_resized_whole_and_costs_no_proof() -> None:
@@ -137,7 +137,7 @@ def test_what_is_known_of_sizes_has_an_end() -> None:
     with mock.patch.multiple(module, OFTEN=2, REMEMBERED=5):
         for width in range(20, 60):
             made(photo(width, 20), (8, 8), (1, 1, 7, 7))
-            assert len(made._known) <= 5
+            assert max(len(made._seen), len(made._cuts)) <= 5
 
 
 @pytest.mark.parametrize("reason", ["nearest", "large"])
@@ -147,7 +147,7 @@ def test_what_has_no_proof_is_left_whole(reason) -> None:
     with mock.patch.object(module, "LARGEST", 100 if reason == "large" else 1 << 24):
         made = ResizedPart(resample)
         found = made(photo(*size), edges, part)
-    assert list(made._known.values()) == [None]
+    assert list(made._cuts.values()) == [None]
     assert found.tobytes() == photo(*size).resize(edges, resample).crop(part).tobytes()
 
 
@@ -181,6 +181,12 @@ def test_torchvisions_resize_and_crop_are_equalled(width, height, size, crop, mo
     cut = cut_with_resize(plain)
     assert cut is not plain
     assert torch.equal(cut(photo(width, height)), plain(photo(width, height)))
+
+
+def test_a_torchvision_that_rounds_edges_otherwise_is_found_out() -> None:
+    plain = composed(64, 56)
+    with mock.patch.object(module._ResizeAndCrop, "_edges", return_value=(96, 65)):
+        assert torch.equal(cut_with_resize(plain)(photo(300, 200)), plain(photo(300, 200)))
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "vit_tiny_patch16_224"])
