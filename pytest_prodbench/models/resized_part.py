@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 OFTEN = 4
 """So many images of one size are resized whole: a proof costs as much as that."""
 
+SMALLEST = 1024
+"""Pixels of a part, at least, for a proof: on fewer the noise may come out the same by chance."""
+
 LARGEST = 1 << 24
 """Pixels of a source, at most, for a proof: it needs memory for one more image of that size."""
 
@@ -91,9 +94,9 @@ class ResizedPart:
         """Return how this size is cut, or None where it cannot be or would change a pixel."""
         cut = _cut(size, edges, part)
         nearest = self._resample == Images.Resampling.NEAREST
-        if cut is None or nearest or size[0] * size[1] > LARGEST:
+        (width, height), kept = size, (part[2] - part[0]) * (part[3] - part[1])
+        if cut is None or nearest or kept < SMALLEST or width * height > LARGEST:
             return None
-        width, height = size
         noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
         image = Images.fromarray(noise)
         found, wanted = cut(image, self._resample), self._resized_whole(image, edges, part)
@@ -145,7 +148,9 @@ def _edge(length: int, resized: int, first: int, last: int) -> _Edge:
     """Cut an edge beforehand if all of Pillow's arithmetic is exact, else afterwards."""
     scale = Fraction(length, resized)
     corners = (first * scale, last * scale, (last - first) * scale)
-    if 0 <= first < last <= resized and all(map(_is_float32, (scale, *corners))):
+    # An edge that keeps its length has no pass in the whole, and would get one as a part.
+    exact = scale != 1 and all(map(_is_float32, (scale, *corners)))
+    if exact and 0 <= first < last <= resized:
         return _Edge(float(corners[0]), float(corners[1]), last - first, 0, last - first)
     return _Edge(0.0, float(length), resized, first, last)
 

@@ -22,7 +22,7 @@ from torchvision.transforms.v2 import functional
 
 from pytest_prodbench.errors import ImageError
 from pytest_prodbench.models import Embedder
-from pytest_prodbench.models.pipeline import Pipeline
+from pytest_prodbench.models.pipeline import Pipeline, _parts
 from pytest_prodbench.models.tensor_transforms import on_tensors, resized
 from pytest_prodbench.settings.types import ModelSpec, Preprocess
 
@@ -56,13 +56,20 @@ def across_first() -> Iterator[None]:
     """
     whole = Image.Image.resize
 
-    def resize(image: Image.Image, size: Any, resample: Any, **given: Any) -> Image.Image:
+    def resize(
+        image: Image.Image, size: Any, resample: Any, box: Any = None, **given: Any
+    ) -> Image.Image:
         assert not any(given.values())
-        return whole(whole(image, (size[0], image.height), resample), size, resample)
+        left, top, right, bottom = box or (0, 0, *image.size)
+        across = whole(image, (size[0], image.height), resample, (left, 0, right, image.height))
+        return whole(across, size, resample, (0, top, size[0], bottom))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image.Image, "resize", resize)
+        _parts.cache_clear()
         yield
+    # What pipelines learned of such a Pillow does not hold for the real one.
+    _parts.cache_clear()
 
 
 def levels(tensor: torch.Tensor, std: Any = STD) -> torch.Tensor:

@@ -38,7 +38,7 @@ def _at_once():
 @st.composite
 def parts(draw):
     size = draw(st.tuples(st.integers(1, 300), st.integers(1, 300)))
-    edges = draw(st.tuples(st.integers(1, 160), st.integers(1, 160)))
+    edges = draw(st.tuples(st.integers(1, 200), st.integers(1, 200)))
     left, top = (draw(st.integers(0, edge - 1)) for edge in edges)
     right, bottom = draw(st.integers(left + 1, edges[0])), draw(st.integers(top + 1, edges[1]))
     return size, edges, (left, top, right, bottom)
@@ -51,6 +51,8 @@ def parts(draw):
 @example(((100, 640), (256, 256), (16, 16, 240, 240)), Image.Resampling.BICUBIC)
 @example(((640, 100), (256, 256), (16, 16, 240, 240)), Image.Resampling.LANCZOS)
 @example(((1, 300), (128, 128), (1, 1, 127, 127)), Image.Resampling.BILINEAR)
+@example(((64, 300), (64, 64), (0, 0, 50, 50)), FILTERS[-1])  # a pass across would blur
+@example(((3, 61), (3, 1), (0, 0, 1, 1)), FILTERS[-1])
 def test_a_part_is_the_whole_and_then_cut(problem, resample) -> None:
     size, edges, part = problem
     image = photo(*size)
@@ -98,6 +100,7 @@ def test_what_is_made_is_no_more_than_what_is_kept(size, edges, part, target, bo
         ((640, 640), (256, 256), (0, 0, 256, 256)),  # nothing is cut off
         ((33_554_431, 3), (2, 3), (0, 0, 1, 3)),  # the corner needs 25 bits
         ((3, 3), (256, 256), (-1, -1, 200, 200)),  # outside
+        ((256, 100), (256, 75), (16, 0, 240, 75)),  # keeps its length
     ],
 )
 def test_what_is_not_exact_is_left_whole(size, edges, part) -> None:
@@ -140,10 +143,11 @@ def test_what_is_known_of_sizes_has_an_end() -> None:
             assert max(len(made._seen), len(made._cuts)) <= 5
 
 
-@pytest.mark.parametrize("reason", ["nearest", "large"])
+@pytest.mark.parametrize("reason", ["nearest", "large", "small"])
 def test_what_has_no_proof_is_left_whole(reason) -> None:
     resample = Image.Resampling.NEAREST if reason == "nearest" else Image.Resampling.BICUBIC
-    size, edges, part = (128, 128), (64, 64), (4, 4, 60, 60)
+    size, edges = (128, 128), (64, 64)
+    part = (4, 4, 12, 60) if reason == "small" else (4, 4, 60, 60)
     with mock.patch.object(module, "LARGEST", 100 if reason == "large" else 1 << 24):
         made = ResizedPart(resample)
         found = made(photo(*size), edges, part)
