@@ -117,16 +117,14 @@ class Pipeline:
         from PIL import Image as Images
 
         height, width = self.size
-        (left, top), resample = corner, Images.Resampling[self.interpolation.upper()]
-        part = (left, top, left + width, top + height)
-        inside = min(corner) >= 0 and part[2] <= edges[0] and part[3] <= edges[1]
-        if inside and edges != (width, height):
-            return _parts(resample)(image, edges, part)
-        found = image.resize(edges, resample)
+        resample = Images.Resampling[self.interpolation.upper()]
         if edges == (width, height):
-            return found
+            return image.resize(edges, resample)
+        part = (*corner, corner[0] + width, corner[1] + height)
+        if min(corner) >= 0 and part[2] <= edges[0] and part[3] <= edges[1]:
+            return _parts(resample)(image, edges, part)
         canvas = Images.new("RGB", (width, height), filling)
-        canvas.paste(found, (-corner[0], -corner[1]))
+        canvas.paste(image.resize(edges, resample), (-corner[0], -corner[1]))
         return canvas
 
     def _by_torchvision(

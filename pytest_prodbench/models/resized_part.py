@@ -73,7 +73,7 @@ class ResizedPart:
         """
         sizes = (image.size, edges, part)
         if sizes not in self._cuts:
-            if len(self._seen) >= REMEMBERED:
+            if sizes not in self._seen and len(self._seen) >= REMEMBERED:
                 self._seen.clear()
                 self._cuts.clear()
             self._seen[sizes] += 1

@@ -54,7 +54,7 @@ def rank(
         top: length of each result list, at least 1.
         backend: ``torch`` or ``faiss``; the same ranks.
         device: torch device.
-        threads: for faiss; numpy's products, and what follows each, have as many as its BLAS may use.
+        threads: for faiss; products on a CPU, and what follows each, have as many as numpy's BLAS may use.
         query_block, gallery_block: size of a block; changes time and memory, never a rank.
 
     Raises:

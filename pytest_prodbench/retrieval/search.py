@@ -40,7 +40,7 @@ def search(
         excluded: pairs that must not meet.
         backend: ``torch`` or ``faiss``.
         device: torch device.
-        threads: for faiss; numpy's products, and what follows each, have as many as its BLAS may use.
+        threads: for faiss; products on a CPU, and what follows each, have as many as numpy's BLAS may use.
         query_block, gallery_block: size of a block; changes time and memory, never a result.
 
     Returns:

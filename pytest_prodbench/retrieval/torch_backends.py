@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from pytest_prodbench.retrieval.backends import (
     BFLOAT16_ROUNDOFF,
     SIMILARITY_ROUNDING,
+    BlockMemory,
     gamma,
     score_error,
 )
@@ -31,20 +32,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
-class _Buffer:
-    """Memory of each thread for all its blocks: fresh pages for each would take a tenth of the time."""
-
-    def __init__(self, dtype: torch.dtype, device: str) -> None:
-        self._none = torch.empty(0, dtype=dtype, device=device)
-        self._of_threads = threading.local()
-
-    def of(self, rows: int, columns: int) -> torch.Tensor:
-        flat: torch.Tensor = self._of_threads.__dict__.get("flat", self._none)
-        if len(flat) < rows * columns:
-            flat = self._of_threads.flat = flat.new_empty(rows * columns)
-        return flat[: rows * columns].view(rows, columns)
-
-
 class DeviceBackend:
     """float32 on a GPU, TF32 off; the gallery is moved there once."""
 
@@ -58,7 +45,7 @@ class DeviceBackend:
         self.device = torch.device(device)
         # Places, not rows: a block is then one piece of device memory.
         self.moved: torch.Tensor = gallery.moved(device)
-        self.buffer = _Buffer(torch.float32, device)
+        self.memory = BlockMemory(partial(torch.empty, dtype=torch.float32, device=device))
 
     def open(self, queries: Floats) -> OpenQueries:
         return _DeviceQueries(self, queries)
@@ -73,7 +60,7 @@ class _DeviceQueries:
         self.error = np.full(len(queries), score_error(queries.shape[1]))
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:  # noqa: ARG002 - topk needs none
-        out = self._backend.buffer.of(len(self._queries), stop - start)
+        out = self._backend.memory.of(len(self._queries), stop - start)
         with full_float32():
             torch.mm(self._queries, self._backend.moved[start:stop].T, out=out)
         return DeviceBlock(out)
@@ -97,7 +84,7 @@ class ReducedBackend:
     def __init__(self, gallery: Gallery, device: str) -> None:
         self.device = torch.device(device)
         self.reduced = gallery.reduced(device)
-        self.buffer = _Buffer(torch.bfloat16, device)
+        self.memory = BlockMemory(partial(torch.empty, dtype=torch.bfloat16, device=device))
         self.side_by_side = self.device.type == "cpu"
         if not self.side_by_side:
             self.gallery_block = 65_536
@@ -140,14 +127,12 @@ class _ReducedQueries:
         )
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
-        out = self._backend.buffer.of(len(self._queries), stop - start)
-        part = self._backend.reduced.tensor[start:stop].T
-        if self._backend.device.type == "cpu":
-            torch.mm(self._queries, part, out=out)
-            return Bfloat16Block(out, group)
-        with _full_accumulation():
-            torch.mm(self._queries, part, out=out)
-        return DeviceBlock(out)
+        out = self._backend.memory.of(len(self._queries), stop - start)
+        on_cpu = self._backend.device.type == "cpu"
+        # A switch of GPUs and of the whole process: threads of a CPU would turn it over each other's heads.
+        with nullcontext() if on_cpu else _full_accumulation():
+            torch.mm(self._queries, self._backend.reduced.tensor[start:stop].T, out=out)
+        return Bfloat16Block(out, group) if on_cpu else DeviceBlock(out)
 
 
 @contextmanager
