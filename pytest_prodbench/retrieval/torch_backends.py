@@ -78,8 +78,10 @@ class ReducedBackend:
 
     name = "torch, bfloat16 first"
     rounding = BFLOAT16_ROUNDOFF
-    query_block = 1024
-    gallery_block = 8192
+    # On a CPU every thread has a block of its own, and candidates of so many queries: of larger ones two
+    # threads took more memory than is promised, and hardly less time.
+    query_block = 512
+    gallery_block = 4096
 
     def __init__(self, gallery: Gallery, device: str) -> None:
         self.device = torch.device(device)
@@ -87,7 +89,7 @@ class ReducedBackend:
         self.memory = BlockMemory(partial(torch.empty, dtype=torch.bfloat16, device=device))
         self.side_by_side = self.device.type == "cpu"
         if not self.side_by_side:
-            self.gallery_block = 65_536
+            self.query_block, self.gallery_block = 1024, 65_536
 
     @staticmethod
     def suits(device: str) -> bool:
