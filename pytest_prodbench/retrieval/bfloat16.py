@@ -93,8 +93,17 @@ class Bfloat16Block(ArrayBlock):
 
 def _strided_maxima(tensor: Any, group: int) -> Any:
     """Maxima (r, w // group) over strided groups of a contiguous tensor (r, w)."""
+    import torch
+
     rows, width = tensor.shape
     stride = width // group
     if not stride:
         return tensor[:, :0]
-    return tensor[:, : stride * group].reshape(rows, group, stride).amax(1)
+    groups = tensor[:, : stride * group].reshape(rows, group, stride)
+    # As int16, in half the time: right for every group that has a positive number.
+    maxima = groups.view(torch.int16).amax(1)
+    wrong = (maxima < 0).any(1).nonzero().squeeze(1)
+    maxima = maxima.view(torch.bfloat16)
+    if len(wrong):
+        maxima[wrong] = groups[wrong].amax(1)
+    return maxima

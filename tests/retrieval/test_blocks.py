@@ -56,10 +56,14 @@ def has_room(counts, room):
     st.sampled_from([1, 2, 8, 64]),
     st.lists(special, min_size=6, max_size=6),
     st.sampled_from([0.002, 0.05, 3.0]),
+    st.sampled_from([0.0, -1.0, -0.7, 0.7]),
 )
-def test_a_block_answers_as_the_plain_comparison_does(kind, seed, rows, width, group, odd, gap):
+def test_a_block_answers_as_the_plain_comparison_does(
+    kind, seed, rows, width, group, odd, gap, middle
+):
     rng = np.random.default_rng(seed)
-    values = rng.normal(0.0, 0.4, (rows, width)).astype(np.float32)
+    # Far below 0 no group has a positive score.
+    values = rng.normal(middle, 0.4, (rows, width)).astype(np.float32)
     values[rng.random(values.shape) < 0.1] = rng.choice(odd)
     values = torch.from_numpy(values).to(torch.bfloat16).float().numpy()
     block = block_of(kind, values, group)
