@@ -67,7 +67,7 @@ def test_the_environment_does_not_say_where_a_key_is_sent(monkeypatch: pytest.Mo
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://elsewhere.example")
     monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
-    with pytest.raises(TransientError, match="no answer"):
+    with pytest.raises(TransientError, match="no connection"):
         connected(GEMINI).embed(payloads(1))
     assert asked == ["generativelanguage.googleapis.com"]
 
@@ -126,7 +126,7 @@ def test_threads_share_a_token(server: HTTPServer, monkeypatch: pytest.MonkeyPat
 def test_no_frame_of_an_error_holds_the_token(source: str) -> None:
     """A report of pytest with ``--showlocals`` would print it."""
     service = connected(source, project="p", endpoint="http://127.0.0.1:9")
-    with pytest.raises(TransientError, match="no answer") as raised:
+    with pytest.raises(TransientError, match="no connection") as raised:
         service.embed(payloads(1))
     assert PLANTED in [one.get_secret_value() for one in service.secrets]
     assert PLANTED not in repr([entry.frame.f_locals for entry in raised.traceback])
@@ -205,7 +205,7 @@ def test_a_key_of_bedrock_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", PLANTED)
     service = connected(TITAN, region="us-east-1", endpoint="https://127.0.0.1:9")
     assert [one.get_secret_value() for one in service.secrets] == [PLANTED]
-    with pytest.raises(TransientError, match="no answer"):
+    with pytest.raises(TransientError, match="no connection"):
         service.embed(payloads(1))
 
 
@@ -240,3 +240,51 @@ def test_errors_of_bedrock(
     with pytest.raises(error, match=f"{code}: {kind}: {message}"):
         service.embed(payloads(1))
     assert len(server.log) == 1
+
+
+@pytest.mark.parametrize("reached", [True, False], ids=["refused", "unreachable"])
+@pytest.mark.usefixtures("aws")
+def test_a_role_that_is_not_given(
+    server: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: bool
+) -> None:
+    """A token of the web's identity (GitHub, Kubernetes) is in no message and in no frame of it."""
+    (tmp_path / "token").write_text(PLANTED, encoding="utf-8")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/prodbench")
+    # A profile that is named would be taken before the token.
+    monkeypatch.delenv("AWS_PROFILE")
+    there = server.url_for("").rstrip("/") if reached else "http://127.0.0.1:9"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", there)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    told = f"<Code>InvalidIdentityToken</Code><Message>no good: {PLANTED}</Message>"
+    server.expect_request("/").respond_with_data(
+        f"<ErrorResponse><Error><Type>Sender</Type>{told}</Error></ErrorResponse>",
+        400,
+        content_type="text/xml",
+    )
+    name = "InvalidIdentityToken" if reached else "EndpointConnectionError"
+    with pytest.raises(
+        ModelError, match=rf"no credentials that can be used \({name}\).*AWS_ROLE_ARN"
+    ) as raised:
+        connected(TITAN, region="us-east-1")
+    assert raised.value.__suppress_context__
+    assert PLANTED not in repr([entry.frame.f_locals for entry in raised.traceback[1:]])
+    assert bool(server.log) == reached
+
+
+@pytest.mark.parametrize("content", [f'["{PLANTED}"]', f"no json {PLANTED}", "{}", None])
+@pytest.mark.parametrize("source", [VERTEX, GEMINI])
+@pytest.mark.usefixtures("google")
+def test_an_account_s_file_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, content: str | None
+) -> None:
+    file = tmp_path / "account.json"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_text(content, encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    with pytest.raises(ModelError, match=r"no credentials of Google Cloud.*set GOOGLE") as raised:
+        connected(source, project="p")
+    assert raised.value.__suppress_context__
+    assert PLANTED not in repr([entry.frame.f_locals for entry in raised.traceback[1:]])

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 from wire import (
     PLANTED,
     Behaviour,
     Provider,
     Wire,
     changed,
+    closing,
     half_closed,
     not_finite,
     one_missing,
@@ -69,16 +72,16 @@ def test_too_many_requests_says_how_long_to_wait(wire: Wire, provider: Provider)
     with pytest.raises(TransientError, match="429") as raised:
         connected(wire, provider).embed(payloads(1))
     assert raised.value.retry_after == 7.0
-    assert raised.value.answered
+    assert not raised.value.perhaps_paid
     assert provider.requests == [1]  # the SDK did not try again by itself
 
 
-@pytest.mark.parametrize("code", [500, 502, 503, 504])
+@pytest.mark.parametrize("code", [500, 502, 503, 521, 529])
 def test_trouble_of_the_server_is_transient(wire: Wire, provider: Provider, code: int) -> None:
     provider.behaviours = [status(code)]
     with pytest.raises(TransientError, match=str(code)) as raised:
         connected(wire, provider).embed(payloads(1))
-    assert raised.value.answered
+    assert not raised.value.perhaps_paid
     assert provider.requests == [1]
 
 
@@ -86,21 +89,22 @@ def test_a_time_out_may_have_been_paid_for(wire: Wire, provider: Provider) -> No
     provider.behaviours = [slow(1.5)]
     with pytest.raises(TransientError, match="no answer") as raised:
         connected(wire, provider, timeout_s=0.3).embed(payloads(1))
-    assert not raised.value.answered
+    assert raised.value.perhaps_paid
 
 
 def test_half_a_reply_is_no_answer(wire: Wire, provider: Provider) -> None:
     provider.behaviours = [half_closed]
     with pytest.raises(TransientError, match="no answer") as raised:
         connected(wire, provider).embed(payloads(1))
-    assert not raised.value.answered
+    assert raised.value.perhaps_paid
     assert provider.requests == [1]
 
 
 def test_nobody_listens(wire: Wire) -> None:
     spec = wire.spec("http://127.0.0.1:9")
-    with pytest.raises(TransientError, match="no answer"):
+    with pytest.raises(TransientError, match="no connection") as raised:
         wire.loaded(spec).connect(spec).embed(payloads(1))
+    assert not raised.value.perhaps_paid
 
 
 def test_another_dimension_comes_through_to_be_refused(wire: Wire, provider: Provider) -> None:
@@ -144,6 +148,37 @@ def test_another_order(wire: Wire, provider: Provider) -> None:
 def test_a_refused_image(wire: Wire, provider: Provider) -> None:
     provider.behaviours = [refused]
     with pytest.raises(RefusedError, match=r"\w"):
+        connected(wire, provider).embed(payloads(1))
+
+
+@pytest.mark.parametrize("code", [504, 520, 524])
+def test_a_gateway_may_have_lost_sight_of_the_work(
+    wire: Wire, provider: Provider, code: int
+) -> None:
+    provider.behaviours = [status(code)]
+    with pytest.raises(TransientError, match=str(code)) as raised:
+        connected(wire, provider).embed(payloads(1))
+    assert raised.value.perhaps_paid
+
+
+def test_no_redirection_is_followed(wire: Wire, provider: Provider) -> None:
+    with closing(HTTPServer(threaded=True)) as elsewhere:
+        provider.behaviours = [status(307, Location=elsewhere.url_for("/taken"))]
+        with pytest.raises(DeniedError, match="307: the address has moved"):
+            connected(wire, provider).embed(payloads(1))
+        assert elsewhere.log == []
+
+
+def test_an_answer_without_content_was_answered(wire: Wire, provider: Provider) -> None:
+    provider.behaviours = [lambda *_: Response("", 204)]
+    with pytest.raises(BrokenReplyError):
+        connected(wire, provider).embed(payloads(1))
+
+
+def test_a_refused_key_is_no_refused_image(wire: Wire, provider: Provider) -> None:
+    """Google's services answer to a wrong key as to a wrong image."""
+    provider.behaviours = [status(400, "API key not valid. Please pass a valid API key.")]
+    with pytest.raises(DeniedError, match=r"400: .*API key not valid"):
         connected(wire, provider).embed(payloads(1))
 
 

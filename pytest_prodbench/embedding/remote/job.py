@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,7 +14,7 @@ from pytest_prodbench.embedding.ahead import decoded_ahead
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
 from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger
 from pytest_prodbench.embedding.remote.pace import Pace
-from pytest_prodbench.embedding.remote.sending import Answers, Refusal, Sender
+from pytest_prodbench.embedding.remote.sending import Refusal, Sender
 from pytest_prodbench.embedding.remote.trouble import named
 from pytest_prodbench.errors import EmbeddingError, ImageError, ProblemList, ProdbenchError
 from pytest_prodbench.models.checkpoints import model_error
@@ -73,8 +74,12 @@ class RemoteJob:
         self.known: dict[tuple[bytes, Box | None], NDArray[np.float32]] = {}
         self._done: dict[bytes, tuple[bytes, NDArray[np.float32]]] = {}
         self._waiting: dict[tuple[bytes, Box | None], list[ImageRequest]] = {}
-        self._under_way: dict[Future[Answers], list[Entry]] = {}
+        self._under_way: set[Future[None]] = set()
+        # Of all that follows an answer: it is settled by the thread that got it.
+        self._lock = threading.Lock()
+        self._sender: Sender
         self._problems: list[str] = []
+        self._refused = 0
         self._failure: tuple[ServiceError | BudgetSpentError | ProdbenchError, str] | None = None
         self._small: list[Path] = []
         self._unmerged: list[bytes] = []
@@ -90,7 +95,7 @@ class RemoteJob:
         """
         self._library.sdk(self._spec, "tenacity")
         service = self._library.connect(self._spec)
-        sender = Sender(service, self._pace(), self.ledger, self._options)
+        self._sender = Sender(service, self._pace(), self.ledger, self._options)
         self._report()
         images = decoded_ahead(
             self._missing,
@@ -114,16 +119,16 @@ class RemoteJob:
                     if self._is_twin(request, pixels):
                         continue
                     if batch and not self._fits(batch, payload):
-                        self._send(pool, sender, batch)
+                        self._send(pool, batch)
                         batch = []
                     batch.append((request, pixels, payload))
                 if batch and self._failure is None:
-                    self._send(pool, sender, batch)
+                    self._send(pool, batch)
                 while self._under_way and self._failure is None:
                     self._take_some()
             finally:
                 # Ended early: what is under way is paid for, and is waited for; nothing else is sent.
-                sender.stop()
+                self._sender.stop()
                 while self._under_way:
                     self._take_some()
                 images.close()
@@ -151,14 +156,15 @@ class RemoteJob:
     def _is_twin(self, request: ImageRequest, pixels: bytes) -> bool:
         """Whether the same pixels are known or on their way."""
         same = (pixels, request.box)
-        if same in self.known:
-            self._keep([(request, pixels, self.known[same])])
-            return True
-        if same in self._waiting:
-            self._waiting[same].append(request)
-            return True
-        self._waiting[same] = []
-        return False
+        with self._lock:
+            if same in self.known:
+                self._keep([(request, pixels, self.known[same])])
+                return True
+            if same in self._waiting:
+                self._waiting[same].append(request)
+                return True
+            self._waiting[same] = []
+            return False
 
     def _fits(self, batch: Sequence[Entry], payload: Payload) -> bool:
         limits = self._facts.limits
@@ -170,36 +176,46 @@ class RemoteJob:
         sizes = [len(one.data) for _, _, one in batch] + [len(payload.data)]
         return sum(-(-size // 3) * 4 for size in sizes) <= limits.request_bytes
 
-    def _send(self, pool: ThreadPoolExecutor, sender: Sender, batch: list[Entry]) -> None:
+    def _send(self, pool: ThreadPoolExecutor, batch: list[Entry]) -> None:
         while len(self._under_way) >= self._options.concurrency:
             self._take_some()
         if self._failure is None:
-            future = pool.submit(sender.send, [payload for _, _, payload in batch])
-            self._under_way[future] = batch
+            self._under_way.add(pool.submit(self._embed, batch))
 
     def _take_some(self) -> None:
-        """Wait for an answer, and take all that have come."""
-        ready, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+        """Wait until some images are done with."""
+        ready, self._under_way = wait(self._under_way, return_when=FIRST_COMPLETED)
         for future in ready:
-            batch, answers = self._under_way.pop(future), future.result()
-            self._take(batch, answers.each)
-            if answers.error is not None and self._failure is None:
-                unknown = next(
-                    entry for entry, one in zip(batch, answers.each, strict=True) if one is None
-                )
-                self._failure = answers.error, unknown[0].name
+            future.result()
         self._report()
 
+    def _embed(self, batch: Sequence[Entry]) -> None:
+        """Send a batch and keep what comes of it, all in one thread: nothing can come in between."""
+
+        def settled(first: int, answers: Sequence[NDArray[np.float32] | Refusal]) -> None:
+            with self._lock:
+                self._take(batch[first : first + len(answers)], answers)
+
+        ended = self._sender.send([payload for _, _, payload in batch], settled)
+        if ended is not None:
+            with self._lock:
+                self._fail(ended.error, batch[ended.first])
+
+    def _fail(self, error: ServiceError | BudgetSpentError | ProdbenchError, entry: Entry) -> None:
+        """Let nothing more be sent, and remember why: the first reason is the one that is told."""
+        self._failure = self._failure or (error, entry[0].name)
+        self._sender.stop()
+
     def _take(
-        self, batch: Sequence[Entry], answers: Sequence[NDArray[np.float32] | Refusal | None]
+        self, batch: Sequence[Entry], answers: Sequence[NDArray[np.float32] | Refusal]
     ) -> None:
         rows: list[tuple[ImageRequest, bytes, NDArray[np.float32]]] = []
-        for (request, pixels, _), answer in zip(batch, answers, strict=True):
+        for entry, answer in zip(batch, answers, strict=True):
+            request, pixels, _ = entry
             twins = (request, *self._waiting.pop((pixels, request.box)))
-            if answer is None:
-                continue
             if isinstance(answer, Refusal):
                 provider = self._library.provider
+                self._refused += 1
                 self._problems += [
                     f"{twin.name}: refused by {provider}: {answer.reason}" for twin in twins
                 ]
@@ -207,21 +223,21 @@ class RemoteJob:
             try:
                 self._check(request, answer)
             except EmbeddingError as error:
-                self._failure = self._failure or (error, request.name)
+                self._fail(error, entry)
                 continue
             self.known[pixels, request.box] = answer
             rows += [(twin, pixels, answer) for twin in twins]
         self._keep(rows)
         none_taken = not self._done and not self._cached
-        if none_taken and len(self._problems) >= NONE_TAKEN and self._failure is None:
+        if none_taken and self._refused >= NONE_TAKEN and self._failure is None:
             wrong = model_error(
                 self._spec,
-                found=f"{self._library.provider} refused the first {len(self._problems)} images; the last: "
+                found=f"{self._library.provider} refused the first {self._refused} images; the last: "
                 f"{self._problems[-1]}",
                 expected="a request that it takes",
                 next_step="check dimension, input_type and encoding of the model",
             )
-            self._failure = wrong, batch[-1][0].name
+            self._fail(wrong, batch[-1])
 
     def _check(self, request: ImageRequest, vector: NDArray[np.float32]) -> None:
         if vector.shape != (self._facts.dimension,):

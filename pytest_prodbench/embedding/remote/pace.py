@@ -41,9 +41,13 @@ class Pace:
         self._clock = clock
 
     def wait(self, stopped: threading.Event) -> None:
-        """Take the next place in the order of all processes, and wait for its time, or until stopped."""
-        if (seconds := self.take()) > 0:
-            stopped.wait(seconds)
+        """Take the next place in the order of all processes, and wait for its time, or until stopped.
+
+        Who has a place waits out a pause that begins meanwhile, too.
+        """
+        seconds = self.take()
+        while seconds > 0 and not stopped.wait(seconds):
+            seconds = self._paused()
 
     def take(self) -> float:
         """Take the next place, and return the seconds until its time has come."""
@@ -54,6 +58,12 @@ class Pace:
             at = max(now, full - (self._burst - 1) * self._interval, paused)
             self._write(max(full, at) + self._interval, paused)
         return at - now
+
+    def _paused(self) -> float:
+        """Return the seconds for which nobody may send anything."""
+        with self._locked():
+            now = self._clock()
+            return self._read(now)[1] - now
 
     def pause(self, seconds: float) -> None:
         """Let nobody take a place before so many seconds have passed."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger
 from pytest_prodbench.models.remote.protocol import (
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from pytest_prodbench.embedding.remote.pace import Pace
     from pytest_prodbench.models.remote.options import RemoteOptions
 
+    Settled = Callable[[int, Sequence[NDArray[np.float32] | "Refusal"]], None]
+    """Takes what came of some images, and the number of the first of them."""
+
 LONGEST_WAIT = 300.0
 """Seconds. A provider that says to wait longer (a quota of the day) is not waited for."""
 
@@ -34,6 +39,9 @@ LONGEST_BACKOFF = 60.0
 
 SPREAD = 0.5
 """Of the first wait: so far apart are those that were told to wait equally long."""
+
+SHOWN = 300
+"""Characters of a provider's message that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +52,11 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """What came of some images.
+class Ending:
+    """Why some images have no answer: ``error``, and the number of the ``first`` of them."""
 
-    Attributes:
-        each: in their order: a vector (d,), a refusal, or None where nothing is known.
-        error: what ended it, where something is not known.
-    """
-
-    each: Sequence[NDArray[np.float32] | Refusal | None]
-    error: ServiceError | BudgetSpentError | None = None
+    first: int
+    error: ServiceError | BudgetSpentError
 
 
 class Sender:
@@ -69,26 +72,27 @@ class Sender:
         """Let nothing more be sent; who waits to send something again gives up at once."""
         self._stopped.set()
 
-    def send(self, images: Sequence[Payload]) -> Answers:
-        """Return what comes of each image; what was paid for is in it, whatever happens to the rest.
+    def send(self, images: Sequence[Payload], settled: Settled, first: int = 0) -> Ending | None:
+        """Send images, tell ``settled`` what came of them, and return what ended it before all had an answer.
 
-        A request that is refused is halved until it is known which of its images is meant. The reasons of
-        errors have no secrets in them.
+        A request that is refused is halved until it is known which of its images is meant; each reply is
+        settled before the next part is sent. The reasons of errors have no secrets in them. ``first`` is the
+        number of the first image.
         """
         try:
             reply = self._until_answered(images)
         except RefusedError as error:
             if len(images) == 1:
-                return Answers([Refusal(error.reason)])
+                settled(first, [Refusal(error.reason)])
+                return None
             middle = len(images) // 2
-            first = self.send(images[:middle])
-            if first.error is not None:
-                return Answers([*first.each, *[None] * (len(images) - middle)], first.error)
-            second = self.send(images[middle:])
-            return Answers([*first.each, *second.each], second.error)
+            return self.send(images[:middle], settled, first) or self.send(
+                images[middle:], settled, first + middle
+            )
         except (ServiceError, BudgetSpentError) as error:
-            return Answers([None] * len(images), error)
-        return Answers(list(reply.vectors))
+            return Ending(first, error)
+        settled(first, list(reply.vectors))
+        return None
 
     def _until_answered(self, images: Sequence[Payload]) -> Reply:
         import tenacity
@@ -132,7 +136,7 @@ class Sender:
             raise TransientError(
                 f"{error.reason}, after {attempts} {'attempt' if attempts == 1 else 'attempts'}",
                 retry_after=error.retry_after,
-                answered=error.answered,
+                perhaps_paid=error.perhaps_paid,
             ) from None
 
     def _once(self, images: Sequence[Payload]) -> Reply:
@@ -145,7 +149,7 @@ class Sender:
         try:
             reply = self._service.embed(images)
         except TransientError as error:
-            (self._ledger.released if error.answered else self._ledger.unanswered)(count)
+            (self._ledger.unanswered if error.perhaps_paid else self._ledger.released)(count)
             raise self._clean(error) from None
         except BrokenReplyError as error:
             self._ledger.answered(count, time.perf_counter() - started, {}, usable=False)
@@ -156,19 +160,32 @@ class Sender:
         except Exception as error:
             # An SDK's own error may hold the request with its headers.
             self._ledger.unanswered(count)
-            shown = self._without_secrets(f"{type(error).__name__}: {error}"[:500])
-            raise BrokenReplyError(f"nobody expected {shown}") from None
+            shown = self._shown(f"nobody expected {type(error).__name__}: {error}")
+            raise BrokenReplyError(shown) from None
         self._ledger.answered(count, time.perf_counter() - started, reply.usage)
         return reply
 
     def _clean(self, error: ServiceError) -> ServiceError:
-        reason = self._without_secrets(error.reason)
+        reason = self._shown(error.reason)
         if isinstance(error, TransientError):
-            return TransientError(reason, retry_after=error.retry_after, answered=error.answered)
+            return TransientError(
+                reason, retry_after=error.retry_after, perhaps_paid=error.perhaps_paid
+            )
         return type(error)(reason)
 
-    def _without_secrets(self, text: str) -> str:
+    def _shown(self, text: str) -> str:
+        """Return what may be shown of a provider's message: no key, nothing that is not to be printed."""
         for secret in self._service.secrets:
-            if shown := secret.get_secret_value():
-                text = text.replace(shown, "(key)")
-        return text
+            value = secret.get_secret_value()
+            for written in (
+                value,
+                json.dumps(value)[1:-1],
+                value.replace("/", r"\/"),
+                quote(value, ""),
+            ):
+                if written:
+                    text = text.replace(written, "(key)")
+        # Cut only now: a part of a key would not have been found. Halves of characters outside of the first
+        # plane cannot be written to a file, and control characters would speak to the terminal.
+        words = " ".join(text.split())[:SHOWN]
+        return "".join(c if c.isprintable() else "\ufffd" for c in words)

@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr
 
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.remote.bedrock_forms import DIMENSIONS, FORMS, PROFILE, Form
-from pytest_prodbench.models.remote.http import SHOWN, error_of, no_answer
+from pytest_prodbench.models.remote.http import error_of, no_answer
 from pytest_prodbench.models.remote.library import Facts, RemoteLibrary
 from pytest_prodbench.models.remote.options import RemoteOptions
 from pytest_prodbench.models.remote.protocol import (
@@ -92,12 +92,14 @@ class BedrockLibrary(RemoteLibrary[BedrockOptions]):
         try:
             session = boto3.Session(region_name=options.region)
             region, credentials = session.region_name, session.get_credentials()
-        except exceptions.BotoCoreError as error:
+            if credentials is not None:
+                credentials.get_frozen_credentials()  # a role's are fetched now
+        except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             raise model_error(
                 spec,
-                found=f"no credentials that can be used ({type(error).__name__})",
-                next_step="look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE and the files of"
-                " the AWS command line",
+                found=f"no credentials that can be used ({_name_of(error)})",
+                next_step="look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_ROLE_ARN and"
+                " the files of the AWS command line",
             ) from None
         if credentials is None and not os.environ.get(BEARER):
             raise model_error(
@@ -172,6 +174,10 @@ class BedrockService:
 
         try:
             self._remember()
+        except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+            # Nothing was sent to the model. Who was asked for them may repeat a token in its message.
+            raise TransientError(f"no credentials ({_name_of(error)})") from None
+        try:
             answer = self._client.invoke_model(
                 modelId=self._model,
                 contentType="application/json",
@@ -197,7 +203,7 @@ class BedrockService:
             found = json.loads(body)
             rows = self._form.rows(found)
         except (ValueError, KeyError, TypeError):
-            raise BrokenReplyError(f"no vectors in {body[:SHOWN]!r}") from None
+            raise BrokenReplyError(f"no vectors in {body.decode(errors='replace')}") from None
         return Reply(stacked(rows, images), usage_of(found))
 
     def _remember(self) -> None:
@@ -209,12 +215,16 @@ class BedrockService:
         self.secrets = tuple(SecretStr(value) for value in known if value)
 
 
+def _name_of(error: Any) -> str:
+    """Return what an error of the SDK is called: a service's own word for it, else its class."""
+    told = getattr(error, "response", {}).get("Error", {})
+    return str(told.get("Code") or type(error).__name__)
+
+
 def _translated(response: Mapping[str, Any]) -> ServiceError:
     about, told = response.get("ResponseMetadata", {}), response.get("Error", {})
     status, headers = about.get("HTTPStatusCode", 0), about.get("HTTPHeaders", {})
     code, message = str(told.get("Code", "")), str(told.get("Message", ""))
-    if status < 400:
-        return BrokenReplyError(f"HTTP {status}: {message[:SHOWN]}")
     error = error_of(status, headers, f"{code}: {message}")
     if code == "ModelErrorException":  # 424: the model failed at it, and may not the next time
         return TransientError(error.reason)

@@ -25,6 +25,7 @@ from pytest_prodbench.models.remote.protocol import (
     Payload,
     Reply,
 )
+from pytest_prodbench.models.remote.rest import LOOPBACK
 from pytest_prodbench.models.remote.vectors import stacked, usage_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class CohereService:
 
     def __init__(self, model: str, facts: Facts, options: RemoteOptions, key: SecretStr) -> None:
         import cohere
+        import httpx
 
         self.secrets: tuple[SecretStr, ...] = (key,)
         self._model, self._facts = model, facts
@@ -92,6 +94,12 @@ class CohereService:
             key.get_secret_value(),
             base_url=options.endpoint or ADDRESS,
             timeout=options.timeout_s,
+            # The SDK's own client would follow a redirection, with the images.
+            httpx_client=httpx.Client(
+                follow_redirects=False,
+                timeout=options.timeout_s,
+                mounts={f"all://{host}": None for host in LOOPBACK},
+            ),
             log_warning_experimental_features=False,
         )
 
@@ -131,6 +139,6 @@ def _translated(error: Any) -> Exception:
     message = body.get("message", body) if isinstance(body, dict) else body
     if error.status_code is None:
         return DeniedError(f"no status: {message}")
-    if error.status_code < 400:
-        return BrokenReplyError(f"no JSON: {str(message)[:300]}")
+    if error.status_code < 300:
+        return BrokenReplyError(f"no JSON: {message}")
     return error_of(error.status_code, error.headers or {}, str(message))

@@ -224,7 +224,9 @@ class GeminiService:
 def _translated(error: Any) -> ServiceError:
     message = str(error.message or "")
     if not isinstance(error.code, int) or error.code < 300:
-        return BrokenReplyError(f"no answer of the API: {message[:300]}")
-    if error.code < 400:
-        return DeniedError(f"HTTP {error.code}: the address has moved")
+        return BrokenReplyError(f"no answer of the API: {message}")
+    if (
+        error.status == "FAILED_PRECONDITION"
+    ):  # 400 too: the country, or an account that pays for nothing
+        return DeniedError(f"HTTP {error.code}: {message}")
     return error_of(error.code, getattr(error.response, "headers", None) or {}, message)

@@ -53,10 +53,9 @@ class Account:
         """
         auth = library.sdk(spec, "google.auth")
         library.sdk(spec, "google.auth.transport.requests")
-        exceptions = library.sdk(spec, "google.auth.exceptions")
         try:
             credentials, known = auth.default(scopes=[SCOPE])
-        except exceptions.GoogleAuthError as error:
+        except Exception as error:  # of a file that is none of its kinds, whatever it meets
             raise model_error(
                 spec,
                 found=f"no credentials of Google Cloud ({type(error).__name__})",
@@ -107,4 +106,4 @@ def refused_token(error: Any) -> ServiceError:
 
     if isinstance(error, TransportError) or getattr(error, "retryable", False):
         return TransientError(f"no token of Google Cloud ({type(error).__name__})")
-    return DeniedError(f"no token of Google Cloud: {' '.join(str(error).split())[:300]}")
+    return DeniedError(f"no token of Google Cloud: {error}")

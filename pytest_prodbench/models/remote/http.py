@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,28 +20,49 @@ from pytest_prodbench.models.remote.protocol import (
 if TYPE_CHECKING:
     import httpx2
 
-TRANSIENT = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
-"""Answers after which the same request may go well; 529 is what some say when they are overloaded."""
+TRANSIENT = frozenset((408, 409, 425, 429))
+"""Answers after which the same request may go well, and so it may after all from 500 on."""
+
+PERHAPS_DONE = frozenset((504, 520, 524))
+"""Answers of a gateway that has lost sight of who does the work; the last two are Cloudflare's."""
 
 REFUSED = frozenset((400, 413, 415, 422))
-"""Answers to what was sent; all others are answers to who sent it, or where."""
+"""Answers to what was sent; all others are answers to who sent it, or where …"""
 
-SHOWN = 300
-"""Characters of a provider's message that are shown."""
+ABOUT_THE_KEY = re.compile(r"\bapi[ _-]?key", re.IGNORECASE)
+"""… and so is one of these that speaks of the key, as Google's does with status 400."""
+
+NEVER_SENT = frozenset(
+    (
+        *("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"),  # httpx, httpx2
+        *("ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError"),  # botocore
+    )
+)
+"""Errors of a connection that was not made."""
+
+NEVER_TO_BE_SENT = frozenset(("LocalProtocolError", "UnsupportedProtocol"))
+"""Errors of a request that no connection can carry, such as one with a key of two lines."""
 
 
 def error_of(status: int, headers: Mapping[str, str], message: str) -> ServiceError:
     """Return the error that a status stands for.
 
     Args:
-        status: 400 or above.
+        status: any but 200.
         headers: of the answer, names in any case.
         message: of the provider.
     """
-    reason = f"HTTP {status}: {' '.join(message.split())[:SHOWN]}".rstrip(": ")
-    if status in TRANSIENT:
-        return TransientError(reason, retry_after=retry_after(headers))
-    return (RefusedError if status in REFUSED else DeniedError)(reason)
+    reason = f"HTTP {status}: {message}".rstrip(": ")
+    if status < 300:
+        return BrokenReplyError(reason)
+    if status < 400:
+        return DeniedError(f"HTTP {status}: the address has moved")
+    if status >= 500 or status in TRANSIENT:
+        return TransientError(
+            reason, retry_after=retry_after(headers), perhaps_paid=status in PERHAPS_DONE
+        )
+    refused = status in REFUSED and not ABOUT_THE_KEY.search(message)
+    return (RefusedError if refused else DeniedError)(reason)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -59,9 +81,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def no_answer(error: BaseException) -> TransientError:
+def no_answer(error: BaseException) -> ServiceError:
     """Return the error for a request that was not answered: its name, as its text may hold the address."""
-    return TransientError(f"no answer ({type(error).__name__})", answered=False)
+    name = type(error).__name__
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & NEVER_TO_BE_SENT:
+        return DeniedError(f"the request could not be made ({name})")
+    if kinds & NEVER_SENT:
+        return TransientError(f"no connection ({name})")
+    return TransientError(f"no answer ({name})", perhaps_paid=True)
 
 
 def post(
@@ -79,6 +107,8 @@ def post(
         answer = client.post(address, headers=dict(headers), content=content)
     except httpx2.TransportError as error:
         raise no_answer(error) from None
+    except httpx2.DecodingError:
+        raise BrokenReplyError("a body that is not compressed as it says") from None
     except httpx2.HTTPError as error:
         raise DeniedError(f"the request could not be made ({type(error).__name__})") from None
     if answer.status_code != 200:
@@ -86,9 +116,9 @@ def post(
     try:
         found = answer.json()
     except ValueError:
-        raise BrokenReplyError(f"no JSON: {answer.text[:SHOWN]!r}") from None
+        raise BrokenReplyError(f"no JSON: {answer.text}") from None
     if not isinstance(found, Mapping):
-        raise BrokenReplyError(f"JSON that is no object: {answer.text[:SHOWN]!r}")
+        raise BrokenReplyError(f"JSON that is no object: {answer.text}")
     return found
 
 

@@ -72,7 +72,11 @@ class Reply:
 
 
 class ServiceError(Exception):
-    """A request that brought no vectors; raised ``from None``, as an SDK's own errors may hold the key."""
+    """A request that brought no vectors; raised ``from None``, as an SDK's own errors may hold the key.
+
+    ``reason`` has what the provider said, whole and as it said it: keys are taken out of it, and it is cut,
+    where it is shown. A key of which a part was cut off would not be found.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -82,15 +86,15 @@ class ServiceError(Exception):
 class TransientError(ServiceError):
     """It may go well if it is sent again: too many requests, trouble of the server, a broken connection.
 
-    ``retry_after``: seconds that the provider asks us to wait. ``answered``: False where nothing came back,
-    so that the provider may have done the work and ask its price.
+    ``retry_after``: seconds that the provider asks us to wait. ``perhaps_paid``: it was sent, and nobody
+    can tell whether the provider did the work and asks its price.
     """
 
     def __init__(
-        self, reason: str, *, retry_after: float | None = None, answered: bool = True
+        self, reason: str, *, retry_after: float | None = None, perhaps_paid: bool = False
     ) -> None:
         super().__init__(reason)
-        self.retry_after, self.answered = retry_after, answered
+        self.retry_after, self.perhaps_paid = retry_after, perhaps_paid
 
 
 class RefusedError(ServiceError):

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+LARGEST = 2.0**63
+"""No account of a request has larger numbers."""
+
+
 def stacked(rows: Sequence[Any], images: int) -> NDArray[np.float32]:
     """Return float32 (b, d) of as many rows of numbers as images were sent.
 
@@ -54,11 +58,14 @@ def by_index(
 
 
 def usage_of(reply: object) -> dict[str, float]:
-    """Return the numbers of a provider's account of a request, one level deep; empty where it gives none."""
+    """Return the amounts in a provider's account of a request, one level deep; empty where it gives none.
+
+    What is no amount (not finite, below 0) is left out: the vectors beside it are paid for all the same.
+    """
     if not isinstance(reply, Mapping):
         return {}
     return {
         str(name): float(value)
         for name, value in reply.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LARGEST
     }
