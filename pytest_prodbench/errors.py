@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+UNPRINTABLE = dict.fromkeys(
+    (
+        *(code for code in range(0x20) if code not in b"\t\n"),
+        *range(0x7F, 0xA0),  # what a terminal obeys
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),  # what turns the direction of the text behind it
+        *range(0xD800, 0xE000),  # halves of characters, which no file in UTF-8 can hold
+    ),
+    "\ufffd",
+)
+"""Code → what is shown instead."""
+
 MAX_LINES = 50
 """Problems printed by one error; a broken export can have a million."""
 
@@ -25,7 +37,7 @@ class ProdbenchError(Exception):
             parts.append(f"expected {expected}")
         if next_step:
             parts.append(next_step)
-        super().__init__("; ".join(parts))
+        super().__init__(printable("; ".join(parts)))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keyword-only arguments do not survive the default pickling (needed across processes)."""
@@ -81,6 +93,11 @@ class ProblemList(DatasetError):
 
 def _rebuild_list(where: str, problems: Sequence[str], next_step: str) -> ProblemList:
     return ProblemList(where, problems, next_step=next_step)
+
+
+def printable(text: str) -> str:
+    """Return a text that a terminal may print and a file may hold, whoever wrote it."""
+    return text.translate(UNPRINTABLE)
 
 
 def shorten(lines: Sequence[str], limit: int) -> Iterable[str]:

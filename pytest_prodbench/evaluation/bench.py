@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.datasets.content import DatasetContent, open_with_content
 from pytest_prodbench.embedding import ModelHandle
-from pytest_prodbench.errors import ProdbenchError
+from pytest_prodbench.errors import ProdbenchError, printable
 from pytest_prodbench.evaluation.against import Result, metric_versions
 from pytest_prodbench.evaluation.images import evaluate_opened, query_requests
 from pytest_prodbench.evaluation.paired import resampling_of
@@ -218,7 +218,7 @@ def failed(plan: PairPlan, error: str, worker: str = "") -> PairRecord:
         sector=plan.sector.name,
         status="failed",
         verdict="incomplete",
-        error=error,
+        error=printable(error),  # also of errors that nobody raised on purpose
         timing=Timing(worker=worker),
     )
 

@@ -80,7 +80,7 @@ def test_outages_of_two_providers_stop_no_other_model(
     repository, works = cold_repository, serve("cohere")
     outages = {"cohere-down": serve("cohere"), "voyage-down": serve("voyage")}
     for provider in outages.values():
-        provider.behaviours = [status(503, "maintenance")] * 100
+        provider.behaviours = [status(503, "maintenance \ud83d\x1b[31m")] * 100
     repository.write(
         "suites/models.toml",
         PIXELS
@@ -99,7 +99,7 @@ def test_outages_of_two_providers_stop_no_other_model(
         library = provider.wire.library
         for dataset in ("bolts", "boxes"):
             assert (
-                f"{library} is not to be had: HTTP 503: maintenance, after 2 attempts"
+                f"{library} is not to be had: HTTP 503: maintenance \ufffd\ufffd[31m, after 2 attempts"
                 in (pairs[f"{name}:{dataset}"]["error"])
             )
     paid = [pairs[f"works:{dataset}"]["timing"]["paid"] for dataset in ("bolts", "boxes")]

@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.embedding.ahead import decoded_ahead
 from pytest_prodbench.embedding.progress import OnProgress, ProgressEvent
-from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger
+from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, open_ledger
 from pytest_prodbench.embedding.remote.pace import Pace
 from pytest_prodbench.embedding.remote.sending import Refusal, Sender
 from pytest_prodbench.embedding.remote.trouble import named
@@ -21,6 +20,8 @@ from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.protocol.vectors import refuse_unusable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 LOCK = "paid"
 """One process asks for a model at a time: two would pay twice for an image that two datasets have."""
-
-LEDGER = "ledger.json"
 
 DECODERS = 2
 AHEAD = 32
@@ -294,22 +293,3 @@ class RemoteJob:
             self._on_progress(
                 ProgressEvent(len(self._done), len(self._missing), self._cached, seconds)
             )
-
-
-def open_ledger(spec: ModelSpec, options: RemoteOptions, folder: Path) -> Ledger:
-    """Open the account of a model's vectors in their folder.
-
-    Raises:
-        ModelError: it is damaged.
-    """
-    try:
-        return Ledger(
-            folder / LEDGER, price_per_1000=spec.price_per_1000, budget_usd=options.budget_usd
-        )
-    except ValueError as error:
-        raise model_error(
-            spec,
-            found=f"{error}: nobody knows what was spent",
-            expected="the account of what this model has cost",
-            next_step="look at the provider's bill, set budget_usd to what is left, and delete the file",
-        ) from error

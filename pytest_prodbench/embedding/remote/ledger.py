@@ -12,8 +12,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
+from pytest_prodbench.models.checkpoints import model_error
+
+if TYPE_CHECKING:
+    from pytest_prodbench.models.remote.options import RemoteOptions
+    from pytest_prodbench.settings.types import ModelSpec
+
+LEDGER = "ledger.json"
 
 REMEMBERED = 1000
 """Times of requests that are kept, the newest: enough for the 95th of a hundredth parts."""
@@ -174,3 +182,22 @@ def read(path: Path) -> tuple[Account, float]:
         return Account(**state["account"]), float(state["reserved"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error})") from error
+
+
+def open_ledger(spec: ModelSpec, options: RemoteOptions, folder: Path) -> Ledger:
+    """Open the account of a model's vectors in their folder.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    try:
+        return Ledger(
+            folder / LEDGER, price_per_1000=spec.price_per_1000, budget_usd=options.budget_usd
+        )
+    except ValueError as error:
+        raise model_error(
+            spec,
+            found=f"{error}: nobody knows what was spent",
+            expected="the account of what this model has cost",
+            next_step="look at the provider's bill, set budget_usd to what is left, and delete the file",
+        ) from error

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, get_args
 from pytest_prodbench.embedding.cache import VectorCache
 from pytest_prodbench.embedding.embed import EmbeddedImages, embed_images
 from pytest_prodbench.embedding.model import ModelHandle
-from pytest_prodbench.embedding.remote.job import LOCK, open_ledger
-from pytest_prodbench.embedding.remote.ledger import Account
+from pytest_prodbench.embedding.remote.job import LOCK
+from pytest_prodbench.embedding.remote.ledger import Account, open_ledger
 from pytest_prodbench.models.remote.options import BY_ROLE, RemoteOptions, Role
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger
+from pytest_prodbench.errors import printable
 from pytest_prodbench.models.remote.protocol import (
     BrokenReplyError,
     Payload,
@@ -185,7 +186,5 @@ class Sender:
             ):
                 if written:
                     text = text.replace(written, "(key)")
-        # Cut only now: a part of a key would not have been found. Halves of characters outside of the first
-        # plane cannot be written to a file, and control characters would speak to the terminal.
-        words = " ".join(text.split())[:SHOWN]
-        return "".join(c if c.isprintable() else "\ufffd" for c in words)
+        # Cut only now: a part of a key would not have been found.
+        return printable(" ".join(text.split())[:SHOWN])

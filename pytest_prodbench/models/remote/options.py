@@ -42,7 +42,7 @@ class RemoteOptions(Frozen):
         burst: requests that may go out at once after a pause.
         concurrency: requests under way at once.
         images_per_request: fewer than the provider takes; None: as many as it takes.
-        timeout_s: of one request.
+        timeout_s: longest silence of one request: before a connection, between two pieces of an answer.
         retries: attempts after the first.
         backoff_s: longest wait before the first of them, doubled for each further one, unless the provider
             says how long.
