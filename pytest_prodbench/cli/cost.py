@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 
 from pytest_prodbench.cli.columns import print_columns
 from pytest_prodbench.cli.suite import open_suite
@@ -13,6 +14,9 @@ COLUMNS = (
     *("model", "images", "to pay for", "per 1,000", "looked up"),
     *("price", "spent so far", "budget"),
 )
+
+OLD = dt.timedelta(days=365)
+"""A price of so long ago is told to be looked up again."""
 
 
 def cost(given: argparse.Namespace) -> int:
@@ -26,7 +30,7 @@ def cost(given: argparse.Namespace) -> int:
     print_columns([COLUMNS, *(_row(one) for one in found)])
     print(f"\nprice of what is to be paid for: {sum(one.price or 0.0 for one in found):,.4f}")
     told = [_told(one) for one in found]
-    for text in filter(None, told):
+    for text in filter(None, [*told, *map(_aged, found)]):
         print(text)
     return int(any(told))
 
@@ -54,3 +58,11 @@ def _told(one: ModelPrice) -> str:
     if one.exceeds:
         return f"{one.model} exceeds its budget: it needs budget_usd = {one.needed:.6g}, all runs together"
     return ""
+
+
+def _aged(one: ModelPrice) -> str:
+    age = dt.timedelta() if one.price_date is None else dt.date.today() - one.price_date
+    if one.price_date is None or dt.timedelta(days=-1) <= age <= OLD:
+        return ""
+    when = "in the future" if age < dt.timedelta() else "more than a year ago"
+    return f"{one.model}: its price_date {one.price_date} is {when}; look the price up again"

@@ -217,6 +217,14 @@ def test_cost_and_plan_before_and_after(cold_repository: Any, serve: Serve) -> N
     assert sum(provider.requests) == images
     code, said, _ = command(here, "cost")
     assert (code, cells(said, "poor")[1]) == (0, "0")
+    assert "price_date" not in said
+
+    # A price has a date so that somebody sees how old it is.
+    for date, when in (("1999-01-01", "more than a year ago"), ("2999-01-01", "in the future")):
+        here.write("suites/models.toml", entry("poor", provider, **{**priced, "price_date": date}))
+        code, said, _ = command(here, "cost")
+        assert code == 0
+        assert f"poor: its price_date {date} is {when}; look the price up again" in said
 
 
 def test_queries_are_said_to_be_queries_and_both_are_on_one_account(
