@@ -1,7 +1,8 @@
 """Vertex AI: ``multimodalembedding@001``, over its REST API with a token of google-auth.
 
 The class for it in ``google-cloud-aiplatform`` (``vertexai.vision_models``) is deprecated, and
-``google-genai`` sends no images to ``:predict``.
+``google-genai`` sends no images to ``:predict`` (its issue 2262 asks for it). The model itself is to retire
+on 1 April 2027 (there, after "Model versions and lifecycle" of the documentation).
 
 Wire format, from "Multimodal embeddings API" of the Vertex AI documentation:
 ``POST /v1/projects/PROJECT/locations/LOCATION/publishers/google/models/MODEL:predict`` of
