@@ -91,6 +91,8 @@ def compare_pair(
             "changes": paired.changes(metrics),
             "conditions": paired.by_condition(rules),
             "crossings": paired.crossed(rules),
+            # After the three above: they ask for the metrics.
+            "not_compared": dict(sorted(paired.not_compared.items())),
             "newly_failing": failing,
             "newly_right": right_now,
         }

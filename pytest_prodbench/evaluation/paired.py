@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from pytest_prodbench.evidence.comparison import Change, CrossedChanges
+from pytest_prodbench.evidence.not_kept import NotKeptError
 from pytest_prodbench.evidence.queries import CONDITION_PREFIX, product_codes, ranking_of
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.metrics import DIGITS, HEADLINE, Metric, parse_metric
@@ -45,10 +46,19 @@ def resampling_of(measurement: Measurement) -> Resampling:
     return Resampling(measurement.resamples, measurement.seed, measurement.smallest_slice)
 
 
+_Values: TypeAlias = "tuple[Metric, NDArray[np.float64], NDArray[np.float64]]"
+"""A metric, and its value for each query, before and after."""
+
+
 class Paired:
-    """Two tables whose rows are the same queries."""
+    """Two tables whose rows are the same queries.
+
+    Attributes:
+        not_compared: of the metrics asked for so far, those that read what the tables do not hold → why.
+    """
 
     def __init__(self, left: pa.Table, right: pa.Table, resampling: Resampling) -> None:
+        self._tables = left, right
         self._rankings: tuple[Ranking, Ranking] = ranking_of(left), ranking_of(right)
         self._codes = product_codes(right)
         self._paths: list[str] = right["query"].to_pylist()
@@ -60,7 +70,8 @@ class Paired:
             if name.startswith(CONDITION_PREFIX)
         }
         self._resampling = resampling
-        self._values: dict[str, tuple[Metric, NDArray[np.float64], NDArray[np.float64]]] = {}
+        self._values: dict[str, _Values | None] = {}
+        self.not_compared: dict[str, str] = {}
 
     def changes(self, metrics: Iterable[str]) -> dict[str, Change]:
         """Of all queries."""
@@ -126,13 +137,34 @@ class Paired:
             if change is not None and change.drop.n >= smallest
         }
 
+    def _values_of(self, name: str) -> _Values | None:
+        """Values of a metric; None, and the reason in ``not_compared``, where the tables lack what it reads.
+
+        A number made of what is not there would be the same for both models, and every drop would hold.
+        """
+        metric, k = parse_metric(name, where="comparison with the baseline")
+        assert isinstance(metric, Metric)  # noqa: S101 - _metrics leaves nothing else
+        try:
+            rankings = self._rankings
+            if metric.needs_list:
+                if k is None:
+                    raise NotKeptError("result lists of a length that it does not state")  # noqa: TRY301
+                rankings = ranking_of(self._tables[0], k), ranking_of(self._tables[1], k)
+            before, after = (metric.per_query(ranking, k) for ranking in rankings)
+        except NotKeptError as missing:
+            self.not_compared[name] = (
+                f"metric {name} reads {missing}, which the stored queries lack"
+            )
+            return None
+        return metric, before, after
+
     def _change(self, name: str, chosen: NDArray[np.bool_] | None) -> Change | None:
         if name not in self._values:
-            metric, k = parse_metric(name, where="comparison with the baseline")
-            assert isinstance(metric, Metric)  # noqa: S101 - _metrics leaves nothing else
-            before, after = (metric.per_query(ranking, k) for ranking in self._rankings)
-            self._values[name] = (metric, before, after)
-        metric, before, after = self._values[name]
+            self._values[name] = self._values_of(name)
+        values = self._values[name]
+        if values is None:
+            return None
+        metric, before, after = values
         codes = self._codes
         if chosen is not None:
             before, after, codes = before[chosen], after[chosen], codes[chosen]

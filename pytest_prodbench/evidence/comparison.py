@@ -39,6 +39,10 @@ class Compared(Record):
     refused: list[str] = Field(
         default_factory=list, description="what differs, so that nothing was compared"
     )
+    not_compared: dict[str, str] = Field(
+        default_factory=dict,
+        description="metric → why it alone was not compared: it reads what the queries on disk lack",
+    )
     changes: dict[str, Change] = Field(default_factory=dict, description="metric → change")
     conditions: dict[str, dict[str, dict[str, Change]]] = Field(
         default_factory=dict, description="column → value → metric → change"

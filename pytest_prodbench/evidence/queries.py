@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.errors import EvidenceError
+from pytest_prodbench.evidence.not_kept import NotKept, NotKeptError
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ COMPARED_COLUMNS = frozenset(
         *("positive_score", "negative_score"),
     }
 )
-"""What ``ranking_of`` and ``query_names`` read."""
+"""What ``ranking_of`` (without lists) and ``query_names`` read."""
 
 
 def query_table(
@@ -100,15 +101,26 @@ def query_table(
     return pa.table(columns)
 
 
-def ranking_of(table: pa.Table) -> Ranking:
-    """Make the ranking of a table's queries again: every metric that is a mean over queries reads the same.
+def ranking_of(table: pa.Table, listed: int = 0) -> Ranking:
+    """Make the ranking of a table's queries again: a metric that is a mean over queries reads the same.
 
-    Gallery rows are not in the table: ``columns`` and ``top_indices`` are -1, the result lists stay in the
-    table, and there are no verification pairs.
+    What is not in the table raises ``NotKeptError`` when it is read: gallery rows (``columns``,
+    ``top_indices``), scores of positives other than the best, verification pairs, and result lists beyond
+    the length asked for.
+
+    Args:
+        table: columns as above.
+        listed: length of the result lists to make again (scores and relevance); 0 for none.
+
+    Raises:
+        NotKeptError: the lists on disk are not that long.
     """
     import numpy as np
 
     from pytest_prodbench.protocol import PositiveRanks, Ranking
+
+    def absent(what: str) -> Any:
+        return NotKept(what)
 
     def whole(name: str, absent: int) -> np.ndarray[Any, Any]:
         filled: np.ndarray[Any, Any] = table[name].fill_null(absent).to_numpy()
@@ -126,7 +138,6 @@ def ranking_of(table: pa.Table) -> Ranking:
     families = table["family_rank"].null_count < len(table) or not len(table)
     lengths = [len(row) for row in table["positive_ranks"].to_pylist()]
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-    count = int(starts[-1])
     return Ranking(
         ranks=whole("rank", NO_RANK),
         ranks_optimistic=whole("rank_optimistic", NO_RANK),
@@ -138,18 +149,49 @@ def ranking_of(table: pa.Table) -> Ranking:
         candidates=whole("candidates", 0),
         every_positive=PositiveRanks(
             starts=starts,
-            columns=np.full(count, -1, np.int64),
+            columns=absent("gallery rows of positives (every_positive.columns)"),
             ranks=every("positive_ranks"),
             ranks_optimistic=every("positive_ranks_optimistic"),
-            scores=np.full(count, np.nan, np.float32),
+            scores=absent("scores of all positives (every_positive.scores)"),
         ),
         positive_scores=scores("positive_score"),
         negative_scores=scores("negative_score"),
         near_ties=whole("near_ties", 0),
-        top_indices=np.full((len(table), 0), -1, np.int64),
-        top_scores=np.full((len(table), 0), np.nan, np.float32),
-        top_relevant=np.zeros((len(table), 0), bool),
+        top_indices=absent("gallery rows of results (top_indices)"),
+        top_scores=(
+            _lists(table, "top_scores", listed, np.full((len(table), listed), np.nan, np.float32))
+            if listed
+            else absent("result lists (top_scores)")
+        ),
+        top_relevant=(
+            _lists(table, "top_relevant", listed, np.zeros((len(table), listed), np.bool_))
+            if listed
+            else absent("result lists (top_relevant)")
+        ),
+        verification=absent("verification pairs"),
     )
+
+
+def _lists(
+    table: pa.Table, column: str, length: int, filled: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Enter the head of each list of a column into (q, length)."""
+    import numpy as np
+
+    if column not in table.column_names:
+        raise NotKeptError(f"result lists ({column})")
+    rows = table[column].to_pylist()
+    counts = np.array([len(row) for row in rows], np.int64)
+    # A list ends early only where the gallery does.
+    short = counts < np.minimum(table["candidates"].to_numpy(), length)
+    if short.any():
+        raise NotKeptError(
+            f"result lists of {length} results ({column} has {int(counts[short].min())})"
+        )
+    for place, row in enumerate(rows):
+        head = row[:length]
+        filled[place, : len(head)] = head
+    return filled
 
 
 def product_codes(table: pa.Table) -> np.ndarray[Any, np.dtype[np.intp]]:

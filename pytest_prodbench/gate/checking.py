@@ -60,7 +60,7 @@ def check_pair(
         return (
             _worst(model, dataset, demand, drops)
             if drops
-            else _undecided(model, dataset, demand, why_no_drop(comparison))
+            else _undecided(model, dataset, demand, why_no_drop(comparison, rule.metric))
         )
     found = slices_of(measurement, rule)
     if not found:
@@ -88,10 +88,14 @@ def check_lead(
     other model.
     """
     found = {}
+    metric = demand.rule.metric
     for other, compared in sorted(contests.items()):
         changes = {} if compared is None else drops_of(compared, demand.rule)
         if not changes:
-            return _undecided(model, dataset, demand, f"it was not compared with {other}")
+            why = f"it was not compared with {other}"
+            if compared is not None and metric in compared.not_compared:
+                why += f": {compared.not_compared[metric]}"
+            return _undecided(model, dataset, demand, why)
         for part, change in changes.items():
             found[", ".join(filter(None, (other, part)))] = Held(
                 lead_of(change), demand.limit, change
@@ -125,13 +129,16 @@ def check_model(
     values: dict[str, Mapping[str, Held]] = {}
     for dataset, measurement in sorted(measurements.items()):
         found: Mapping[str, Held] = {}
+        compared = against.get(dataset) if rule.bound == "max_drop" else None
         if measurement is not None and rule.bound == "max_drop":
-            compared = against.get(dataset)
             found = {} if compared is None else _drops(compared, demand)
         elif measurement is not None:
             found = _held(slices_of(measurement, rule) or {}, demand)
         if not found:
-            return _undecided(model, None, demand, f"{model}:{dataset} has no such value")
+            why = f"{model}:{dataset} has no such value"
+            if compared is not None and rule.metric in compared.not_compared:
+                why += f": {compared.not_compared[rule.metric]}"
+            return _undecided(model, None, demand, why)
         values[dataset] = found
     if not values:
         return _undecided(model, None, demand, "the sector has no dataset")

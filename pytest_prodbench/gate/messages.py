@@ -90,8 +90,10 @@ def _apart(value: float, limit: float) -> str:
     return f"{value:.4f}" if abs(value - limit) >= 5e-5 or value == limit else f"{value:.{DIGITS}f}"
 
 
-def why_no_drop(comparison: PairComparison) -> str:
+def why_no_drop(comparison: PairComparison, metric: str) -> str:
     """Say why a rule on drops has nothing to be held against."""
     if comparison.refused:
         return "not comparable with production: " + "; ".join(comparison.refused)
+    if metric in comparison.not_compared:
+        return "not comparable with production: " + comparison.not_compared[metric]
     return "the comparison with production has no such value, or too few queries for it"
