@@ -17,7 +17,7 @@ class Crossing(Record):
     products: int = Field(description="distinct products")
     small: bool = Field(description="fewer queries than a slice needs to be measured")
     metrics: dict[str, MetricValue] = Field(
-        description="empty where small; statistics only where asked for"
+        description="those that enough of these queries define; statistics only where asked for"
     )
 
 

@@ -43,7 +43,7 @@ class Crossing:
         values: a value of each.
         n, products: queries, and distinct products of these.
         small: whether there are too few to be measured; then there are no estimates.
-        estimates: metric → estimate.
+        estimates: metric → estimate; without those that count too few of these queries.
     """
 
     columns: tuple[str, str]
@@ -64,7 +64,7 @@ class Spread:
             direction (of equals the first by name); None where fewer than two values can be ranked.
         worst_value, best_value: the metric there; None likewise.
         spread: distance between the two, >= 0; None likewise.
-        small: values of the column that the metric has too few queries for: named, never ranked.
+        small: values of the column that the metric has too few queries for, or none: named, never ranked.
     """
 
     column: str
@@ -102,7 +102,7 @@ def spread(
     column: str,
     name: str,
     metric: Metric | Statistic,
-    estimates: Mapping[str, Estimate],
+    estimates: Mapping[str, Estimate | None],
     *,
     smallest: int,
 ) -> Spread:
@@ -111,17 +111,22 @@ def spread(
     Args:
         column: its name.
         name, metric: what is compared.
-        estimates: value of the column → estimate.
+        estimates: value of the column → estimate; None where no query defines the metric.
         smallest: fewest queries of a value that is ranked.
     """
-    small = tuple(sorted(value for value, found in estimates.items() if found.n < smallest))
-    ranked = sorted(set(estimates) - set(small))
+    enough = {
+        value: found.value
+        for value, found in estimates.items()
+        if found is not None and found.n >= smallest
+    }
+    small = tuple(sorted(set(estimates) - set(enough)))
+    ranked = sorted(enough)
     if len(ranked) < 2:
         return Spread(column, name, None, None, None, None, None, small)
     sign = 1.0 if metric.higher_is_better else -1.0
-    worst = min(ranked, key=lambda value: sign * estimates[value].value)
-    best = max(ranked, key=lambda value: sign * estimates[value].value)
-    low, high = estimates[worst].value, estimates[best].value
+    worst = min(ranked, key=lambda value: sign * enough[value])
+    best = max(ranked, key=lambda value: sign * enough[value])
+    low, high = enough[worst], enough[best]
     return Spread(column, name, worst, best, low, high, round(abs(high - low), DIGITS), small)
 
 

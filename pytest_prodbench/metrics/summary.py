@@ -73,7 +73,8 @@ class Summary:
     Attributes:
         overall: metric → estimate.
         conditions: column → value → metric → estimate. A metric that a slice does not define is left out.
-        crossings: pairs of conditions, sorted by columns and values; only those that some query has.
+        crossings: pairs of conditions, sorted by columns and values; only those that some query has. A
+            metric that counts too few of their queries is left out.
         spreads: of each column and metric that has an estimate in it, sorted by column, then as asked.
     """
 
@@ -145,8 +146,8 @@ def summarise(
         names: metrics such as ``recall@1``. One that is defined on no query of a slice is left out of
             it: a rule on it then finds no value, which is never a pass.
         resamples, seed: of the bootstrap; see ``statistic_resamples`` for large datasets.
-        smallest_slice: a value of a condition with fewer queries is measured but not ranked; a pair of
-            conditions with fewer is only counted.
+        smallest_slice: a value of a condition of which a metric counts fewer queries is measured but not
+            ranked; a pair of conditions has no value of a metric that counts fewer there.
         asked: statistics that somebody wants: measured for pairs of conditions too, as means always are
             (a statistic of a few dozen queries says little), and with all resamples in every slice.
     """
@@ -185,9 +186,10 @@ def summarise(
             )
             found[part.columns, part.values] |= dict(zip(wanted, estimates, strict=True))
 
-    def of(part: Slice) -> Estimates:
+    def of(part: Slice, fewest: int = 0) -> Estimates:
         row = found.get((part.columns, part.values), {})
-        return {name: e for name in names if (e := row.get(name)) is not None}
+        estimates = {name: e for name in names if (e := row.get(name)) is not None}
+        return {name: e for name, e in estimates.items() if e.n >= fewest}
 
     by_condition: dict[str, dict[str, Estimates]] = {}
     for part in singles:
@@ -202,7 +204,8 @@ def summarise(
                 n=(n := int(np.count_nonzero(part.mask))),
                 products=len(np.unique(codes[part.mask])),
                 small=n < smallest_slice,
-                estimates=of(part),
+                # Of a large slice a metric may count few: those whose product is in the catalog.
+                estimates=of(part, smallest_slice),
             )
             for part in crossed
         ),
@@ -210,7 +213,7 @@ def summarise(
             spread(column, name, parsed[name][0], here, smallest=smallest_slice)
             for column, values in by_condition.items()
             for name in names
-            if (here := {value: row[name] for value, row in values.items() if name in row})
+            if any((here := {value: row.get(name) for value, row in values.items()}).values())
         ),
     )
 

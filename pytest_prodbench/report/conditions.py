@@ -60,7 +60,10 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class Crossings:
-    """Pairs of conditions: all that occur, the small among them, and the worst of those measured."""
+    """Pairs of conditions: all that occur, the small among them, and the worst of those measured.
+
+    Small is a pair of which the headline counts too few queries, however many it has.
+    """
 
     total: int
     small: int
@@ -100,19 +103,21 @@ def crossings(measurement: Measurement) -> Crossings | None:
     measured = [
         Meeting(crossing.columns, crossing.values, recall)
         for crossing in measurement.crossings
-        if (recall := _headline(crossing)) is not None
+        if (recall := _headline(crossing, measurement.smallest_slice)) is not None
     ]
     measured.sort(key=lambda meeting: (meeting.recall.value, meeting.columns, meeting.values))
     return Crossings(
         total=len(measurement.crossings),
-        small=sum(crossing.small for crossing in measurement.crossings),
+        # A headline that the dataset has and the pair has not: too few queries define it there.
+        small=len(measurement.crossings) - len(measured) if HEADLINE in measurement.metrics else 0,
         measured=len(measured),
         worst=tuple(measured[:CROSSINGS_SHOWN]),
     )
 
 
-def _headline(crossing: Crossing) -> MetricValue | None:
-    return None if crossing.small else crossing.metrics.get(HEADLINE)
+def _headline(crossing: Crossing, smallest: int) -> MetricValue | None:
+    found = crossing.metrics.get(HEADLINE)
+    return None if crossing.small or found is None or found.n < smallest else found
 
 
 def _slice(name: str, metrics: dict[str, MetricValue], smallest: int) -> Slice:

@@ -110,3 +110,6 @@ def test_values_with_few_queries_are_named_and_never_ranked():
     estimates["n"] = estimate(0.6, 25)
     two = spread("light", "m", metric(higher_is_better=True), estimates, smallest=20)
     assert (two.worst, two.best, two.spread) == ("m", "m", 0.0)
+    estimates["o"] = None  # no query defines it
+    three = spread("light", "m", metric(higher_is_better=True), estimates, smallest=20)
+    assert three.small == ("a", "o", "z")

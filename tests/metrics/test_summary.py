@@ -24,6 +24,7 @@ from pytest_prodbench.metrics import (
 from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import cluster_bootstrap
 from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
+from pytest_prodbench.protocol import NO_RANK
 
 MEANS = ("recall@1", "recall@5", "category_recall@1", "mrr", "map@20", "ndcg@10")
 STATISTICS = ("median_rank", "auroc", "eer")
@@ -109,7 +110,8 @@ def test_every_estimate_is_the_metric_on_those_queries_alone(case, seed, smalles
         alone = case.queries(rows).ranking(verification=True)
         for name in NAMES:
             value, n = expected_value(name, alone)
-            if math.isnan(value) or name not in names:
+            few = len(columns) == 2 and n < smallest
+            if math.isnan(value) or name not in names or few:
                 assert name not in row
                 continue
             metric, _ = parse_metric(name, where="test")
@@ -254,6 +256,35 @@ def test_spreads_rank_what_has_enough_queries():
         metric, _ = parse_metric(spread.metric, where="test")
         worst = min(values.values()) if metric.higher_is_better else max(values.values())
         assert values[spread.worst] == worst
+
+
+def test_a_pair_of_which_a_metric_counts_few_queries_has_no_value_of_it():
+    case = random_case(3, q=60)
+    products, _ = labelled(case, 0)
+    light = ["dim" if i < 30 else "bright" for i in range(60)]
+    ranking = case.ranking()
+    # All but one of the dim queries are of products that are not in the catalog.
+    ranking.ranks[1:30] = NO_RANK
+    conditions = {"light": light, "angle": ["side"] * 60}
+    found = summarise(ranking, products, conditions, NAMES, resamples=50, seed=0)
+    shown = {c.values[1]: c for c in found.crossings}
+    assert (shown["dim"].n, shown["dim"].small) == (30, False)
+    assert "recall@1" not in shown["dim"].estimates
+    assert "mrr" not in shown["dim"].estimates
+    assert shown["bright"].estimates["recall@1"].n == 30
+    assert found.conditions["light"]["dim"]["recall@1"].n == 1
+
+
+def test_a_value_that_no_query_defines_is_named_among_the_small():
+    case = random_case(3, q=75)
+    products, _ = labelled(case, 0)
+    ranking = case.ranking()
+    ranking.ranks[25:50] = NO_RANK
+    light = ["a"] * 25 + ["b"] * 25 + ["c"] * 25
+    found = summarise(ranking, products, {"light": light}, ("recall@1",), resamples=50, seed=0)
+    (spread,) = found.spreads
+    assert spread.small == ("b",)
+    assert {spread.worst, spread.best} <= {"a", "c"}
 
 
 def test_an_absent_product_is_counted_apart_never_as_a_hit_or_a_miss():

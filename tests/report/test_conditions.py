@@ -63,9 +63,20 @@ def test_equal_crossings_go_by_their_names():
     assert [meeting.values[0] for meeting in met.worst] == ["a", "b", "c"]
 
 
-def test_a_crossing_without_the_headline_is_not_ranked():
-    met = crossings(b.measurement(crossings=[b.crossing(("a", "b"), 0.5, metrics={})]))
+def test_a_crossing_without_the_headline_is_counted_and_not_ranked():
+    without = [b.crossing(("a", "b"), 0.5, metrics={})]
+    met = crossings(b.measurement(crossings=without))
+    assert (met.total, met.small, met.measured, met.worst) == (1, 1, 0, ())
+    # A dataset that was not measured by the headline says nothing of small pairs.
+    met = crossings(b.measurement(crossings=without, metrics={"mrr": b.metric(0.5)}))
     assert (met.total, met.small, met.measured, met.worst) == (1, 0, 0, ())
+
+
+def test_a_crossing_of_which_the_headline_counts_few_queries_is_not_ranked():
+    few = b.crossing(("a", "b"), 0.0, metrics={"recall@1": b.metric(0.0, 1)})
+    met = crossings(b.measurement(crossings=[few, b.crossing(("a", "c"), 0.5)]))
+    assert (met.total, met.small, met.measured) == (2, 1, 1)
+    assert [meeting.values for meeting in met.worst] == [("a", "c")]
 
 
 def test_no_two_conditions():
