@@ -128,8 +128,11 @@ class Reduced:
 
         shape = (len(gallery), gallery.dimension)
         self.tensor: Any = torch.empty(shape, dtype=torch.bfloat16, device=device)
-        most = torch.zeros(2, device=device)
-        room = torch.empty((CONVERTED_AT_ONCE, gallery.dimension), device=device)
+        # The default dtype is the caller's to set; in bfloat16 these would be rounded, and no bounds.
+        most = torch.zeros(2, dtype=torch.float32, device=device)
+        room = torch.empty(
+            (CONVERTED_AT_ONCE, gallery.dimension), dtype=torch.float32, device=device
+        )
         for start in range(0, len(gallery), CONVERTED_AT_ONCE):
             part = torch.from_numpy(gallery.part(start, start + CONVERTED_AT_ONCE)).to(device)
             copy = self.tensor[start : start + len(part)]

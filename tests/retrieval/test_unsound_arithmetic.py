@@ -7,7 +7,7 @@ import pytest
 import torch
 from vector_problems import KINDS, VectorProblem, large_problem, ways
 
-from pytest_prodbench.retrieval import Labels, backends, matching_pairs, normalise, search
+from pytest_prodbench.retrieval import Gallery, Labels, backends, matching_pairs, normalise, search
 from pytest_prodbench.retrieval.torch_backends import ReducedBackend
 
 
@@ -90,3 +90,20 @@ def test_a_process_that_flushes_subnormal_numbers_ranks_alike(kind):
     finally:
         torch.set_flush_denormal(False)
     assert_same_ranks(found, expected)
+
+
+@pytest.mark.parametrize("default", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_the_bounds_of_a_reduced_gallery_hold_whatever_the_default_dtype(default):
+    """What differs from its copy is measured in float32, though torch's default dtype be another."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(default)
+    try:
+        for seed in range(20):
+            some = np.random.default_rng(seed).normal(size=(64, 256)).astype(np.float32)
+            unit = normalise(some, str)
+            reduced = Gallery(unit).reduced("cpu")
+            copy = torch.from_numpy(unit).bfloat16().double().numpy()
+            assert reduced.residual >= np.linalg.norm(unit - copy, axis=1).max()
+            assert reduced.norm >= np.linalg.norm(unit.astype(np.float64), axis=1).max()
+    finally:
+        torch.set_default_dtype(before)
