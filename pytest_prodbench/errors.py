@@ -70,6 +70,10 @@ class EmbeddingError(ProdbenchError):
     """An embedding is not usable (not finite, all zero, wrong shape); names the image."""
 
 
+class MetricError(ProdbenchError):
+    """A metric does not keep to what it declares; names the metric."""
+
+
 class EvidenceError(ProdbenchError):
     """A run record cannot be read, or two records cannot be joined."""
 

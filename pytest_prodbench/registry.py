@@ -84,6 +84,14 @@ def load(group: Group, name: str, *, where: str) -> Any:
     return entry.load()
 
 
+def place(group: Group, name: str) -> str:
+    """Say where a name is registered, for messages."""
+    entry = None if name in _added.get(group, {}) else _found(group).get(name)
+    if entry is None:
+        return f"registry.add({group!r}, {name!r}, …)"
+    return f"entry point {group}:{name} ({entry.value})"
+
+
 def display(name: str, shown: object) -> str:
     """Return what a notebook shows of an object: it lies in a low room, and what draws it in a high one.
 

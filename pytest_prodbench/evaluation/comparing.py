@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.errors import EvidenceError, SettingsError
 from pytest_prodbench.evidence.queries import product_codes, query_names
 from pytest_prodbench.metrics.comparison import Difference, McNemar, holm, metric_difference
+from pytest_prodbench.metrics.declared import values_of
 from pytest_prodbench.metrics.metric import Statistic, parse_metric
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def compare(
 
     Raises:
         SettingsError: an unknown metric, or one without a value a query.
+        MetricError: its values are not what it declares.
         EvidenceError: the queries, or the contents of the datasets, are not the same (bare vectors:
             only the queries' products can be compared), or no query defines the metric.
     """
@@ -64,8 +66,8 @@ def compare(
             expected="a metric that is a mean over queries, as recall@1",
         )
     order = _matching(before, after)
-    left = found.per_query(before.ranking, k)
-    right = found.per_query(after.ranking, k)[order]
+    left = values_of(found, before.ranking, k)
+    right = values_of(found, after.ranking, k)[order]
     codes = product_codes(before.queries)
     made = metric_difference(found, left, right, codes, resamples=resamples, seed=seed)
     if made is None:

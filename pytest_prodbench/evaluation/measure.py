@@ -16,7 +16,7 @@ from pytest_prodbench.evaluation.recording import recorded
 from pytest_prodbench.evidence.timing import Timing
 from pytest_prodbench.evidence.types import Measurement
 from pytest_prodbench.metrics import default_metrics, list_length, summarise
-from pytest_prodbench.protocol import answering
+from pytest_prodbench.protocol import answering, read_only
 from pytest_prodbench.retrieval import (
     Gallery,
     Labels,
@@ -130,6 +130,8 @@ def measure(
             query_vectors, gallery_vectors, labels, excluded, seed=settings.seed
         ),
     )
+    # Metrics of other packages read the same arrays.
+    read_only(ranking)
     if not open_set:
         _require_positives(name, queries, ranking)
     ranked = time.perf_counter()

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from pytest_prodbench.errors import MetricError
 from pytest_prodbench.evidence.comparison import Change, CrossedChanges
 from pytest_prodbench.evidence.not_kept import NotKeptError
 from pytest_prodbench.evidence.queries import CONDITION_PREFIX, product_codes, ranking_of
 from pytest_prodbench.evidence.values import MetricValue
 from pytest_prodbench.metrics import DIGITS, HEADLINE, Metric, parse_metric
 from pytest_prodbench.metrics.comparison import metric_difference
+from pytest_prodbench.metrics.declared import values_of
+from pytest_prodbench.protocol import read_only
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,11 +153,14 @@ class Paired:
                 if k is None:
                     raise NotKeptError("result lists of a length that it does not state")  # noqa: TRY301
                 rankings = ranking_of(self._tables[0], k), ranking_of(self._tables[1], k)
-            before, after = (metric.per_query(ranking, k) for ranking in rankings)
+            before, after = (values_of(metric, read_only(ranking), k) for ranking in rankings)
         except NotKeptError as missing:
             self.not_compared[name] = (
                 f"metric {name} reads {missing}, which the stored queries lack"
             )
+            return None
+        except MetricError as error:
+            self.not_compared[name] = str(error)
             return None
         return metric, before, after
 

@@ -41,7 +41,7 @@ class Compared(Record):
     )
     not_compared: dict[str, str] = Field(
         default_factory=dict,
-        description="metric → why it alone was not compared: it reads what the queries on disk lack",
+        description="metric → why it alone was not compared, as where it reads what is not on disk",
     )
     changes: dict[str, Change] = Field(default_factory=dict, description="metric → change")
     conditions: dict[str, dict[str, dict[str, Change]]] = Field(

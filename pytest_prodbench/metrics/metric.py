@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_prodbench import registry
 from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.metrics.declared import refuse_misdeclared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,15 +124,29 @@ class Statistic:
         return self.of(ranking, k, np.arange(len(ranking.ranks)))
 
 
+def _registered(name: str, where: str) -> Metric | Statistic:
+    found = registry.load("prodbench.metrics", name, where=where)
+    place = registry.place("prodbench.metrics", name)
+    if not isinstance(found, Metric | Statistic):
+        raise SettingsError(
+            place,
+            found=f"{type(found).__name__} {found!r}"[:200],
+            expected="a Metric or a Statistic of pytest_prodbench.metrics",
+            next_step="register the object, not its function or class",
+        )
+    refuse_misdeclared(found, name, place)
+    return found
+
+
 def parse_metric(text: str, *, where: str) -> tuple[Metric | Statistic, int | None]:
     """Return the metric and k that a name such as ``recall@5`` or ``mrr`` means.
 
     Raises:
         SettingsError: unknown metric, a k that is missing, not wanted, or outside 1 … 1000; ``where``
-            says who asked.
+            says who asked. What is registered is no metric, or not as it is declared; names the place.
     """
     name, at, digits = text.partition("@")
-    metric: Metric | Statistic = registry.load("prodbench.metrics", name, where=where)
+    metric = _registered(name, where)
     if not metric.takes_k:
         if at:
             raise SettingsError(where, found=f"metric {text!r}", expected=f"{name!r}, without a k")

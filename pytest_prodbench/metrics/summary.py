@@ -17,6 +17,7 @@ from pytest_prodbench.metrics.conditions import (
     single_slices,
     spread,
 )
+from pytest_prodbench.metrics.declared import refuse_outside, values_of
 from pytest_prodbench.metrics.estimates import (
     DIGITS,
     FEWEST_RESAMPLES,
@@ -27,6 +28,7 @@ from pytest_prodbench.metrics.estimates import (
     statistic_resamples,
 )
 from pytest_prodbench.metrics.metric import Metric, Statistic, parse_metric
+from pytest_prodbench.protocol import read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,7 +167,7 @@ def summarise(
     means = {name: (m, k) for name, (m, k) in parsed.items() if isinstance(m, Metric)}
     rows = estimate_means(
         [metric for metric, _ in means.values()],
-        _columns([metric.per_query(ranking, k) for metric, k in means.values()], len(codes)),
+        _columns([values_of(metric, ranking, k) for metric, k in means.values()], len(codes)),
         codes,
         [part.mask for part in measured],
         resamples=resamples,
@@ -179,11 +181,14 @@ def summarise(
     fewer = statistic_resamples(resamples, len(codes))
     for part in measured:
         inside = np.flatnonzero(part.mask)
-        some = restrict(ranking, inside) if part.columns else ranking
+        some = read_only(restrict(ranking, inside)) if part.columns else ranking
         for wanted, draws in _shares(statistics, asked, len(part.columns), fewer):
             estimates = estimate_statistics(
                 list(wanted.values()), some, codes[inside], resamples=draws, seed=seed
             )
+            for (statistic, _), estimate in zip(wanted.values(), estimates, strict=True):
+                if estimate is not None:
+                    refuse_outside(statistic, estimate.value)
             found[part.columns, part.values] |= dict(zip(wanted, estimates, strict=True))
 
     def of(part: Slice, fewest: int = 0) -> Estimates:

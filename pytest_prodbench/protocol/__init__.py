@@ -14,6 +14,7 @@ from pytest_prodbench.protocol.ranking import (
     PositiveRanks,
     Ranking,
     VerificationPairs,
+    read_only,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "Ranking",
     "VerificationPairs",
     "answering",
+    "read_only",
 ]

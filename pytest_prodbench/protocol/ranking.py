@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -106,3 +106,16 @@ class Ranking:
     top_scores: NDArray[np.float32]
     top_relevant: NDArray[np.bool_]
     verification: VerificationPairs | None = None
+
+
+def read_only(ranking: Ranking) -> Ranking:
+    """Forbid to write into the arrays of a ranking, and return it: many metrics read the same ones."""
+    import numpy as np
+
+    for part in (ranking, ranking.every_positive, ranking.verification):
+        if isinstance(part, Ranking | PositiveRanks | VerificationPairs):
+            for field in fields(part):
+                array = getattr(part, field.name)
+                if isinstance(array, np.ndarray):
+                    array.flags.writeable = False
+    return ranking
