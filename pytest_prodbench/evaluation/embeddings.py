@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from pytest_prodbench.settings.types import RunSettings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Key: TypeAlias = str | int | bytes | None
+"""What names an image; None names nothing."""
+
 
 def evaluate_embeddings(
     query_vectors: Any,
@@ -25,8 +28,8 @@ def evaluate_embeddings(
     query_products: Sequence[str],
     gallery_products: Sequence[str],
     *,
-    query_keys: Sequence[Hashable] | None = None,
-    gallery_keys: Sequence[Hashable] | None = None,
+    query_keys: Sequence[Key] | None = None,
+    gallery_keys: Sequence[Key] | None = None,
     families: tuple[Sequence[str], Sequence[str]] | Mapping[str, str] | None = None,
     conditions: Mapping[str, Sequence[str]] | None = None,
     k: Sequence[int] = (1, 5, 10),
@@ -41,7 +44,8 @@ def evaluate_embeddings(
         query_vectors, gallery_vectors: floating-point arrays or tensors of shape (q, d) and (n, d).
         query_products, gallery_products: product ids as strings, q and n of them.
         query_keys, gallery_keys: equal keys mean "the same image", which is taken out before ranking;
-            None in a sequence matches nothing. Both or neither.
+            strings, whole numbers or bytes, in a sequence, array or tensor. None matches nothing. Both or
+            neither.
         families: product id → family, or the families of queries and of gallery images as two
             sequences; for ``category_recall``.
         conditions: column → q values; metrics are given per value as well.
@@ -54,7 +58,7 @@ def evaluate_embeddings(
     Raises:
         EmbeddingError: wrong shape or dtype, NaN, infinity, an all-zero vector; names the row.
         DatasetError: a query without a positive, and the set is not open.
-        TypeError: a product id that is not a string.
+        TypeError: a product id that is not a string; a key that is no string, whole number or bytes.
         ValueError: lengths that do not belong together.
     """
     queries_array, gallery_array = _array(query_vectors), _array(gallery_vectors)
@@ -74,6 +78,7 @@ def evaluate_embeddings(
     gallery = _table("gallery", len(gallery_unit), gallery_products, gallery_families, {})
     query_identities = _keys("query_keys", query_keys, len(queries))
     gallery_identities = _keys("gallery_keys", gallery_keys, len(gallery))
+    _refuse_apart(query_identities, gallery_identities)
     measured = measure(
         query_unit,
         gallery_unit,
@@ -143,12 +148,39 @@ def _table(
     )
 
 
-def _keys(name: str, keys: Sequence[Hashable] | None, count: int) -> Sequence[Hashable]:
+def _keys(name: str, keys: Any, count: int) -> list[Key]:
+    """Keys as Python objects that are equal by value: those of tensors are equal to nothing."""
     if keys is None:
         return [None] * count
-    if len(keys) != count:
-        raise ValueError(f"{name} has {len(keys)} values for {count} vectors")
-    return keys
+    if isinstance(keys, str | bytes):
+        raise TypeError(f"{name} is one {type(keys).__name__}; expected a sequence, one a vector")
+    listed = keys.tolist() if hasattr(keys, "tolist") else list(keys)
+    if not isinstance(listed, list) or len(listed) != count:
+        size = len(listed) if isinstance(listed, list) else "no list of"
+        raise ValueError(f"{name} has {size} values for {count} vectors")
+    found = [key.item() if isinstance(key, np.generic) else key for key in listed]
+    for row, key in enumerate(found):
+        if key is not None and not isinstance(key, str | int | bytes):
+            raise TypeError(
+                f"{name}[{row}] is {str(key)[:80]} ({type(key).__name__}); expected a string, a whole number "
+                "or bytes, or None where there is no key: others may differ although they mean one image; "
+                "convert them with str()"
+            )
+    return found
+
+
+def _refuse_apart(queries: Sequence[Key], gallery: Sequence[Key]) -> None:
+    """Refuse keys of kinds that are never equal: nothing would be excluded, and nothing said."""
+    kinds = [
+        {"int" if isinstance(key, int) else type(key).__name__ for key in keys if key is not None}
+        for keys in (queries, gallery)
+    ]
+    if all(kinds) and not kinds[0] & kinds[1]:
+        raise TypeError(
+            f"query_keys are of type {', '.join(sorted(kinds[0]))}, gallery_keys of type "
+            f"{', '.join(sorted(kinds[1]))}; expected the same type: others are never equal, so that no "
+            "image would be excluded"
+        )
 
 
 def _families(

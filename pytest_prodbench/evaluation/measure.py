@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -108,7 +108,13 @@ def measure(
         DatasetError: a query has no positive left and the set is not open; names the queries.
     """
     started = time.perf_counter()
-    labels = _labels(queries, gallery, query_contents, gallery_contents, answers or {})
+    labels = _labels(
+        queries,
+        gallery,
+        _order(queries, query_contents, query_keys),
+        _order(gallery, gallery_contents, gallery_keys),
+        answers or {},
+    )
     excluded = _excluded(queries, gallery, query_keys, gallery_keys)
     metrics = tuple(dict.fromkeys((*default_metrics(ks), *extra)))
     work = float(query_vectors.size) * len(gallery_vectors)
@@ -166,8 +172,8 @@ def measure(
 def _labels(
     queries: ImageTable,
     gallery: ImageTable,
-    query_contents: Sequence[str],
-    gallery_contents: Sequence[str],
+    query_order: NDArray[np.int64],
+    gallery_order: NDArray[np.int64],
     answers: Mapping[str, Sequence[str]],
 ) -> Labels:
     query_products, gallery_products = codes(queries.product_ids, gallery.product_ids, None)
@@ -178,8 +184,8 @@ def _labels(
         gallery_products,
         query_families if some else None,
         gallery_families if some else None,
-        _order(gallery, gallery_contents),
-        _order(queries, query_contents),
+        gallery_order,
+        query_order,
         _answers(
             dict(zip(queries.product_ids, query_products.tolist(), strict=True)),
             dict(zip(gallery.product_ids, gallery_products.tolist(), strict=True)),
@@ -204,10 +210,13 @@ def _answers(
     return distinct_pairs(len(asked), np.array(rows, np.int64), np.array(columns, np.int64))
 
 
-def _order(table: ImageTable, contents: Sequence[str]) -> NDArray[np.int64]:
-    """Place of each image in an order made of ids, contents and labels alone, int64 (n,).
+def _order(
+    table: ImageTable, contents: Sequence[str], keys: Sequence[Hashable]
+) -> NDArray[np.int64]:
+    """Place of each image in an order made of ids, contents, labels and keys alone, int64 (n,).
 
-    Names come last: those of bare vectors are their rows.
+    Keys tell apart what looks the same: a query may meet one of two equal images and not the other. Names
+    come last: those of bare vectors are their rows.
     """
     conditions = [table.conditions[name] for name in sorted(table.conditions)]
     rows = sorted(
@@ -219,12 +228,20 @@ def _order(table: ImageTable, contents: Sequence[str]) -> NDArray[np.int64]:
             table.families[row],
             table.groups[row],
             tuple(values[row] for values in conditions),
+            _sortable(keys[row]),
             table.images[row],
         ),
     )
     order = np.empty(len(table), np.int64)
     order[rows] = np.arange(len(table))
     return order
+
+
+def _sortable(key: Hashable) -> tuple[str, Any]:
+    """Make keys of several types comparable."""
+    if isinstance(key, str | bytes):
+        return type(key).__name__, key
+    return ("int", key) if isinstance(key, int) else ("", repr(key))
 
 
 def _excluded(

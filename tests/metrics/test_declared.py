@@ -90,6 +90,7 @@ def test_values_that_are_not_as_declared_name_the_metric(values, more, found):
         measured(made(per_query=lambda ranking, k: values, **more))
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("value", [1.5, -0.1, math.inf])
 def test_a_statistic_outside_its_range_names_it(value):
     statistic = Statistic(
