@@ -18,6 +18,7 @@ from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.open_set import open_set_curve, top_score
 from pytest_prodbench.metrics.proportions import wilson_clustered
 from pytest_prodbench.metrics.verification import verification_curve
+from pytest_prodbench.metrics.witnesses import known_queries
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def _curves_beyond(
             low=0.0,
             high=1.0,
             source="docs/protocol.md, Growth of the catalog",
+            populations=known_queries,
         )
         for k, size in points
     ]

@@ -14,7 +14,8 @@ import numpy as np
 from pytest_prodbench.metrics.comparison import detectable_drop_alone
 from pytest_prodbench.metrics.intervals import cluster_bootstrap, percentile_intervals, resampled
 from pytest_prodbench.metrics.metric import FEW, Metric, Sampled, Sampling, Statistic
-from pytest_prodbench.metrics.proportions import wilson, wilson_clustered
+from pytest_prodbench.metrics.proportions import wilson, wilson_clustered, wilson_resampled
+from pytest_prodbench.metrics.witnesses import Witnesses, fewest_witnesses
 from pytest_prodbench.threads import Again, in_threads
 
 if TYPE_CHECKING:
@@ -47,10 +48,12 @@ class Estimate:
 
     Attributes:
         value, low, high: low <= value <= high, inside the metric's range.
-        n: queries behind it: those that a mean is defined on, all that a statistic was given.
+        n: queries behind it: those that a mean is defined on, the smallest population that a statistic
+            speaks of (``Statistic.populations``).
         products: distinct products of these queries.
         method: of the interval. Proportions: ``wilson`` (by product); other means: ``bca``; other
-            statistics: ``percentile``, or the metric's ``own`` way. ``wilson`` stands in wherever all
+            statistics: ``percentile`` (of one that states its populations together with
+            ``wilson_resampled``), or the metric's ``own`` way. ``wilson`` stands in wherever all
             resamples are alike. Measured on simulated data, see ``wilson_clustered`` for proportions;
             for reciprocal ranks of correlated photos BCa covered 93 to 95 % from 24 products on
             (percentiles 90 to 95 %, photos as witnesses 76 to 80 %), and 87 % with ten products and a
@@ -89,6 +92,9 @@ def estimate_means(
         masks: bool (q,) each, queries of a slice. All slices share the draws of products.
         resamples, seed: of the bootstrap.
     """
+    if not metrics:
+        yield from ([] for _ in masks)
+        return
     products = int(codes.max()) + 1 if len(codes) else 0
     # Rows in an order that depends on nothing but what they hold: sums are then the same to the last bit.
     orders = [np.lexsort((values[:, m], codes)) for m in range(len(metrics))]
@@ -112,7 +118,7 @@ def estimate_means(
         for first in range(0, len(columns), len(metrics)):
             row: list[Estimate | None] = []
             for i, metric in enumerate(metrics, start=first):
-                n = len(columns[i])
+                n, present = len(columns[i]), int(np.count_nonzero(counts[:, i]))
                 if n == 0:
                     row.append(None)
                     continue
@@ -126,8 +132,7 @@ def estimate_means(
                         math.fsum(columns[i].tolist()) / n,
                         bounds,
                         float(found.standard_error[i]),
-                        n,
-                        int(np.count_nonzero(counts[:, i])),
+                        Witnesses(n, present, float(present)),
                     )
                 )
             yield row
@@ -152,6 +157,9 @@ def estimate_statistics(
 ) -> list[Estimate | None]:
     """Return the estimates over all queries of a ranking; None of a statistic that they do not define.
 
+    None too where the queries are not ``enough`` for it: a value that promises more than so few can say is
+    not stated.
+
     Args:
         statistics: what to estimate, each with its k or None; all on the same draws.
         ranking: of q queries.
@@ -171,13 +179,18 @@ def estimate_statistics(
 
     def prepared(lane: list[int]) -> list[tuple[int, Sampled, float]]:
         every = np.ones((1, len(present)))
-        made = [(i, statistics[i][0].of(ranking, statistics[i][1], units)) for i in lane]
+        asked = [(i, *statistics[i]) for i in lane]
+        made = [
+            (i, statistic.of(ranking, k, units))
+            for i, statistic, k in asked
+            if statistic.enough is None or statistic.enough(ranking)
+        ]
         return [(i, of, float(of(every)[0])) for i, of in made]
 
     ready = list(chain.from_iterable(in_threads(prepared, lanes.values())))
     sampled = {i: of for i, of, _ in ready}
     values = {i: value for i, _, value in ready}
-    defined = [i for i in range(len(statistics)) if not math.isnan(values[i])]
+    defined = [i for i in sorted(values) if not math.isnan(values[i])]
     own = [i for i in defined if statistics[i][0].interval is not None]
 
     def resample(of: Sampled, most: int) -> NDArray[np.float64]:
@@ -214,10 +227,34 @@ def estimate_statistics(
     for i in defined:
         low, high, error = bounds[i]
         method: Method = "own" if i in own else "percentile"
-        found[i] = _estimate(
-            statistics[i][0], values[i], (low, high, method), error, n, len(present)
-        )
+        statistic = statistics[i][0]
+        behind = Witnesses(n, len(present), float(len(present)))
+        if statistic.populations is not None:
+            behind = fewest_witnesses(statistic.populations(ranking), units)
+            if method == "percentile":
+                low, high = _widened(statistic, values[i], (low, high), error, behind)
+        found[i] = _estimate(statistic, values[i], (low, high, method), error, behind)
     return found
+
+
+def _widened(
+    statistic: Statistic,
+    value: float,
+    bounds: tuple[float, float],
+    error: float,
+    behind: Witnesses,
+) -> tuple[float, float]:
+    """The interval, at least as wide as the witnesses allow; as it is where the range is infinite."""
+    span = statistic.high - statistic.low
+    if not math.isfinite(span):
+        return bounds
+    share = min(max((value - statistic.low) / span, 0.0), 1.0)
+    spread = 0.0 if math.isnan(error) else error / span
+    low, high = wilson_resampled(share, spread, max(behind.effective, 1.0))
+    return (
+        min(bounds[0], statistic.low + span * low),
+        max(bounds[1], statistic.low + span * high),
+    )
 
 
 def _estimate(
@@ -225,8 +262,7 @@ def _estimate(
     value: float,
     bounds: tuple[float, float, Method],
     error: float,
-    n: int,
-    products: int,
+    behind: Witnesses,
 ) -> Estimate:
     low, high, method = bounds
     error = 0.0 if math.isnan(error) else round(error, DIGITS)
@@ -237,7 +273,8 @@ def _estimate(
             # Of all variables in a range with this mean the 0/1 one has the largest variance, so the
             # proportion's interval, of as many trials as there are products, serves them all.
             share = min(max((value - metric.low) / span, 0.0), 1.0)
-            low, high = (metric.low + span * float(b) for b in wilson(share * products, products))
+            trials = behind.effective
+            low, high = (metric.low + span * float(b) for b in wilson(share * trials, trials))
             method = "wilson"
     low = min(max(float(low), metric.low), value)
     high = max(min(float(high), metric.high), value)
@@ -250,8 +287,8 @@ def _estimate(
         value=round(value, DIGITS),
         low=round(low, DIGITS),
         high=round(high, DIGITS),
-        n=n,
-        products=products,
+        n=behind.n,
+        products=behind.products,
         method=method,
         standard_error=error,
         detectable=round(detectable_drop_alone(step), DIGITS) if step >= ROUNDING else None,

@@ -30,6 +30,7 @@ from pytest_prodbench.metrics.difficulty import (
     surviving,
 )
 from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
+from pytest_prodbench.metrics.witnesses import known_queries
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
@@ -241,6 +242,7 @@ def _statistic(name: str, times: int) -> Statistic:
         low=0.0,
         high=1.0,
         source="docs/protocol.md, Growth of the catalog",
+        populations=known_queries,
     )
 
 

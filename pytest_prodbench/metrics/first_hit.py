@@ -9,6 +9,7 @@ import numpy as np
 from pytest_prodbench.metrics.crossings import First
 from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic, Units
 from pytest_prodbench.metrics.thresholds import FallingThreshold
+from pytest_prodbench.metrics.witnesses import known_queries
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
@@ -153,4 +154,5 @@ MEDIAN_RANK = Statistic(
     high=float("inf"),
     source="Karpathy & Fei-Fei 2015",
     scores="ranks",
+    populations=known_queries,
 )

@@ -67,6 +67,13 @@ Units: TypeAlias = "NDArray[np.intp]"
 ``weights[:, units]`` is the weight of each query.
 """
 
+Populations = Callable[["Ranking"], "tuple[NDArray[np.bool_], ...]"]
+"""Ranking of q queries → the queries that a statistic speaks of, bool (q,), one mask a population.
+
+One that holds two kinds of queries against each other, such as known and unknown ones, has two: it knows no
+more than the smaller of them can say.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sampling:
@@ -102,6 +109,12 @@ class Statistic:
         interval: low and high end of a 95 % interval, and the standard error, where percentiles of the
             bootstrap would not hold what they promise, as where sampling error moves a statistic in one
             direction only.
+        populations: the queries that it speaks of; None: all of them. The smallest population is what stands
+            behind the number: its queries and products are counted, and the interval of a statistic with a
+            finite range is never narrower than so few witnesses allow.
+        enough: whether the queries of a ranking can answer what it asks, as an error rate of 1 % needs 100
+            queries that could be errors. Where they cannot there is no estimate, so that no rule on it is
+            met. None: they always can.
         scores: name of the scores that it looks at, where several statistics share what they count of
             them. Those of one name are asked one after the other, those of others perhaps by another thread.
     """
@@ -114,6 +127,8 @@ class Statistic:
     source: str
     takes_k: bool = False
     interval: Callable[[Sampling], tuple[float, float, float]] | None = None
+    populations: Populations | None = None
+    enough: Callable[[Ranking], bool] | None = None
     scores: str = ""
     version: int = 1
 

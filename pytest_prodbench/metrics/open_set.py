@@ -18,6 +18,7 @@ from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.once import once
 from pytest_prodbench.metrics.thresholds import FallingThreshold, share
 from pytest_prodbench.metrics.whole_weights import EXACT, FewOf, whole
+from pytest_prodbench.metrics.witnesses import known_and_unknown
 from pytest_prodbench.protocol import NO_RANK
 from pytest_prodbench.threads import in_threads
 
@@ -197,6 +198,7 @@ AUROC = Statistic(
     high=1.0,
     source="Hanley & McNeil 1982; Hendrycks & Gimpel 2017",
     scores="top score",
+    populations=known_and_unknown,
 )
 FPR95 = Statistic(
     name="fpr95",
@@ -206,6 +208,7 @@ FPR95 = Statistic(
     high=1.0,
     source="Liang, Li & Srikant 2018",
     scores="top score of known queries",
+    populations=known_and_unknown,
 )
 DIR_FAR_1PCT = Statistic(
     name="dir_far_1pct",
@@ -215,6 +218,7 @@ DIR_FAR_1PCT = Statistic(
     high=1.0,
     source="Phillips, Grother & Micheals 2011",
     scores="top score of identified queries",
+    populations=known_and_unknown,
 )
 DIR_FAR_01PCT = Statistic(
     name="dir_far_01pct",
@@ -224,4 +228,5 @@ DIR_FAR_01PCT = Statistic(
     high=1.0,
     source="Phillips, Grother & Micheals 2011",
     scores="top score of identified queries",
+    populations=known_and_unknown,
 )

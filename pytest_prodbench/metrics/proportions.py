@@ -32,7 +32,9 @@ def wilson(
 
 
 def _wilson(
-    share: NDArray[np.float64], n: NDArray[np.float64], quantile: NDArray[np.float64] | float
+    share: NDArray[np.float64] | np.float64,
+    n: NDArray[np.float64] | np.float64,
+    quantile: NDArray[np.float64] | float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     weight = n / np.square(quantile)
     centre = (share * weight + 0.5) / (weight + 1.0)
@@ -41,6 +43,41 @@ def _wilson(
     low = np.where(share == 0.0, 0.0, np.maximum(centre - half, 0.0))
     high = np.where(share == 1.0, 1.0, np.minimum(centre + half, 1.0))
     return low, high
+
+
+def wilson_resampled(
+    share: float, error: float, witnesses: float, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's interval of a rate that is no share of queries, such as an area or an error rate.
+
+    As :func:`wilson_clustered`, the variance that the bootstrap measured in place of that of a ratio, and
+    the misses (or hits, if those are fewer) that the witnesses would have in that rate in place of those
+    counted: 1 / (effective number) is 1 / ``witnesses``, weighed 1 / (1 + k), averaged with
+    error² / (p̂ (1 − p̂)), k = witnesses · min(p̂, 1 − p̂). No rate of a mean of products varies more than a
+    share of them; nor does an area under the curve, whose variance is at most A (1 − A) / min(m, n)
+    (Birnbaum & Klose, Bounds for the variance of the Mann-Whitney statistic, 1957).
+
+    A resample shows only errors that happened. So few of them make the percentiles of the bootstrap too
+    narrow, and none gives them no width at all; this interval does not trust them then.
+
+    Args:
+        share: the rate, 0 to 1.
+        error: its standard error by resampling products.
+        witnesses: effective number of products behind it, at least 1.
+        level: coverage aimed at, between 0 and 1.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    few = witnesses * min(share, 1.0 - share)
+    upper = (1.0 + level) / 2.0
+    effective, quantile = witnesses, float(ndtri(upper))
+    if few > 0.0:
+        weight = 1.0 / (1.0 + few)
+        measured = error**2 / (share * (1.0 - share))
+        effective = 1.0 / (weight / witnesses + (1.0 - weight) * measured)
+        quantile = float(stdtrit(max(witnesses - 1.0, 1.0), upper))
+    low, high = _wilson(np.float64(share), np.float64(effective), quantile)
+    return float(low), float(high)
 
 
 def wilson_clustered(

@@ -142,6 +142,16 @@ def _alike(ranking: Ranking, units: Units) -> FallingThreshold | None:
     return FallingThreshold(pairs.scores[used], units[pairs.rows[used]], pairs.genuine[used])
 
 
+def _compared(ranking: Ranking, *, alike: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Populations: queries that have genuine pairs, and those that have impostors (or look-alikes)."""
+    genuine, others = (np.zeros(len(ranking.ranks), np.bool_) for _ in range(2))
+    pairs = ranking.verification
+    if pairs is not None:
+        genuine[pairs.rows[pairs.genuine]] = True
+        others[pairs.rows[pairs.alike if alike else ~pairs.genuine]] = True
+    return genuine, others
+
+
 def _false_accept_statistic(name: str, *, one_in: int, alike: bool) -> Statistic:
     return Statistic(
         name=name,
@@ -151,6 +161,7 @@ def _false_accept_statistic(name: str, *, one_in: int, alike: bool) -> Statistic
         high=1.0,
         source="Grother & Ngan 2014 (FRVT)",
         scores="alike pairs" if alike else "pairs",
+        populations=partial(_compared, alike=alike),
     )
 
 
@@ -163,6 +174,7 @@ def _equal_error_statistic(name: str, *, alike: bool) -> Statistic:
         high=1.0,
         source="ISO/IEC 19795-1",
         scores="alike pairs" if alike else "pairs",
+        populations=partial(_compared, alike=alike),
     )
 
 
