@@ -29,7 +29,8 @@ class Difference:
         left_out: queries on which either is undefined.
         detectable: smallest drop that these queries could have shown (power 80 %, one-sided test at
             95 %).
-        method: ``adjusted`` for 0/1 values and where no two queries differ, else ``percentile``.
+        method: ``adjusted`` for 0/1 values and where no two queries differ, else ``percentile``, which is
+            never narrower than the adjusted interval.
     """
 
     value: float
@@ -73,13 +74,17 @@ def paired_difference(
     half a one that is all loss and one without change, each with the mean number of photos; the interval
     is mean ± t √v, v the variance of a ratio over products, t with P − 1 degrees of freedom (Agresti &
     Min, Simple improved confidence intervals for comparing matched proportions, 2005, with products in
-    place of trials). All other values: percentile cluster bootstrap of the differences. Where every
-    difference is the same the former stands in, with ± ``span`` as gain and loss: P products alike
-    witness that changes are rare, not that there are none.
+    place of trials). All other values: percentile cluster bootstrap of the differences, together with
+    the adjusted interval with ± ``span`` as gain and loss: P products of which none lost its whole value
+    witness that such losses are rare, not that there are none, and a resample only shows losses that
+    happened. The smallest change of one reciprocal rank must not make this doubt go away. Where every
+    difference is the same the adjusted interval stands alone.
 
     Chosen by simulation, 25 settings each of 24, 100 and 400 products with 1 to 11 photos, gains and
     losses of 1 to 20 %: the adjusted interval covered the truth in at least 95 / 93 / 94 %, the
-    percentile bootstrap in 50 / 86 / 93 %, BCa in 48 / 82 / 85 %.
+    percentile bootstrap in 50 / 86 / 93 %, BCa in 48 / 82 / 85 %. Reciprocal ranks of which 0.25 to 3 %
+    of the products lose all but a few hundredths, 24 to 400 products: percentiles alone 52 to 87 %,
+    together 97 % and more.
 
     Args:
         left, right: float64 (q,), value of each query; NaN where undefined.
@@ -101,14 +106,14 @@ def paired_difference(
     binary = bool(np.isin(left, (0.0, 1.0)).all() and np.isin(right, (0.0, 1.0)).all())
     low, high, error = _adjusted(sums, counts, level, 1.0 if binary else span)
     method: Literal["adjusted", "percentile"] = "adjusted"
-    floor = span * _floor(len(present))
     if not binary:
         found = cluster_bootstrap(
             sums[:, None], counts[:, None], resamples=resamples, seed=seed, level=level
         )
         if found.standard_error[0] > 1e-12 * span:  # else nothing but rounding, or NaN
-            low, high = float(found.percentile_low[0]), float(found.percentile_high[0])
-            error, floor = float(found.standard_error[0]), 0.0
+            low = min(low, float(found.percentile_low[0]))
+            high = max(high, float(found.percentile_high[0]))
+            error = max(error, float(found.standard_error[0]))
             method = "percentile"
     return Difference(
         value=value,
@@ -118,7 +123,7 @@ def paired_difference(
         n=n,
         products=len(present),
         left_out=len(defined) - n,
-        detectable=max(detectable_drop(error), floor),
+        detectable=max(detectable_drop(error), span * _floor(len(present))),
         method=method,
     )
 
