@@ -13,10 +13,10 @@ it is: the precision is that of the file, whatever ``--prodbench-precision`` say
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.models.checkpoints import (
     checkpoint_path,
     first_line,
@@ -25,6 +25,8 @@ from pytest_prodbench.models.checkpoints import (
 )
 from pytest_prodbench.models.hub import cached_snapshot, fetch, repository_folder
 from pytest_prodbench.models.identity import library_versions, weights_digest
+from pytest_prodbench.models.onnx_data import with_data
+from pytest_prodbench.models.onnx_session import CPU, CUDA, started, version_of
 from pytest_prodbench.models.pipeline import Pipeline, pipeline_of
 from pytest_prodbench.models.pooling import pooling_name
 from pytest_prodbench.models.protocol import Engine, ModelIdentity
@@ -35,11 +37,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from pytest_prodbench.settings.types import ModelSpec
-
-SUFFIX = ".onnx"
-
-# An entry of external data: a field 1 "location" and a field 2, the name, of a message of two strings.
-_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])", re.DOTALL)
 
 
 class OnnxOptions(Frozen):
@@ -73,14 +70,18 @@ class OnnxEmbedder:
 
         self._spec, self._session, self._pipeline = spec, session, pipeline
         self._options = OnnxOptions.model_validate(spec.options)
-        self._input, self._one_by_one, self._dtype = self._checked_input()
+        self._input, self._batch, self._dtype = self._checked_input()
         self._outputs = [output.name for output in session.get_outputs()]
-        with torch.inference_mode():
-            dimension = int(self.embed(torch.zeros(1, 3, *pipeline.size)).shape[1])
-        self.side_by_side = session.get_providers() == ["CPUExecutionProvider"]
+        dimension = self._tried(torch.zeros(1, 3, *pipeline.size))
+        if self._batch is None:
+            try:
+                self._tried(torch.zeros(2, 3, *pipeline.size))
+            except ProdbenchError:
+                self._batch = 1  # one image is baked in, as by a reshape to (1, d)
+        self.side_by_side = session.get_providers() == [CPU]
         # Of what goes in, which is what a file of one precision is made for; what it casts to inside only
         # its owner knows.
-        self.engine = Engine("onnxruntime", _runtime(spec).__version__, self._dtype)
+        self.engine = Engine("onnxruntime", version_of(_runtime(spec), session), self._dtype)
         self.identity = ModelIdentity(
             weights_digest=weights_digest("onnx", files),
             preprocessing=f"{pipeline.description}; layout={self._options.layout}",
@@ -97,25 +98,49 @@ class OnnxEmbedder:
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """Map (b, 3, h, w) to vectors (b, dimension), in float32, on the device of the batch."""
+        import numpy as np
         import torch
 
-        from pytest_prodbench.models.vectors import one_output, pooled
+        from pytest_prodbench.models.vectors import one_each, one_output, pooled
 
         pixels = batch if self._options.layout == "nchw" else batch.permute(0, 2, 3, 1)
         array = pixels.cpu().numpy().astype(self._dtype)
-        parts = [array[i : i + 1] for i in range(len(array))] if self._one_by_one else [array]
+        step = self._batch or len(array)
         vectors = []
-        for part in parts:
-            found = self._session.run(self._outputs, {self._input: part})
+        for start in range(0, len(array), step):
+            part = array[start : start + step]
+            # A file with a fixed batch takes no smaller one: the last is filled up with its last image.
+            filled = np.concatenate([part, *[part[-1:]] * (step - len(part))])
+            found = self._session.run(self._outputs, {self._input: filled})
             named = {
                 name: torch.from_numpy(value)
                 for name, value in zip(self._outputs, found, strict=True)
             }
-            vectors.append(pooled(self._spec, one_output(self._spec, named, self._options.output)))
+            pool = pooled(self._spec, one_output(self._spec, named, self._options.output))
+            vectors.append(one_each(self._spec, pool, len(filled))[: len(part)])
         return torch.cat(vectors).float().to(batch.device)
 
-    def _checked_input(self) -> tuple[str, bool, str]:
-        """Name of the input, whether it takes one image only, and its numpy dtype."""
+    def _tried(self, batch: torch.Tensor) -> int:
+        """Length of the vectors of a batch."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                return int(self.embed(batch).shape[1])
+        except ProdbenchError:
+            raise
+        except (
+            Exception
+        ) as error:  # ONNX Runtime raises classes of its own for each kind of failure
+            raise model_error(
+                self._spec,
+                found=f"it does not take {tuple(batch.shape)}: {first_line(error)[:500]}",
+                expected="a file exported for this size of images, or for every size",
+                next_step=f"correct size in [models.{self._spec.name}.preprocess], or export it anew",
+            ) from error
+
+    def _checked_input(self) -> tuple[str, int | None, str]:
+        """Name of the input, images of a batch if that is fixed, and its numpy dtype."""
         inputs = self._session.get_inputs()
         height, width = self._pipeline.size
         wanted = (3, height, width) if self._options.layout == "nchw" else (height, width, 3)
@@ -133,7 +158,8 @@ class OnnxEmbedder:
                 expected=f"one of float32 or float16, (b, {', '.join(map(str, wanted))})",
                 next_step=f"correct size or layout in [models.{self._spec.name}], or export it anew",
             )
-        return inputs[0].name, shape[0] == 1, kinds[inputs[0].type]
+        batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
+        return inputs[0].name, batch, kinds[inputs[0].type]
 
 
 class OnnxLibrary:
@@ -149,7 +175,7 @@ class OnnxLibrary:
         """
         path = checkpoint_path(spec)
         if path is not None:
-            return _with_data(spec, path)
+            return with_data(spec, path)
         snapshot = (
             cached_snapshot(spec.identifier, spec.revision) if "/" in spec.identifier else None
         )
@@ -160,7 +186,7 @@ class OnnxLibrary:
                 f"{name} of {spec.identifier} at revision {spec.revision or 'main'}",
                 repository_folder(spec.identifier),
             )
-        return snapshot.decides(*_with_data(spec, snapshot.folder / name))
+        return snapshot.decides(*with_data(spec, snapshot.folder / name))
 
     def load(self, spec: ModelSpec, device: torch.device) -> OnnxEmbedder:
         """Start a session on the file.
@@ -172,18 +198,9 @@ class OnnxLibrary:
         runtime = _runtime(spec)
         files = self.files(spec)
         pipeline = pipeline_of(spec, why="an ONNX file says nothing of its preprocessing")
-        try:
-            session = runtime.InferenceSession(
-                str(files[0]),
-                session_options(runtime),
-                providers=_providers(spec, runtime, device),
-            )
-        except Exception as error:  # ONNX Runtime raises classes of its own for each kind of damage
-            raise model_error(
-                spec,
-                found=f"{files[0]} cannot be loaded: {first_line(error)[:500]}",
-                expected="a whole ONNX file of operators that this ONNX Runtime has",
-            ) from error
+        session = started(
+            spec, runtime, files[0], session_options(runtime), _providers(spec, device)
+        )
         return OnnxEmbedder(spec, session, pipeline, files)
 
     def download(self, spec: ModelSpec) -> list[Path]:
@@ -225,40 +242,6 @@ def _runtime(spec: ModelSpec) -> Any:
     return onnxruntime
 
 
-def _providers(spec: ModelSpec, runtime: Any, device: torch.device) -> list[str]:
+def _providers(spec: ModelSpec, device: torch.device) -> list[str]:
     asked = OnnxOptions.model_validate(spec.options).providers
-    if asked is None:
-        asked = ["CUDAExecutionProvider" if device.type == "cuda" else "CPUExecutionProvider"]
-    there = runtime.get_available_providers()
-    for name in asked:
-        if name not in there:
-            # ONNX Runtime would take the CPU instead, and say so in a log that nobody reads.
-            raise model_error(
-                spec,
-                found=f"provider {name}, which this ONNX Runtime does not have",
-                expected=f"one of {', '.join(there)}",
-                next_step="install the build of ONNX Runtime that has it, or correct providers",
-            )
-    return list(asked)
-
-
-def _with_data(spec: ModelSpec, path: Path) -> list[Path]:
-    """The file and those that hold its tensors: their bytes decide the numbers too."""
-    if path.suffix != SUFFIX:
-        raise model_error(
-            spec, found=f"checkpoint {path}", expected=f"a file that ends in {SUFFIX}"
-        )
-    data = path.read_bytes()
-    names = set()
-    for found in _LOCATION.finditer(data):
-        length = found[1][0]
-        names.add(data[found.end() : found.end() + length].decode("utf-8", "replace"))
-    beside = [path.parent / name for name in sorted(names)]
-    for name, file in zip(sorted(names), beside, strict=True):
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise model_error(
-                spec, found=f"{path} with tensors in {name!r}", expected="a file beside it"
-            )
-        if not file.is_file():
-            raise weights_missing(spec, name, path.parent)
-    return [path, *beside]
+    return asked or [CUDA if device.type == "cuda" else CPU]

@@ -9,7 +9,9 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
+from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.checkpoints import checkpoint_path, first_line, model_error
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import Pipeline, pipeline_of
@@ -54,6 +56,7 @@ class TorchScriptEmbedder:
 
         self._spec, self._program, self._pipeline = spec, program, pipeline
         self._output = TorchScriptOptions.model_validate(spec.options).output
+        self._one_by_one = False
         try:
             with torch.inference_mode():
                 vectors = self.embed(torch.zeros(1, 3, *pipeline.size, device=device))
@@ -65,6 +68,11 @@ class TorchScriptEmbedder:
                 expected="a program of one image batch, traced or scripted for this size",
                 next_step=f"correct size in [models.{spec.name}.preprocess]",
             ) from error
+        try:
+            with torch.inference_mode():
+                self.embed(torch.zeros(2, 3, *pipeline.size, device=device))
+        except (RuntimeError, ModelError):
+            self._one_by_one = True  # one image is baked in, as by a reshape to (1, d)
         self.identity = ModelIdentity(
             weights_digest=weights_digest("torchscript", files),
             preprocessing=pipeline.description,
@@ -79,9 +87,16 @@ class TorchScriptEmbedder:
 
     def embed(self, batch: torch.Tensor) -> torch.Tensor:
         """Map (b, 3, h, w) to vectors (b, dimension)."""
-        from pytest_prodbench.models.vectors import one_output, pooled
+        import torch
 
-        return pooled(self._spec, one_output(self._spec, self._program(batch), self._output))
+        from pytest_prodbench.models.vectors import one_each, one_output, pooled
+
+        vectors = []
+        step = 1 if self._one_by_one else len(batch)
+        for part in (batch[i : i + step] for i in range(0, len(batch), step)):
+            pool = pooled(self._spec, one_output(self._spec, self._program(part), self._output))
+            vectors.append(one_each(self._spec, pool, len(part)))
+        return torch.cat(vectors)
 
 
 class TorchScriptLibrary:
@@ -121,13 +136,35 @@ class TorchScriptLibrary:
                 load: Any = torch.jit.load
                 program = load(str(path), map_location=device).eval()
         except (RuntimeError, ValueError, OSError) as error:
-            raise model_error(
-                spec,
-                found=f"{path} cannot be loaded: {first_line(error)[:500]}",
-                expected="a file that torch.jit.save wrote",
-            ) from error
+            raise _unreadable(spec, path, error) from error
         return TorchScriptEmbedder(spec, program, pipeline, [path], device)
 
     def download(self, spec: ModelSpec) -> list[Path]:
         """Nothing to fetch; see ``files``."""
         return self.files(spec)
+
+
+def _unreadable(spec: ModelSpec, path: Path, error: Exception) -> ModelError:
+    """Say what a file is instead: torch calls each archive that is no program perhaps corrupted."""
+    try:
+        with ZipFile(path) as archive:
+            names = archive.namelist()
+        weights = any(name.endswith("/data.pkl") for name in names) and not any(
+            "/code/" in name for name in names
+        )
+    except (BadZipFile, OSError):
+        weights = False
+    if weights:
+        return model_error(
+            spec,
+            found=f"{path} is what torch.save writes: weights, or a pickled module, without a program",
+            expected="a file that torch.jit.save wrote",
+            next_step="for weights write source = 'module:PACKAGE:CLASS', or timm:ARCHITECTURE, with this "
+            "file as checkpoint; or save torch.jit.trace(network, images) by torch.jit.save",
+        )
+    return model_error(
+        spec,
+        found=f"{path} cannot be loaded: {first_line(error)[:500]}",
+        expected="a file that torch.jit.save wrote",
+        next_step="save the network anew by torch.jit.save, or correct checkpoint",
+    )

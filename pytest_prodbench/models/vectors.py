@@ -74,3 +74,19 @@ def pooled(spec: ModelSpec, features: torch.Tensor) -> torch.Tensor:
         "feature map (b, d, h, w) with 'mean' or 'gem'",
         next_step=f"correct pooling in [models.{spec.name}], or name another output",
     )
+
+
+def one_each(spec: ModelSpec, vectors: torch.Tensor, images: int) -> torch.Tensor:
+    """Return the vectors if there is one an image.
+
+    Raises:
+        ModelError: more or fewer, as where a batch of one is baked into a network.
+    """
+    if len(vectors) != images:
+        raise model_error(
+            spec,
+            found=f"{len(vectors)} vectors for a batch of {images} images",
+            expected="one an image, along the first axis",
+            next_step=f"export it anew with a free batch, or name another output in [models.{spec.name}]",
+        )
+    return vectors
