@@ -132,12 +132,12 @@ class TransformersLibrary:
                 architecture that takes no image; a pooling that it cannot do; code of its own that is not
                 allowed.
         """
-        from pytest_prodbench.models import transformers_network
+        from pytest_prodbench.models import transformers_network, transformers_preprocess
 
         where = placed(spec)
         files = _files(spec, where)
         processor, model = transformers_network.read(spec, where, files[0])
-        transformers_network.replace(spec, processor)
+        processor = transformers_preprocess.replace(spec, processor)
         model.to(device).eval().requires_grad_(requires_grad=False)
         inputs = transformers_network.inputs_of(model)
         pool, dimension = transformers_network.pool_for(spec, model, processor, inputs, device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from PIL import Image
 from pytest_prodbench.models.adapter_weights import attach
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.hub import offline
-from pytest_prodbench.models.pipeline import refuse_preprocess, size_refused
+from pytest_prodbench.models.pipeline import size_refused
 from pytest_prodbench.models.transformers_pooling import VIT_MAE, Pool
 from pytest_prodbench.models.transformers_reading import quiet, readable, refuse_random
 
@@ -160,77 +159,6 @@ def pool_for(
             raise
         raise size_refused(spec, error) from error
     return pool, int(vectors.shape[1])
-
-
-def replace(spec: ModelSpec, processor: Any) -> None:
-    """Put what the model's entry states in the place of the image processor's own settings.
-
-    Raises:
-        ModelError: something that image processors do not have.
-    """
-    patches = spec.options.get("max_num_patches")
-    naflex = hasattr(processor, "max_num_patches")
-    if naflex:
-        geometry_of_naflex = ("size", "resize", "crop")
-        refuse_preprocess(spec, "max_num_patches, beside source", keys=geometry_of_naflex)
-        processor.max_num_patches = patches or processor.max_num_patches
-    elif patches is not None:
-        raise model_error(
-            spec,
-            found=f"max_num_patches = {patches} for {type(processor).__name__}",
-            expected="a NaFlex model, such as google/siglip2-base-patch16-naflex",
-            next_step=f"take it out of [models.{spec.name}]",
-        )
-    refuse_preprocess(
-        spec,
-        "none: the model's image processor resizes; size, resize and interpolation can be stated",
-        keys=["resampler"],
-    )
-    stated = spec.preprocess.stated()
-    if not stated:
-        return
-    if stated.get("resize") == "pad":
-        refuse_preprocess(spec, '"shortest" or "squash"', keys=["resize"])
-    edges = stated.get("size") or _edges(processor)
-    geometry = {"size", "resize", "crop"} & stated.keys()
-    if geometry and edges is None:
-        refuse_preprocess(spec, "a size beside it: this image processor has none", keys=geometry)
-    if geometry and edges is not None:
-        _fit(spec, processor, tuple(edges), stated)
-    if "interpolation" in stated:
-        processor.resample = Image.Resampling[stated["interpolation"].upper()]
-    for key in {"mean", "std"} & stated.keys():
-        setattr(processor, f"image_{key}", list(stated[key]))
-        processor.do_normalize = True
-
-
-def _edges(processor: Any) -> tuple[int, int] | None:
-    """Height and width of the tensors that an image processor makes, where it says so."""
-    cuts = getattr(processor, "do_center_crop", None)
-    size = getattr(processor, "crop_size" if cuts else "size", None)
-    if size is None:
-        return None
-    height, width = size.get("height"), size.get("width")
-    return (height, width) if height and width else None
-
-
-def _fit(
-    spec: ModelSpec, processor: Any, edges: tuple[int, int], stated: Mapping[str, Any]
-) -> None:
-    """Resize and crop to a size: with a crop as it has been, unless the entry says otherwise."""
-    height, width = edges
-    cuts = bool(getattr(processor, "do_center_crop", None))
-    resize = stated.get("resize") or ("shortest" if cuts else "squash")
-    crop = stated.get("crop", 1.0)
-    processor.do_resize, processor.do_center_crop = True, resize == "shortest" or crop < 1
-    processor.crop_size = type(processor.size)(height=height, width=width)
-    if resize == "squash":
-        wanted = {"height": round(height / crop), "width": round(width / crop)}
-    elif height == width:
-        wanted = {"shortest_edge": round(height / crop)}
-    else:
-        refuse_preprocess(spec, '"squash", or a square size', keys=["resize", "size"])
-    processor.size = type(processor.size)(**wanted)
 
 
 def limit_pixels(spec: ModelSpec, processor: Any, least: int | None, most: int | None) -> None:
