@@ -13,8 +13,13 @@ from pytest_prodbench.models.adapter_weights import attach
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.hub import offline
 from pytest_prodbench.models.pipeline import size_refused
-from pytest_prodbench.models.transformers_pooling import VIT_MAE, Pool
-from pytest_prodbench.models.transformers_reading import quiet, readable, refuse_random
+from pytest_prodbench.models.transformers_pooling import VIT_MAE, WITH_PROJECTION, Pool
+from pytest_prodbench.models.transformers_reading import (
+    quiet,
+    readable,
+    refuse_random,
+    refuse_unused,
+)
 
 if TYPE_CHECKING:
     from pytest_prodbench.models.adapters import Placed
@@ -53,7 +58,10 @@ def read(spec: ModelSpec, where: Placed, weights: Path) -> tuple[Any, torch.nn.M
             processor = AutoImageProcessor.from_pretrained(
                 str(where.inputs), backend="pil", **base, **local
             )
-        model, report = AutoModel.from_pretrained(
+        architectures = getattr(
+            config, "architectures", None
+        )  # of the file, until a model is built
+        model, report = (_projecting(config) or AutoModel).from_pretrained(
             str(folder),
             config=config,
             dtype=torch.float32,
@@ -68,6 +76,7 @@ def read(spec: ModelSpec, where: Placed, weights: Path) -> tuple[Any, torch.nn.M
         # Checkpoints of ViT classifiers have no pooler, and need none where it is not used.
         missing = [name for name in missing if "pooler" not in name.split(".")]
     refuse_random(spec, weights, model, {**report, "missing_keys": missing})
+    refuse_unused(spec, weights, model, report, architectures)
     if where.adapter is not None:
         idle = [*_TEXT, *([] if Pool(spec, model).uses_pooler else ["pooler"])]
         attach(spec, where.adapter.folder, model, idle)
@@ -75,6 +84,19 @@ def read(spec: ModelSpec, where: Placed, weights: Path) -> tuple[Any, torch.nn.M
         if hasattr(model, unused):
             setattr(model, unused, None)
     return processor, model
+
+
+def _projecting(config: Any) -> Any:
+    """Return the class of an image tower with its projection, where the config names one; else None.
+
+    AutoModel takes the tower alone for it, and drops the projection.
+    """
+    import transformers
+
+    named = str(next(iter(getattr(config, "architectures", None) or ()), ""))
+    own = "AutoModel" in (getattr(config, "auto_map", None) or {})
+    found = named.endswith(WITH_PROJECTION) and not own
+    return getattr(transformers, named, None) if found else None
 
 
 def read_with_text(

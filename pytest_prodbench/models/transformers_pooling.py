@@ -4,6 +4,7 @@
 architecture                               ``default``
 =========================================  ==================================================
 CLIP, SigLIP, SigLIP 2, AIMv2 (two towers) the image projection, ``get_image_features``
+CLIPVisionModelWithProjection and its kin  the image projection, ``image_embeds``
 DINOv2, DINOv3, ViT, ViT-MAE, … (token)    the class token after the last norm, ``last_hidden_state[:, 0]``
 others (ConvNeXt, Swin, BEiT, …)           ``pooler_output``
 =========================================  ==================================================
@@ -50,6 +51,9 @@ _SPECIAL_TOKENS = {
     "vit_msn": 1,
 }
 VIT_MAE = "vit_mae"
+WITH_PROJECTION = "VisionModelWithProjection"
+"""How the names of towers end that have their projection and no text."""
+
 _CLIP = {"clip", "clip_vision_model"}
 # They have a class token, but their own pooled output is (by config) the mean of the patches.
 _OWN_POOLER = {"beit", "data2vec-vision"}
@@ -68,6 +72,7 @@ class Pool:
         self.model = model
         self._type: str = model.config.model_type
         self._special = _SPECIAL_TOKENS.get(self._type)
+        self._tower_projects = type(model).__name__.endswith(WITH_PROJECTION)
         self.name = self._resolved()
 
     @property
@@ -78,6 +83,8 @@ class Pool:
     def __call__(self, batch: Features) -> torch.Tensor:
         """Map b images, float32 (b, 3, h, w) or tensors by name, to (b, dimension)."""
         inputs = dict(batch) if isinstance(batch, Mapping) else {"pixel_values": batch}
+        if self.name == "projection" and self._tower_projects:
+            return self._one_vector(self.model(**inputs).image_embeds)
         if self.name == "projection":
             output = self.model.get_image_features(**inputs)
             # transformers 5 wraps the projection, transformers 4 returned the tensor.
@@ -105,7 +112,7 @@ class Pool:
 
     def _resolved(self) -> str:
         asked = self._spec.pooling
-        projects = hasattr(self.model, "get_image_features")
+        projects = self._tower_projects or hasattr(self.model, "get_image_features")
         if asked == "default":
             if projects:
                 return "projection"
@@ -145,6 +152,11 @@ class Pool:
             raise self._refusal("it gives no pooled output of its own")
         # ConvNeXt and ResNet leave two axes of length 1.
         return output.flatten(1)
+
+    def _one_vector(self, embeds: torch.Tensor) -> torch.Tensor:
+        if embeds.ndim != 2:  # BLIP-2 has a vector for each of its queries
+            raise self._refusal(f"it gives {embeds.shape[1]} vectors an image")
+        return embeds
 
     def _refusal(self, why: str) -> Exception:
         return model_error(

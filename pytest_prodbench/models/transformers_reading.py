@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,17 @@ _UNREADABLE = (
     AttributeError,
     ImportError,
 )
+
+# Parts of a name in a weight file that decide no image vector: text, and heads of tasks, as transformers
+# calls them; buffers that older versions wrote.
+_IDLE = {
+    *("text_model", "text_projection", "text_encoder", "logit_scale", "logit_bias"),
+    *("classifier", "cls_classifier", "distillation_classifier", "class_labels_classifier"),
+    *("bbox_predictor", "lm_head", "decoder", "decode_head", "auxiliary_head", "mask_token"),
+    *("position_ids", "relative_position_index", "num_batches_tracked", "inv_freq"),
+}
+# Never idle: the last layer of an image vector.
+_PROJECTS = re.compile(r"(visual|vision|image)_(embed_|embeds_)?proj")
 
 
 def refuse_random(
@@ -59,6 +71,59 @@ def refuse_random(
             expected=f"weights for every parameter of {type(model).__name__}",
             next_step="save the model anew with save_pretrained, from the class it was trained as",
         )
+
+
+def refuse_unused(
+    spec: ModelSpec, weights: Path, model: Any, report: dict[str, Any], architectures: Any
+) -> None:
+    """Refuse a file with weights that the loaded class drops: transformers only logs them.
+
+    Text towers, heads of known names, and all that the task's own class of transformers has beside the
+    network may be dropped.
+
+    Args:
+        spec: the model.
+        weights: the file that was read.
+        model: what came of it.
+        report: as of ``refuse_random``.
+        architectures: what ``config.json`` says.
+
+    Raises:
+        ModelError: names them.
+    """
+    unused = [
+        key
+        for key in sorted(report.get("unexpected_keys", ()))
+        if _PROJECTS.search(key) or not _IDLE & set(key.split("."))
+    ]
+    if unused:
+        task = _names_of_task(model, architectures)
+        unused = [key for key in unused if _PROJECTS.search(key) or key not in task]
+    if unused:
+        raise model_error(
+            spec,
+            found=f"{weights} has weights that {type(model).__name__} does not use: "
+            + ", ".join(unused[:5])
+            + (f" and {len(unused) - 5} more" if len(unused) > 5 else ""),
+            expected="a file whose weights all have a place, but for a text tower or the head of a task",
+            next_step="let architectures in config.json name the class that it was trained as; a linear "
+            f"layer of your own goes into a file of its own, as head in [models.{spec.name}]",
+        )
+
+
+def _names_of_task(model: Any, architectures: Any) -> set[str]:
+    """Parameters of the class for a task that a config names, such as ViTForImageClassification."""
+    import transformers
+
+    named = str(next(iter(architectures or ()), ""))
+    build = getattr(transformers, named, None)
+    if re.search(r"For[A-Z]", named) is None or build is None:
+        return set()
+    try:
+        with torch.device("meta"):
+            return set(build(model.config).state_dict())
+    except _UNREADABLE:
+        return set()  # a config that does not fit the class that it names
 
 
 @contextmanager
