@@ -49,7 +49,8 @@ class ModuleOptions(Frozen):
 
     Attributes:
         output: key or place of the output that holds the vectors, where there are several.
-        version: of a callable that has no parameters: what stands in the place of its weights' digest.
+        version: of the code: where stated it counts in the digest of an ``nn.Module``, and for a callable
+            that has no parameters it stands in the place of one.
     """
 
     output: str | int | None = None
@@ -117,7 +118,7 @@ class ModuleLibrary:
         """Return the source file of the module and the checkpoint; None where the source has no file.
 
         What the module imports from other files of its own is not seen: a change there needs another
-        checkpoint, or ``version``.
+        ``version``, or another checkpoint.
 
         Raises:
             ModelError: there is no such module, or no such checkpoint.
@@ -156,6 +157,9 @@ class ModuleLibrary:
                 if checkpoint is not None
                 else _joined(parameters_digest(f"module:{spec.identifier}", network), files)
             )
+            stated = ModuleOptions.model_validate(spec.options).version
+            if stated is not None:
+                digest = hashlib.sha256(f"{digest} version {stated}".encode()).hexdigest()
         else:
             digest = _joined(_version(spec), files)
         return ModuleEmbedder(spec, network, preprocess, words, digest, device)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
+import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,8 @@ def made(cache: Path, source: str, **fields: Any) -> ModelHandle:
     library, _, identifier = source.partition(":")
     if library == "module" and not identifier.endswith("Shapeless"):
         fields.setdefault("preprocess", SMALL)
-    run = {key: fields.pop(key) for key in ("device", "precision") if key in fields}
+    options = ("device", "precision", "batch_size")
+    run = {key: fields.pop(key) for key in options if key in fields}
     spec = ModelSpec(name="tried", library=library, identifier=identifier, **fields)
     return ModelHandle(spec, RunSettings(cache_dir=cache, **({"device": "cpu"} | run)))
 
@@ -333,6 +337,56 @@ def test_a_damaged_export_is_named_and_made_again(damage, tmp_path, cache):
     again = made(tmp_path, "module:engine_networks:Plain", engine="onnxruntime", gem_power=1.0)
     again.load()
     assert again.engine == model.engine
+
+
+NETWORK_OF_TWO_FILES = """
+import torch
+from layers_of_the_export import SCALE
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 5, bias=False)
+
+    def forward(self, x):
+        return (self.layer(x.mean((2, 3))) + SCALE).relu()
+"""
+
+
+@pytest.mark.parametrize("size", [4, 1])
+def test_an_export_is_held_against_the_network_that_was_loaded(tmp_path, monkeypatch, size):
+    from safetensors.torch import save_file
+
+    save_file({"layer.weight": torch.eye(5)[:, :3].contiguous()}, tmp_path / "w.safetensors")
+    (tmp_path / "net_of_the_export.py").write_text(NETWORK_OF_TWO_FILES)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    source = {
+        "source": "module:net_of_the_export:Net",
+        "checkpoint": str(tmp_path / "w.safetensors"),
+    }
+
+    def edited(scale, **fields):
+        (tmp_path / "layers_of_the_export.py").write_text(f"SCALE = {scale}\n")
+        for name in ("net_of_the_export", "layers_of_the_export"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "models", ignore_errors=True)
+        model = made(tmp_path, **source, batch_size=size, **fields)
+        model.load()
+        return model
+
+    before = vectors(edited(1.0), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(vectors(edited(1.0), 1), before)
+    with pytest.warns(CacheWarning, match=r"another network than the one loaded"):
+        after = edited(3.0)
+    assert after.engine.name == "onnxruntime"
+    expected = vectors(edited(3.0, engine="torch"), 1)
+    assert np.abs(vectors(after, 1) - expected).max() < 1e-6
+    assert np.abs(before - expected).max() > 1e-2
 
 
 def test_an_image_of_another_size_than_the_exports_is_refused(cache):

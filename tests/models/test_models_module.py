@@ -171,6 +171,18 @@ def test_a_callable_has_a_version(tried: Callable[..., Embedder]) -> None:
         tried("colours")
 
 
+def test_a_stated_version_is_a_part_of_a_networks_identity(
+    tried: Callable[..., Embedder], tmp_path: Path
+) -> None:
+    save_file(tried("Encoder")._network.state_dict(), tmp_path / "w.safetensors")
+    for fields in ({}, {"checkpoint": str(tmp_path / "w.safetensors")}):
+        found = [
+            tried("Encoder", options=options, **fields).identity.weights_digest
+            for options in ({}, {"version": "1"}, {"version": "2"})
+        ]
+        assert len(set(found)) == 3
+
+
 def test_one_of_several_outputs(tried: Callable[..., Embedder]) -> None:
     model = tried("several", options={"version": "1", "output": "b"})
     torch.testing.assert_close(model.embed(batch()), batch().amax(dim=(2, 3)))

@@ -24,35 +24,43 @@ PROOF = "proof.json"
 
 
 def kept(
-    root: Path, key: Mapping[str, object], make: Callable[[Path], Proof]
+    root: Path,
+    key: Mapping[str, object],
+    make: Callable[[Path], Proof],
+    holds: Callable[[Path, Proof], bool] = lambda _folder, _proof: True,
 ) -> tuple[Path, Proof]:
-    """Return folder and proof of an export; makes them if they are not there or are damaged.
+    """Return folder and proof of an export; makes them if they are not there, damaged or out of date.
 
-    A damaged one is named in a ``CacheWarning`` and deleted.
+    A damaged one, and one that does not hold any more, is named in a ``CacheWarning`` and deleted.
 
     Args:
         root: folder of all exports.
         key: all that decides the export and its proof; JSON-like.
         make: writes the files into an empty folder and says what the proof found.
+        holds: whether a whole one that lies there is still that of the model; asked of no new one.
     """
     from filelock import FileLock
 
     described = json.dumps(key, sort_keys=True)
     folder = root / hashlib.sha256(described.encode()).hexdigest()[:32]
-    if (found := _read(folder)) is not None:
+    if (found := _read(folder)) is not None and holds(folder, found):
         return folder, found
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f"{folder.name}.lock"):
         # Another process may have made it while this one waited.
-        if (found := _read(folder)) is not None:
-            return folder, found
+        if (again := _read(folder)) is not None and holds(folder, again):
+            return folder, again
         if folder.exists():
             # Before the warning: where warnings are errors, the next run must not meet it again.
             shutil.rmtree(folder)
+            what = (
+                "damaged export"
+                if again is None
+                else "export of another network than the one loaded, whose code changed in a file that "
+                "its key does not see"
+            )
             warnings.warn(
-                f"{folder}: damaged export; it is deleted and made again",
-                CacheWarning,
-                stacklevel=2,
+                f"{folder}: {what}; it is deleted and made again", CacheWarning, stacklevel=2
             )
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=root) as name:
             part = Path(name) / "export"

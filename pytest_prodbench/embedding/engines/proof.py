@@ -76,8 +76,8 @@ def sample_shape(embedder: Embedder) -> tuple[int, ...]:
     return tuple(_tensor(embedder, _paths()[0]).shape)
 
 
-def sample_tensors(embedder: Embedder) -> torch.Tensor:
-    """Return the samples as a model takes them: float32 (n, 3, h, w).
+def sample_tensors(embedder: Embedder, count: int | None = None) -> torch.Tensor:
+    """Return the first ``count`` samples, or all, as a model takes them: float32 (n, 3, h, w).
 
     Raises:
         EngineRefusedError: it takes several tensors, or its input follows the shape of the image; an export
@@ -85,7 +85,7 @@ def sample_tensors(embedder: Embedder) -> torch.Tensor:
     """
     import torch
 
-    tensors = [_tensor(embedder, path) for path in _paths()]
+    tensors = [_tensor(embedder, path) for path in _paths()[:count]]
     if len({tensor.shape for tensor in tensors}) > 1 or tensors[0].ndim != 3:
         raise EngineRefusedError(
             "the model has no fixed input size",
@@ -134,6 +134,16 @@ def prove(tensors: torch.Tensor, reference: Embed, tried: Embed, *, reduced: boo
     elif changed and not reduced:
         refused = f"the ranks of {changed} of {len(products)} sample images are not torch's"
     return Proof(round(worst, DECIMALS), changed, refused)
+
+
+def agrees(tensors: torch.Tensor, reference: Embed, tried: Embed, *, reduced: bool) -> bool:
+    """Whether the cosines of some samples are within the bound of a proof; arguments as of ``prove``."""
+    expected, found = (embed(tensors).double().numpy() for embed in (reference, tried))
+    if found.shape != expected.shape:
+        return False
+    cosines = (_unit(expected) * _unit(found)).sum(axis=1)
+    # Not a number is within no bound.
+    return bool((1.0 - cosines <= (BOUND_REDUCED if reduced else BOUND)).all())
 
 
 def hits(similar: NDArray[np.float64], products: Sequence[str]) -> list[tuple[int, int]]:
