@@ -126,7 +126,7 @@ class ModelHandle:
                     else HeadedEmbedder(embedder, self.spec, device)
                 )
 
-            embedder, engine = choose_engine(
+            embedder, engine, lasting = choose_engine(
                 self.spec,
                 self._library.load(self.spec, device),
                 whole,
@@ -147,7 +147,7 @@ class ModelHandle:
                     next_step="run again",
                 )
             self._embedder, self._found = embedder, (embedder.identity, engine)
-            if stamps is not None and known is None:
+            if stamps is not None and known is None and lasting:
                 self._remember(embedder.identity, engine, stamps)
         return self._embedder
 

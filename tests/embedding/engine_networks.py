@@ -63,6 +63,31 @@ class Shapeless(Plain):
         return to_tensor(image)
 
 
+class OneAtATime(Plain):
+    """Takes no two images together."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images).reshape(1, 12)
+
+
+class FewAtATime(Plain):
+    """Takes two images together and no more."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > 2:
+            raise ValueError("too many")
+        return super().forward(images)
+
+
+class Fastidious(Shapeless):
+    """Takes no photo but a grey one."""
+
+    def preprocess(self, image):
+        if len(image.getcolors(1 << 20)) > 1:
+            raise ValueError("not this one")
+        return super().preprocess(image)
+
+
 def plain_callable(images: torch.Tensor) -> torch.Tensor:
     """No module, so nothing to export."""
     return images.flatten(2).mean(2)

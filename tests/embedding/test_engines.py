@@ -22,6 +22,7 @@ from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.cache import CacheWarning
 from pytest_prodbench.embedding.engines import exporting, proof, running
 from pytest_prodbench.embedding.engines.proof import hits
+from pytest_prodbench.embedding.engines.refusal import LONGEST, told
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.head import HeadedEmbedder
 from pytest_prodbench.settings.types import Head, ModelSpec, Preprocess, RunSettings
@@ -32,7 +33,7 @@ ENGINES = ("onnxruntime", "openvino")
 
 def made(cache: Path, source: str, **fields: Any) -> ModelHandle:
     library, _, identifier = source.partition(":")
-    if library == "module" and not identifier.endswith("Shapeless"):
+    if library == "module" and not identifier.endswith(("Shapeless", "Fastidious")):
         fields.setdefault("preprocess", SMALL)
     options = ("device", "precision", "batch_size")
     run = {key: fields.pop(key) for key in options if key in fields}
@@ -140,9 +141,12 @@ def test_auto_is_onnx_runtime_and_one_image_alone_is_as_in_a_batch(cache):
     ("name", "reason"),
     [
         ("Noisy", "1 − cosine to torch in float32 is above 1e-05 on sample images"),
-        ("Choosing", "it cannot be exported to ONNX"),
+        ("Choosing", "it cannot be exported to ONNX (TorchExportError: "),
         ("InPython", "its export has 0 inputs"),
-        ("OfTwo", "onnxruntime cannot run the export"),
+        ("OfTwo", "onnxruntime cannot run the export ("),
+        ("OneAtATime", "it does not take 2 images together (RuntimeError: shape '[1, 12]' is inv"),
+        ("FewAtATime", "it does not take 4 sample images together (ValueError: too many"),
+        ("Fastidious", "it does not take a sample image (ValueError: not this one)"),
         ("Shapeless", "the model has no fixed input size"),
         ("plain_callable", "module has no network that could be exported"),
     ],
@@ -165,6 +169,43 @@ def test_what_does_not_prove_itself_stays_with_torch_and_says_why(name, reason, 
     assert error.next_step
     # Exporters print pages on what they cannot do.
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_full_disk_is_not_remembered_as_a_property_of_the_model(tmp_path, monkeypatch):
+    source = "module:engine_networks:Plain"
+
+    def fails(*_):
+        raise RuntimeError("cannot write") from OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "_traced", fails)
+        patch.setattr(exporting, "_captured", fails)
+        model = made(tmp_path, source)
+        model.load()
+        assert model.engine.reason == (
+            "onnxruntime: it cannot be exported to ONNX (RuntimeError: cannot write)"
+        )
+    again = made(tmp_path, source)
+    assert again.engine.name == "onnxruntime"
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    shutil.rmtree(tmp_path / "engines")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        error = refused(tmp_path, source, engine="onnxruntime")
+    assert "its export cannot be kept (OSError: [Errno 28] No space left on device)" in error.found
+    assert made(tmp_path, source, engine="onnxruntime").engine.name == "onnxruntime"
+
+
+def test_what_another_library_says_is_short_plain_and_the_same_in_every_run():
+    error = ValueError(
+        "\x1b[31mLoad model from\x1b[0m /tmp/tmpx81/export/network.onnx failed at 0x7f8a\n\n"
+        "  in C:\\Users\\me\\net.py 3/4\nthird line"
+    )
+    assert told(error) == "Load model from network.onnx failed at 0x… in net.py 3/4"
+    assert len(told(ValueError("a" * 999))) == LONGEST
 
 
 def test_a_failed_proof_has_its_numbers_in_the_message(cache):

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_prodbench.embedding.device import autocast, to_device
 from pytest_prodbench.embedding.engines.keeping import NETWORK, kept
@@ -21,7 +21,11 @@ from pytest_prodbench.embedding.engines.proof import (
     samples_digest,
 )
 from pytest_prodbench.embedding.engines.quantizing import quantize
-from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+from pytest_prodbench.embedding.engines.refusal import (
+    EngineRefusedError,
+    of_the_moment,
+    with_reason,
+)
 from pytest_prodbench.embedding.engines.running import EngineEmbedder, engine_version, session
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions
@@ -46,6 +50,20 @@ EXPORTERS = ("pytest-prodbench", "torch", "onnx", "onnxscript", "onnx-ir")
 """Distributions that decide how an export is written, beside those of the model's identity."""
 
 
+class Chosen(NamedTuple):
+    """What ``choose_engine`` found.
+
+    Attributes:
+        embedder: the model as it will run.
+        engine: what runs it.
+        lasting: whether the next run would choose the same; not so where a full disk kept an engine away.
+    """
+
+    embedder: Embedder
+    engine: Engine
+    lasting: bool = True
+
+
 def choose_engine(
     spec: ModelSpec,
     embedder: Embedder,
@@ -56,7 +74,7 @@ def choose_engine(
     cache_dir: Path,
     lanes: int,
     batch_size: int,
-) -> tuple[Embedder, Engine]:
+) -> Chosen:
     """Return the model as it will run, and what runs it.
 
     Args:
@@ -79,7 +97,7 @@ def choose_engine(
                 found=f"engine {spec.engine} in {spec.engine_precision}: {spec.library} has its own",
                 expected=f"engine = 'auto': {embedder.engine.name}, in the precision of the file",
             )
-        return whole(embedder), embedder.engine
+        return Chosen(whole(embedder), embedder.engine)
     reduced = spec.engine_precision != "float32"
     torch_itself = Engine(
         "torch",
@@ -96,9 +114,9 @@ def choose_engine(
     name = FASTEST if spec.engine == "auto" and alike else spec.engine
     if name in {"auto", "torch"}:
         if not reduced:
-            return whole(embedder), torch_itself
+            return Chosen(whole(embedder), torch_itself)
         proof = _compared(spec, embedder, whole, torch_itself, cache_dir, device)
-        return whole(embedder), _proven(torch_itself, proof)
+        return Chosen(whole(embedder), _proven(torch_itself, proof))
     try:
         _require_cpu(name, device)
         engine = Engine(name, engine_version(name), spec.engine_precision)
@@ -106,10 +124,11 @@ def choose_engine(
         def start(path: Path) -> Run:
             return session(engine.name, path, engine.precision, lanes=lanes, batch_size=batch_size)
 
-        return _other(spec, embedder, whole, engine, cache_dir, start, batch_size)
+        return Chosen(*_other(spec, embedder, whole, engine, cache_dir, start, batch_size))
     except EngineRefusedError as error:
         if spec.engine == "auto":
-            return whole(embedder), replace(torch_itself, reason=f"{name}: {error}")
+            instead = replace(torch_itself, reason=f"{name}: {error}")
+            return Chosen(whole(embedder), instead, lasting=not error.passing)
         details = f" ({error.details})" if error.details else ""
         raise model_error(
             spec,
@@ -156,7 +175,8 @@ def _other(
             tensors = sample_tensors(embedder, HELD_AGAINST)
             reduced = engine.precision != "float32"
             tried = _in_batches(found, batch_size)
-            alike = agrees(tensors, _embed(whole(embedder), "cpu"), tried, reduced=reduced)
+            torchs = _stated(_embed(whole(embedder), "cpu"))
+            alike = agrees(tensors, torchs, tried, reduced=reduced)
         except EngineRefusedError:
             return False  # made anew, it says what is the matter
         if alike:
@@ -174,17 +194,22 @@ def _other(
                 quantize(folder / NETWORK)
             return prove(
                 tensors,
-                _embed(whole(embedder), "cpu"),
+                _stated(_embed(whole(embedder), "cpu")),
                 _embed(running(folder), "cpu"),
                 reduced=engine.precision != "float32",
             )
         except EngineRefusedError as error:
-            if error.next_step:
-                raise  # something is missing on this machine: that can change
+            if error.next_step or error.passing:
+                raise  # something is missing on this machine, or its disk is full: that can change
             return Proof(None, None, str(error))
 
     key = _key(spec, whole(embedder), engine, "cpu")
-    folder, proof = kept(cache_dir / "engines", key, make, holds)
+    try:
+        folder, proof = kept(cache_dir / "engines", key, make, holds)
+    except OSError as error:
+        raise EngineRefusedError(
+            with_reason("its export cannot be kept", error), passing=True
+        ) from error
     if proof.refused:
         raise EngineRefusedError(proof.refused, details=_numbers(proof))
     return ready[0] if ready else running(folder), _proven(engine, proof)
@@ -230,6 +255,23 @@ def _embed(
             return embedder.embed(to_device(batch, device)).float().cpu()
 
     return embed
+
+
+def _stated(
+    embed: Callable[[torch.Tensor], torch.Tensor],
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make a refusal of what a user's own network raises."""
+
+    def embedded(batch: torch.Tensor) -> torch.Tensor:
+        try:
+            return embed(batch)
+        except Exception as error:  # the user's code may raise anything
+            raise EngineRefusedError(
+                with_reason(f"it does not take {len(batch)} sample images together", error),
+                passing=of_the_moment(error),
+            ) from error
+
+    return embedded
 
 
 def _in_batches(embedder: Embedder, size: int) -> Callable[[torch.Tensor], torch.Tensor]:

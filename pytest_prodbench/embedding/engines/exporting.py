@@ -18,7 +18,11 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+from pytest_prodbench.embedding.engines.refusal import (
+    EngineRefusedError,
+    of_the_moment,
+    with_reason,
+)
 from pytest_prodbench.embedding.engines.running import FREE_DIMENSION
 
 IMAGES, VECTORS = "images", "vectors"
@@ -80,7 +84,13 @@ def export(
     forward = Forward(network, embed).eval()
     failures: list[Exception] = []
     with torch.no_grad(), _quiet():
-        ways = [_captured] if _reads_values(forward, images) else [_traced, _captured]
+        try:
+            ways = [_captured] if _reads_values(forward, images) else [_traced, _captured]
+        except Exception as error:  # the user's code may raise anything
+            raise EngineRefusedError(
+                with_reason(f"it does not take {len(images)} images together", error),
+                passing=of_the_moment(error),
+            ) from error
         for way in ways:
             try:
                 way(forward, images, path)
@@ -94,11 +104,12 @@ def export(
             f"exporting it needs {missing}, which is not installed",
             next_step='pip install "pytest-prodbench[onnx]"',
         )
-    kinds = dict.fromkeys(type(error).__name__ for error in failures)
+    passing = next((error for error in failures if of_the_moment(error)), None)
+    # The last way is the one that follows the code; it says more of what stands in its way.
+    shown = passing or failures[-1]
     raise EngineRefusedError(
-        f"it cannot be exported to ONNX ({', '.join(kinds)})",
-        details="; ".join(" ".join(str(error).split())[:300] for error in failures),
-    )
+        with_reason("it cannot be exported to ONNX", shown), passing=passing is not None
+    ) from shown
 
 
 def _reads_values(forward: Forward, images: torch.Tensor) -> bool:

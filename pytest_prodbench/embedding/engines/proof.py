@@ -13,7 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+from pytest_prodbench.embedding.engines.refusal import (
+    EngineRefusedError,
+    of_the_moment,
+    with_reason,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +99,12 @@ def sample_tensors(embedder: Embedder, count: int | None = None) -> torch.Tensor
 
 
 def _tensor(embedder: Embedder, path: Path) -> torch.Tensor:
-    features = embedder.preprocess(_image(path))
+    try:
+        features = embedder.preprocess(_image(path))
+    except Exception as error:  # the user's code may raise anything
+        raise EngineRefusedError(
+            with_reason("it does not take a sample image", error), passing=of_the_moment(error)
+        ) from error
     if isinstance(features, Mapping):
         raise EngineRefusedError(
             f"the model takes several tensors ({', '.join(features)})",

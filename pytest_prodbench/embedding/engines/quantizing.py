@@ -12,7 +12,11 @@ import logging
 import tempfile
 from pathlib import Path
 
-from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+from pytest_prodbench.embedding.engines.refusal import (
+    EngineRefusedError,
+    of_the_moment,
+    with_reason,
+)
 
 PRODUCTS = ["MatMul", "Gemm"]
 """Operations that are done in integers."""
@@ -50,7 +54,7 @@ def quantize(path: Path) -> None:
             )
         except Exception as error:  # it raises whatever its parts do
             raise EngineRefusedError(
-                f"it cannot be brought to int8 ({type(error).__name__})", details=str(error)[:300]
+                with_reason("it cannot be brought to int8", error), passing=of_the_moment(error)
             ) from error
         finally:
             logging.disable(level)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_FOLDERS = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)*[\\/](?=[^\s\\/:'"]+)""")
+_ADDRESSES = re.compile(r"0x[0-9a-fA-F]+")
+LONGEST = 240
+FIRST_LINES = 2
+
 
 class EngineRefusedError(Exception):
     """This engine does not run this model.
@@ -12,8 +20,35 @@ class EngineRefusedError(Exception):
     Attributes:
         details: what else is known, for the message to somebody who asked for the engine by name.
         next_step: what can be done.
+        passing: whether it is this moment's and not the model's (a full disk), so that it is not remembered.
     """
 
-    def __init__(self, reason: str, *, details: str = "", next_step: str = "") -> None:
+    def __init__(
+        self, reason: str, *, details: str = "", next_step: str = "", passing: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.details, self.next_step = details, next_step
+        self.details, self.next_step, self.passing = details, next_step, passing
+
+
+def told(error: BaseException) -> str:
+    """Return the first lines of another library's message: plain, short, the same in every run."""
+    lines = _COLOURS.sub("", str(error)).splitlines()
+    first = [" ".join(line.split()) for line in lines if line.strip()][:FIRST_LINES]
+    text = _ADDRESSES.sub("0x…", _FOLDERS.sub("", " ".join(first)))
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def with_reason(what: str, error: BaseException) -> str:
+    """Return what cannot be done and, in brackets, the kind of error and what it says."""
+    return f"{what} ({': '.join(filter(None, [type(error).__name__, told(error)]))})"
+
+
+def of_the_moment(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, is of the machine: a full disk, no memory."""
+    seen: BaseException | None = error
+    while seen is not None:
+        # An ImportError is none of these; it has a message of its own.
+        if isinstance(seen, OSError | MemoryError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -10,7 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pytest_prodbench.embedding.engines.refusal import EngineRefusedError
+from pytest_prodbench.embedding.engines.refusal import (
+    EngineRefusedError,
+    of_the_moment,
+    with_reason,
+)
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.onnx import session_options
 
@@ -90,7 +94,9 @@ def session(name: str, path: Path, precision: str, *, lanes: int, batch_size: in
     try:
         module = import_module(name)
     except ImportError as error:
-        raise EngineRefusedError(f"{name} cannot be imported", details=str(error)) from error
+        raise EngineRefusedError(
+            with_reason(f"{name} cannot be imported", error), passing=True
+        ) from error
     if name == "onnxruntime":
         return _onnxruntime(module, path, precision, batch_size)
     return _openvino(module, path, precision, lanes)
@@ -182,7 +188,7 @@ def _running(name: str) -> Iterator[None]:
         yield
     except Exception as error:  # they raise classes of their own for each kind of trouble
         raise EngineRefusedError(
-            f"{name} cannot run the export", details=str(error)[:500]
+            with_reason(f"{name} cannot run the export", error), passing=of_the_moment(error)
         ) from error
 
 
