@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from pytest_prodbench.cli.suite import Opened, open_suite, without_suite
 from pytest_prodbench.datasets.folder import EXTENSIONS
 from pytest_prodbench.embedding import ModelHandle
-from pytest_prodbench.errors import SettingsError
+from pytest_prodbench.errors import ProdbenchError, SettingsError
 from pytest_prodbench.evidence.types import EngineRecord
 from pytest_prodbench.models import library_for
+from pytest_prodbench.models.checkpoints import first_line
 from pytest_prodbench.models.overrides import overrides
 from pytest_prodbench.report.wording import engine
 from pytest_prodbench.settings.files import shown_path, unknown_name
@@ -112,7 +113,12 @@ def _input(handle: ModelHandle) -> str:
         limits = handle.remote.limits(handle.spec)
         return f"sent to {handle.remote.provider}, {limits.images_per_request} images a request at most"
 
-    features = handle.load().preprocess(Image.new("RGB", (512, 512), "grey"))
+    try:
+        features = handle.load().preprocess(Image.new("RGB", (512, 512), "grey"))
+    except ProdbenchError:
+        raise
+    except Exception as error:  # the user's code may raise anything
+        return f"preprocess raises {type(error).__name__} on a square photo: {first_line(error)}"
     if isinstance(features, Mapping):
         shapes = ", ".join(
             f"{name} {' x '.join(map(str, tensor.shape))}" for name, tensor in features.items()

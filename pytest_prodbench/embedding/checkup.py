@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_prodbench.embedding.batches import batch_of, kind
 from pytest_prodbench.errors import ImageError
+from pytest_prodbench.models.checkpoints import first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,12 @@ SAME_REDUCED = 0.999
 
 COLLAPSED = 0.999
 """Mean cosine of different images from which a model tells nothing apart."""
+
+BATCH = 8
+"""Images together when the throughput is measured."""
+
+SHOWN = 3
+"""Images of which it is said what their preprocessing raised."""
 
 SEED = 20261127
 SIDES = ((320, 320), (413, 155), (90, 391), (256, 256), (64, 48), (3, 2), (640, 480), (224, 224))
@@ -87,40 +94,82 @@ def checkup(model: ModelHandle, images: Sequence[Image], *, seconds: float = 2.0
     Raises:
         ModelError: it cannot be loaded.
     """
-    import numpy as np
-
     embedder = model.load()
-    features, refused = [], 0
+    features, refused, raised = [], 0, dict[str, None]()
     for image in images:
         try:
             features.append(embedder.preprocess(image))
         except ImageError:
             refused += 1  # a sliver; its message is for those who have such images
+        except Exception as error:  # the user's code may raise anything
+            raised[f"{image.width} x {image.height}: {_told(error)}"] = None
+    findings = [_preprocessed(list(raised))] if raised else []
+    if features:
+        findings += _looked_at(model, features, seconds)
+    elif refused:
+        findings.append(
+            Finding(
+                "images",
+                False,
+                f"none of {len(images)} can be embedded, {refused} refused as too long and thin",
+                "two or more that can",
+                "look at other photos",
+            )
+        )
+    counted = f"{len(features)} embedded" + (f", {refused} refused" if refused else "")
+    return [*findings, Finding("images", None, counted)] if features else findings
 
-    embed = partial(_embedded, model)
 
-    alone = np.concatenate([embed([one]) for one in features])
-    findings = [
-        _finite(alone, embedder.identity.dimension),
-        _deterministic(alone, np.concatenate([embed([one]) for one in features])),
-    ]
+def _looked_at(model: ModelHandle, features: Sequence[Features], seconds: float) -> list[Finding]:
+    """What the forward pass does with images; a step that raises is a finding that fails."""
+    import numpy as np
+
+    embedder, embed = model.load(), partial(_embedded, model)
+    try:
+        alone = np.concatenate([embed([one]) for one in features])
+        again = np.concatenate([embed([one]) for one in features])
+    except Exception as error:  # the user's code may raise anything
+        return [_fails("one image at a time", error)]
+    findings = [_finite(alone, embedder.identity.dimension), _deterministic(alone, again)]
     if findings[0].passed:
-        together = _by_kind([kind(embedder, one) for one in features], features, embed)
         same = SAME if model.precision == "float32" else SAME_REDUCED
-        findings += [
-            _batch_invariant(alone, together, same),
-            _told_apart(alone),
-            _sensitive(alone),
-        ]
-    findings += [
-        Finding(
-            "images",
-            None,
-            f"{len(features)} embedded" + (f", {refused} refused" if refused else ""),
-        ),
-        _throughput(features[0], embed, seconds),
-    ]
+        try:
+            together = _by_kind([kind(embedder, one) for one in features], features, embed)
+            findings.append(_batch_invariant(alone, together, same))
+        except Exception as error:
+            findings.append(_fails("batch invariant", error))
+        if len(features) > 1:
+            findings += [_told_apart(alone), _sensitive(alone)]
+    try:
+        findings.append(_throughput(features[0], embed, seconds))
+    except Exception as error:
+        findings.append(_fails(f"batches of {BATCH}", error))
     return findings
+
+
+def _preprocessed(raised: Sequence[str]) -> Finding:
+    shown = "; ".join(raised[:SHOWN])
+    return Finding(
+        "preprocessing",
+        False,
+        shown if len(raised) <= SHOWN else f"{shown} … and {len(raised) - SHOWN} more",
+        "a tensor of every image",
+        "mend preprocess, or let it raise pytest_prodbench.errors.ImageError for what it cannot take",
+    )
+
+
+def _fails(name: str, error: Exception) -> Finding:
+    return Finding(
+        name,
+        False,
+        _told(error),
+        "vectors, of one image and of several together",
+        "mend the forward pass: the number of images is the first dimension, whatever it is",
+    )
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error)[:300]}"
 
 
 def _embedded(model: ModelHandle, features: Sequence[Features]) -> NDArray[np.float32]:
@@ -211,7 +260,7 @@ def _sensitive(vectors: NDArray[np.float32]) -> Finding:
 
 
 def _throughput(features: Features, embed: _Embed, seconds: float) -> Finding:
-    batch = [features] * 8
+    batch = [features] * BATCH
     embed(batch)
     started, images = time.perf_counter(), 0
     while (took := time.perf_counter() - started) < seconds:

@@ -12,6 +12,7 @@ from pytest_prodbench.embedding.costs import measure_costs, recorded_costs
 from pytest_prodbench.embedding.remote.roles import lacking
 from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.evaluation.images import gallery_requests, query_requests
+from pytest_prodbench.models.checkpoints import first_line
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding import ImageRequest
@@ -76,6 +77,9 @@ def estimate(
             yield _of_model(its, datasets, settings)
         except ProdbenchError as error:
             yield ModelEstimate(name, len(its), problem=str(error))
+        except Exception as error:  # a user's own code: it costs its model, never the plan
+            told = f"{type(error).__name__}: {first_line(error)}"
+            yield ModelEstimate(name, len(its), problem=told)
 
 
 class OpenedDatasets:

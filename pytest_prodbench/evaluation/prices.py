@@ -11,6 +11,7 @@ from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.remote.roles import account_of, lacking
 from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.evaluation.estimate import OpenedDatasets
+from pytest_prodbench.models.checkpoints import first_line
 
 if TYPE_CHECKING:
     from pytest_prodbench.evaluation.bench import PairPlan
@@ -88,3 +89,5 @@ def prices(plans: Sequence[PairPlan], settings: RunSettings) -> Iterator[ModelPr
             )
         except ProdbenchError as error:
             yield ModelPrice(name, problem=str(error))
+        except Exception as error:  # a user's own code: it costs its model, never the others
+            yield ModelPrice(name, problem=f"{type(error).__name__}: {first_line(error)}")

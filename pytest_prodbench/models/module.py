@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.models.checkpoints import (
     checkpoint_path,
     first_line,
@@ -84,7 +85,9 @@ class ModuleEmbedder:
             tensor = preprocess(Images.new("RGB", (97, 64), "grey"))
             with torch.inference_mode():
                 dimension = int(self.embed(tensor[None].to(device)).shape[1])
-        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+        except ProdbenchError:
+            raise
+        except Exception as error:  # the user's code may raise anything
             raise model_error(
                 spec,
                 found=f"{type(error).__name__} on one image: {first_line(error)[:500]}",
@@ -128,11 +131,14 @@ class ModuleLibrary:
             found = find_spec(module)
         except (ImportError, ValueError) as error:
             raise _no_module(spec, module, error) from error
+        except Exception as error:  # the packages above it are imported, and may raise anything
+            raise _not_imported(spec, error) from error
         if found is None:
             raise _no_module(spec, module, None)
         checkpoint = checkpoint_path(spec)
         weights = [] if checkpoint is None else [require_weight_file(spec, checkpoint)]
-        return None if found.origin is None else [Path(found.origin), *weights]
+        # "built-in" and "frozen" are origins, but no files.
+        return [Path(found.origin), *weights] if found.has_location and found.origin else None
 
     def load(self, spec: ModelSpec, device: torch.device) -> ModuleEmbedder:
         """Import it, make the network, load its weights, put it on a device, in eval mode.
@@ -197,12 +203,18 @@ def _imported(spec: ModelSpec) -> Any:
         for part in name.split("."):
             thing = getattr(thing, part)
     except Exception as error:  # the user's module may raise anything
-        raise model_error(
-            spec,
-            found=f"{type(error).__name__} at import: {first_line(error)}",
-            expected=f"{name!r} in {module}",
-        ) from error
+        raise _not_imported(spec, error) from error
     return thing
+
+
+def _not_imported(spec: ModelSpec, error: Exception) -> Exception:
+    module, name = _split(spec)
+    return model_error(
+        spec,
+        found=f"{type(error).__name__} at import: {first_line(error)}",
+        expected=f"{name!r} in {module}",
+        next_step=f"mend it until `python -c 'import {module}'` says nothing",
+    )
 
 
 def _made(spec: ModelSpec, thing: Any) -> Any:

@@ -57,9 +57,42 @@ class NotFinite(Net):
 class Zero(Net):
     def forward(self, x):
         return super().forward(x) * 0
+
+
+class OneAtATime(Net):
+    def forward(self, x):
+        return super().forward(x).reshape(1, 8)
+
+
+class Fastidious(Net):
+    preprocessing = "32 x 32, of images that are large enough"
+
+    def preprocess(self, image):
+        if min(image.size) < 32:
+            raise ValueError("too small for me")
+        from torchvision.transforms.functional import to_tensor
+
+        return to_tensor(image.resize((32, 32))) * 2 - 1
+
+
+class OnlyGrey(Fastidious):
+    def preprocess(self, image):
+        if len(image.getcolors(1 << 20)) > 1:
+            raise KeyError("colours")
+        return super().preprocess(image)
 '''
 
-NAMES = ("Net", "Dropout", "BatchStatistics", "Collapsed", "Deaf", "NotFinite", "Zero")
+NAMES = (
+    "Net",
+    "Dropout",
+    "BatchStatistics",
+    "Collapsed",
+    "Deaf",
+    "NotFinite",
+    "Zero",
+    "OneAtATime",
+)
+OWN = ("Fastidious", "OnlyGrey")
 
 
 @pytest.fixture
@@ -73,6 +106,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'[models.{name.lower()}]\nsource = "module:nets_of_the_doctor:{name}"\n'
         "preprocess = { size = 32, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] }\n"
         for name in NAMES
+    )
+    models += "".join(
+        f'[models.{name.lower()}]\nsource = "module:nets_of_the_doctor:{name}"\n' for name in OWN
     )
     (tmp_path / "suites/diy").mkdir(parents=True)
     (tmp_path / "suites/models.toml").write_text(models)
@@ -91,6 +127,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("deaf", ["not collapsed", "input sensitive"]),
         ("notfinite", ["finite vectors"]),
         ("zero", ["finite vectors"]),
+        ("oneatatime", ["batch invariant", "batches of 8"]),
+        ("fastidious", ["preprocessing"]),
+        ("onlygrey", ["preprocessing"]),
     ],
 )
 def test_the_doctor_finds_what_is_wrong(project, capsys, name, failing):
@@ -101,7 +140,42 @@ def test_the_doctor_finds_what_is_wrong(project, capsys, name, failing):
     assert set(failing) <= set(found)
     assert name == "dropout" or found == failing
     assert sum("expected" in line for line in lines) == len(found)
-    assert any("throughput" in line for line in lines)
+    assert name in ("oneatatime", "onlygrey") or any("throughput" in line for line in lines)
+
+
+def test_the_doctor_says_what_a_users_code_raised(project, capsys):
+    assert main(["doctor", "oneatatime"]) == 1
+    assert "batch invariant: RuntimeError: shape '[1, 8]' is invalid" in capsys.readouterr().out
+    assert main(["doctor", "fastidious"]) == 1
+    assert "preprocessing: 3 x 2: ValueError: too small for me" in capsys.readouterr().out
+
+
+def test_all_images_are_refused(project, capsys):
+    (project / "strips").mkdir()
+    for n in range(2):
+        Image.new("RGB", (3000, 1), (n, 0, 0)).save(project / f"strips/{n}.png")
+    assert main(["doctor", "net", "--images", "strips"]) == 1
+    assert "images: none of 2 can be embedded, 2 refused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["models", "show"]])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("broken_package_of_the_doctor.nets:Net", "RuntimeError at import: no licence"),
+        ("builtins:abs", "output"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_or_has_no_file(project, capsys, command, name, told):
+    (project / "broken_package_of_the_doctor").mkdir()
+    init = project / "broken_package_of_the_doctor/__init__.py"
+    init.write_text('raise RuntimeError("no licence")\n')
+    (project / "suites/models.toml").write_text(
+        f'[models.m]\nsource = "module:{name}"\nversion = "1"\n'
+        "preprocess = { size = 32, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] }\n"
+    )
+    assert main([*command, "m"]) == 4
+    assert told in capsys.readouterr().err
 
 
 def test_the_doctor_looks_at_photos_of_a_folder(project, capsys):

@@ -86,6 +86,43 @@ checkpoint = "nowhere.safetensors"
     assert rows(capsys.readouterr().out)["one"][2] == str(images)
 
 
+def test_a_broken_model_does_not_end_the_plan(
+    here: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here.path / "broken_of_the_plan").mkdir()
+    here.write("broken_of_the_plan/__init__.py", 'raise RuntimeError("no licence")')
+    here.write(
+        "nets_of_the_plan.py",
+        """
+import torch
+class Net(torch.nn.Module):
+    preprocessing = "none"
+    def preprocess(self, image):
+        if len(image.getcolors(1 << 24)) > 1:
+            raise KeyError("colours")
+        return torch.zeros(3, 8, 8)
+    def forward(self, x):
+        return x.mean((2, 3)) + 1
+""",
+    )
+    monkeypatch.syspath_prepend(here.path)
+    here.write(
+        "suites/models.toml",
+        """
+[models]
+broken = "module:broken_of_the_plan.nets:Net"
+raising = "module:nets_of_the_plan:Net"
+one = { source = "timm:test_efficientnet", checkpoint = "random:1" }
+""",
+    )
+    assert main(["plan"]) == 1
+    said = capsys.readouterr().out
+    assert "broken cannot run: model 'broken'" in said
+    assert "RuntimeError at import: no licence" in said
+    assert "raising cannot run: KeyError: 'colours'" in said
+    assert float(rows(said)["one"][1]) > 0
+
+
 def test_nothing_selected(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--model", "one", "--sector", "diy", "--dataset", "boxes"]) == 4
     assert "no pair to evaluate" in capsys.readouterr().err
