@@ -8,7 +8,6 @@ forward pass; such a network goes to ``torch.export``, which follows its code, o
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from pytest_prodbench.embedding.engines.refusal import (
     with_reason,
 )
 from pytest_prodbench.embedding.engines.running import FREE_DIMENSION
+from pytest_prodbench.embedding.engines.silence import silenced
 
 IMAGES, VECTORS = "images", "vectors"
 OPSET = 18
@@ -159,11 +159,7 @@ def _quiet() -> Iterator[None]:
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
+        with warnings.catch_warnings(), silenced():
             warnings.simplefilter("ignore")
             yield
     finally:
