@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
 import json
+import os
 import shutil
 import sys
 import warnings
+import weakref
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.cache import CacheWarning
-from pytest_prodbench.embedding.engines import exporting, proof, running
+from pytest_prodbench.embedding.engines import exporting, proof, running, silence
 from pytest_prodbench.embedding.engines.proof import hits
 from pytest_prodbench.embedding.engines.refusal import LONGEST, told
 from pytest_prodbench.errors import ModelError
@@ -33,7 +37,7 @@ ENGINES = ("onnxruntime", "openvino")
 
 def made(cache: Path, source: str, **fields: Any) -> ModelHandle:
     library, _, identifier = source.partition(":")
-    if library == "module" and not identifier.endswith(("Shapeless", "Fastidious")):
+    if library == "module" and not identifier.endswith(("Shapeless", "Fastidious", "Knowing")):
         fields.setdefault("preprocess", SMALL)
     options = ("device", "precision", "batch_size")
     run = {key: fields.pop(key) for key in options if key in fields}
@@ -169,6 +173,68 @@ def test_what_does_not_prove_itself_stays_with_torch_and_says_why(name, reason, 
     assert error.next_step
     # Exporters print pages on what they cannot do.
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_printed_below_python_stays_off_the_terminal(tmp_path, monkeypatch, capfd):
+    traced = exporting._traced
+
+    def printing(*arguments):
+        ctypes.CDLL(None).puts(b"graph(%x : Float) from C")
+        os.write(2, b"and from a descriptor\n")
+        sys.stdout.write("and from Python\n")
+        return traced(*arguments)
+
+    monkeypatch.setattr(exporting, "_traced", printing)
+    print("before")
+    made(tmp_path, "module:engine_networks:Plain", engine="onnxruntime").load()
+    print("after")
+    ctypes.CDLL(None).fflush(None)
+    assert capfd.readouterr() == ("before\nafter\n", "")
+
+
+def test_descriptors_that_are_closed_stay_closed(monkeypatch):
+    read, write = os.pipe()
+    os.close(read)
+    os.close(write)
+    monkeypatch.setattr(silence, "DESCRIPTORS", (write,))
+    monkeypatch.setattr(sys, "stdout", None)
+    with silence.silenced():
+        pass
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(write)
+
+
+@pytest.mark.parametrize("library", ["timm", "open_clip", "transformers", "module"])
+def test_an_engine_keeps_no_network_of_torch_in_memory(library, cache, request):
+    sources = {"timm": "timm:test_efficientnet", "module": "module:engine_networks:Plain"}
+    checkpoint = {"timm": "random:3", "module": None}
+    if library in sources:
+        source = {"source": sources[library], "checkpoint": checkpoint[library]}
+    elif library == "open_clip":
+        folder = str(request.getfixturevalue("clip_tower"))
+        source = {"source": "open_clip:small", "checkpoint": folder}
+    else:
+        source = {"source": f"transformers:{request.getfixturevalue('vision_tower')}"}
+    model = made(cache, **source, engine="onnxruntime")
+    networks = []
+    load = model._library.load
+
+    def watched(*arguments):
+        embedder = load(*arguments)
+        networks.append(weakref.ref(embedder.network))
+        return embedder
+
+    model._library.load = watched
+    expected = vectors(made(cache, **source, engine="torch"))
+    assert (expected * vectors(model)).sum(axis=1).min() >= 1 - proof.BOUND
+    gc.collect()
+    assert networks[0]() is None
+
+
+def test_a_preprocess_that_asks_its_network_keeps_it(cache):
+    model = made(cache, "module:engine_networks:Knowing", engine="onnxruntime")
+    assert vectors(model).shape == (6, 12)
+    assert model.load().preprocess(photo(0, 60, 48)).shape == (3, 24, 24)
 
 
 def test_a_full_disk_is_not_remembered_as_a_property_of_the_model(tmp_path, monkeypatch):

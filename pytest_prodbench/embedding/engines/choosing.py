@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_prodbench.embedding.device import autocast, to_device
 from pytest_prodbench.embedding.engines.keeping import NETWORK, kept
+from pytest_prodbench.embedding.engines.preprocess_alone import preprocess_alone
 from pytest_prodbench.embedding.engines.proof import (
     BOUND,
     BOUND_REDUCED,
@@ -160,10 +161,12 @@ def _other(
     if network is None:
         raise EngineRefusedError(f"{spec.library} has no network that could be exported")
     shape = sample_shape(embedder)
+    # With the embedder the network would stay in memory beside the engine's own.
+    identity, preprocess = embedder.identity, preprocess_alone(embedder, network)
     ready: list[Embedder] = []
 
     def running(folder: Path) -> Embedder:
-        return whole(EngineEmbedder(embedder, start(folder / NETWORK), shape))
+        return whole(EngineEmbedder(identity, preprocess, start(folder / NETWORK), shape))
 
     def holds(folder: Path, proof: Proof) -> bool:
         # The key sees files and versions. What the code imports may have changed beside them, and the

@@ -71,6 +71,11 @@ def samples_digest() -> str:
     return digest.hexdigest()
 
 
+def first_sample() -> Image:
+    """Return the first of the samples, RGB."""
+    return _image(_paths()[0])
+
+
 def sample_shape(embedder: Embedder) -> tuple[int, ...]:
     """Return the shape (3, h, w) of one sample as a model takes it.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from pytest_prodbench.models import Embedder, Features
+    from pytest_prodbench.models import Features, ModelIdentity
 
     Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -205,10 +205,16 @@ class EngineEmbedder:
 
     side_by_side = True
 
-    def __init__(self, embedder: Embedder, run: Run, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        identity: ModelIdentity,
+        preprocess: Callable[[Image], Features],
+        run: Run,
+        shape: tuple[int, ...],
+    ) -> None:
         """``shape``: (3, h, w) of the export."""
-        self.identity = embedder.identity
-        self.preprocess: Callable[[Image], Features] = embedder.preprocess
+        self.identity = identity
+        self.preprocess = preprocess
         self._run, self._shape = run, shape
 
     def embed(self, batch: Features) -> torch.Tensor:
