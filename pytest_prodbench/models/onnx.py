@@ -110,7 +110,8 @@ class OnnxEmbedder:
         for start in range(0, len(array), step):
             part = array[start : start + step]
             # A file with a fixed batch takes no smaller one: the last is filled up with its last image.
-            filled = np.concatenate([part, *[part[-1:]] * (step - len(part))])
+            lacking = step - len(part)
+            filled = np.concatenate([part, *[part[-1:]] * lacking]) if lacking else part
             found = self._session.run(self._outputs, {self._input: filled})
             named = {
                 name: torch.from_numpy(value)
