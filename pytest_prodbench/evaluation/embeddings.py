@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from pytest_prodbench.datasets.problems import unicode_problem
 from pytest_prodbench.evaluation.measure import measure
 from pytest_prodbench.evaluation.result import Evaluation
 from pytest_prodbench.evidence.queries import query_table
@@ -59,7 +60,7 @@ def evaluate_embeddings(
         EmbeddingError: wrong shape or dtype, NaN, infinity, an all-zero vector; names the row.
         DatasetError: a query without a positive, and the set is not open.
         TypeError: a product id that is not a string; a key that is no string, whole number or bytes.
-        ValueError: lengths that do not belong together.
+        ValueError: lengths that do not belong together; text that UTF-8 cannot write.
     """
     queries_array, gallery_array = _array(query_vectors), _array(gallery_vectors)
     if (query_keys is None) != (gallery_keys is None):
@@ -131,6 +132,7 @@ def _table(
                 f"{role} product {row} is {product!r} ({type(product).__name__}); expected a string: "
                 "ids that went through a number may have lost zeros or digits"
             )
+        _refuse_unwritable(f"{role} product {row}", product)
     columns = {
         "families": families,
         **{f"conditions {name!r}": c for name, c in conditions.items()},
@@ -138,6 +140,8 @@ def _table(
     for name, values in columns.items():
         if isinstance(values, str) or len(values) != count:
             raise ValueError(f"{role} {name}: expected {count} values, one a {role} vector")
+        for row, value in enumerate(values):
+            _refuse_unwritable(f"{role} {name}, value {row}", str(value))
     return ImageTable(
         images=tuple(f"{role}-{row}" for row in range(count)),
         product_ids=tuple(map(str, products)),
@@ -146,6 +150,15 @@ def _table(
         boxes=(None,) * count,
         conditions={name: tuple(map(str, values)) for name, values in conditions.items()},
     )
+
+
+def _refuse_unwritable(what: str, text: str) -> None:
+    problem = unicode_problem(what, text)
+    if problem is not None:
+        raise ValueError(
+            f"{problem}: it holds half of a surrogate pair; expected text that UTF-8 can write; read it "
+            "again with its right encoding"
+        )
 
 
 def _keys(name: str, keys: Any, count: int) -> list[Key]:

@@ -40,8 +40,10 @@ def normalise(vectors: NDArray[np.floating], name: Callable[[int], str]) -> NDAr
             next_step="convert with .astype('float32')",
         )
     refuse_unusable(vectors, name)
-    wide = vectors.astype(np.float64)
-    # Scale by the largest component first: squares of tiny float64 numbers would vanish.
+    # Scale by the largest component first: squares of tiny float64 numbers would vanish. Numbers of a wider
+    # kind are scaled in that kind: float64 may not hold them.
+    wide = vectors.astype(np.promote_types(vectors.dtype, np.float64))
     wide /= np.abs(wide).max(axis=1, keepdims=True)
+    wide = wide.astype(np.float64, copy=False)
     wide /= np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
     return wide.astype(np.float32)

@@ -183,6 +183,30 @@ def test_what_does_not_belong_together(keywords, said):
         evaluate_embeddings(ONE, TWO, ["a"], ["a", "b"], **keywords)
 
 
+@pytest.mark.parametrize(
+    ("products", "keywords", "said"),
+    [
+        (["\ud800"], {}, r"query product 0 '\\ud800' is not valid"),
+        (["a"], {"families": {"a": "\udfff"}}, "query families, value 0 "),
+        (["a"], {"conditions": {"light": ["\ud800x"]}}, "query conditions 'light', value 0 "),
+    ],
+)
+def test_text_that_cannot_be_written_is_named(products, keywords, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        evaluate_embeddings(ONE, TWO, products, ["a", "b"], open_set=True, **keywords)
+    assert not isinstance(caught.value, UnicodeError)
+
+
+@pytest.mark.parametrize("scale", ["1e4000", "1e-4000"])
+def test_numbers_that_float64_cannot_hold_have_a_direction(scale):
+    if np.finfo(np.longdouble).max <= np.finfo(np.float64).max:
+        pytest.skip("long double is float64 on this machine")
+    far = np.array([[0.6, 0.8]], np.longdouble) * np.longdouble(scale)
+    gallery = np.array([[0.6, 0.8], [0.8, 0.6]])
+    assert evaluate_embeddings(far, gallery, ["a"], ["a", "b"]).ranks.tolist() == [1]
+    assert evaluate_embeddings(gallery[:1], far, ["a"], ["a"]).ranking.top_scores[0, 0] == 1.0
+
+
 def test_families_as_mapping_or_columns():
     left, right = vectors(4), vectors(6, seed=2)
     products = list("abcd"), list("abcdxy")
