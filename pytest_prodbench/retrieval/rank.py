@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
+SHORTEST = 2
+"""Results looked at, however few are listed: the best negative of a query with one positive is among them."""
+
 
 def rank(
     queries: NDArray[np.float32],
@@ -51,15 +54,17 @@ def rank(
             keeps its reduced copy.
         labels: what is a positive.
         excluded: pairs that must not meet.
-        top: length of each result list, at least 1.
+        top: length of each result list; 0 for ranks alone.
         backend: ``torch`` or ``faiss``; the same ranks.
         device: torch device.
         threads: for faiss; products on a CPU, and what follows each, have as many as numpy's BLAS may use.
         query_block, gallery_block: size of a block; changes time and memory, never a rank.
 
     Raises:
-        ValueError: a gallery that was laid out for other products than the labels have.
+        ValueError: a gallery that was laid out for other products than the labels have; ``top`` below 0.
     """
+    if top < 0:
+        raise ValueError(f"top is {top}; expected the length of a result list, 0 for ranks alone")
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     if not isinstance(gallery, Gallery):
         gallery = Gallery(gallery, labels.gallery_products)
@@ -80,7 +85,7 @@ def rank(
     limits, at_positives, at_family = _limits(
         positives, scores, None if family is None else family[0], _products(gallery)
     )
-    problem = Problem(queries, gallery, excluded, labels, limits, top, similarities)
+    problem = Problem(queries, gallery, excluded, labels, limits, max(top, SHORTEST), similarities)
     tally, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)
     assert tally is not None  # noqa: S101 - limits were given
     some = positives.counts > 0
@@ -118,9 +123,9 @@ def rank(
         positive_scores=best,
         negative_scores=_best_negatives(problem, backends, lists, positives),
         near_ties=np.where(some, tally.near - ahead, 0),
-        top_indices=lists.indices,
-        top_scores=lists.scores,
-        top_relevant=lists.relevant,
+        top_indices=lists.indices[:, :top],
+        top_scores=lists.scores[:, :top],
+        top_relevant=lists.relevant[:, :top],
     )
 
 

@@ -25,9 +25,11 @@ from pytest_prodbench.retrieval.backends import ExactBackend, near_tie_distance,
 from pytest_prodbench.retrieval.exclusion import difference
 from pytest_prodbench.retrieval.torch_backends import ReducedBackend
 
+LISTED = ("indices", "scores", "relevant")
+
 
 @settings(max_examples=200, deadline=None)
-@given(problems(), st.sampled_from(KINDS), st.integers(1, 5), st.integers(1, 9), st.integers(1, 30))
+@given(problems(), st.sampled_from(KINDS), st.integers(1, 5), st.integers(1, 9), st.integers(0, 30))
 def test_every_backend_and_block_size_agrees_with_the_definition(
     problem, kind, query_block, gallery_block, top
 ):
@@ -122,6 +124,23 @@ def test_products_without_a_code_match_nothing():
     found = rank(axes[:1], axes, labels_for([-1], [-1, 0]), nothing)
     assert not found.top_relevant.any()
     assert found.positives.tolist() == [0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(problems(), st.sampled_from(KINDS))
+def test_ranks_alone_are_those_beside_lists(problem, kind):
+    """No list is kept; every rank and score is that of a search with lists."""
+    alone, beside = problem.found(kind, 0), problem.found(kind, 10)
+    assert alone.top_indices.shape == (len(problem.queries), 0)
+    nothing = {f"top_{what}": getattr(alone, f"top_{what}") for what in LISTED}
+    assert_same(alone, dataclasses.replace(beside, **nothing))
+
+
+def test_a_list_of_less_than_nothing_is_refused():
+    axes = np.eye(2, dtype=np.float32)
+    nothing = matching_pairs(np.array([-1]), np.full(2, -1))
+    with pytest.raises(ValueError, match="top is -1; expected the length"):
+        rank(axes[:1], axes, labels_for([0], [0, 1]), nothing, top=-1)
 
 
 @settings(max_examples=80, deadline=None)
