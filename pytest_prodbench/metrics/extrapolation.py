@@ -226,7 +226,8 @@ def recall_in_larger_gallery(
 ) -> Sampled:
     """Return the extrapolated recall@k with ``times`` as many gallery images, of weighted samples.
 
-    See ``difficulty.extrapolated_recall`` and ``ASSUMPTION``. Range 0 … 1, higher is better.
+    See ``difficulty.extrapolated_recall`` and ``ASSUMPTION``. Defined in docs/protocol.md, Growth of the
+    catalog. Range 0 … 1, higher is better.
     """
     assert k is not None  # noqa: S101 - parse_metric gives it
     size = times * int(ranking.candidates.max(initial=0))

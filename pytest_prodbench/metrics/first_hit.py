@@ -40,7 +40,8 @@ def recall(ranking: Ranking, k: int | None) -> NDArray[np.float64]:
 def product_recall(ranking: Ranking, k: int | None) -> NDArray[np.float64]:
     """Return 1 if the product is among the first k distinct products, else 0 (float64, (q,)).
 
-    A product ranks by its best image. NaN where it is absent. Range 0 … 1, higher is better.
+    A product ranks by its best image. NaN where it is absent. Defined in docs/protocol.md, product recall.
+    Range 0 … 1, higher is better.
     """
     return _within(ranking.product_ranks, k)
 
@@ -48,8 +49,9 @@ def product_recall(ranking: Ranking, k: int | None) -> NDArray[np.float64]:
 def category_recall(ranking: Ranking, k: int | None) -> NDArray[np.float64]:
     """Return 1 if an image of the query's family is among the first k, else 0 (float64, (q,)).
 
-    NaN where no gallery image is of that family, or the dataset has no families. Range 0 … 1, higher
-    is better. ``category_recall@1 − recall@1`` is "knows what, not which".
+    NaN where no gallery image is of that family, or the dataset has no families. A query whose product is
+    absent counts if its family is there. Defined in docs/protocol.md, category recall. Range 0 … 1, higher
+    is better. A query's ``category_recall@1 − recall@1`` is "knows what, not which".
     """
     if ranking.family_ranks is None:
         return np.full(len(ranking.ranks), np.nan)
@@ -91,7 +93,7 @@ def cumulative_match(ranking: Ranking) -> tuple[NDArray[np.int64], NDArray[np.fl
     The cumulative match characteristic (Phillips et al., The FERET evaluation methodology, 2000):
     recall@k as a function of k. Every k up to ``EVERY_RANK_UP_TO``, then ``POINTS_A_DECADE``, and the
     size of the gallery last, where the curve is 1. Queries whose product is absent are left out; NaN
-    where none is left.
+    where none is left. Range 0 … 1, higher is better.
     """
     size = int(ranking.candidates.max(initial=1))
     decades = np.log10(max(size, EVERY_RANK_UP_TO) / EVERY_RANK_UP_TO)

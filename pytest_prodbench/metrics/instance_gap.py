@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 def instance_gap(ranking: Ranking, k: int | None) -> NDArray[np.float64]:  # noqa: ARG001
     """Return category_recall@1 − recall@1, float64 (q,); NaN where either is not defined.
 
+    Its mean is that of the queries that define both: it is the difference of the two metrics' means only
+    where both are defined on the same queries, so not where a product is absent and its family is not, nor
+    where a query has no family. Defined in docs/protocol.md, category recall.
+
     1 for a query whose first result is of the right family and the wrong product: what is left to win
     by telling look-alikes apart. −1 needs a product whose photos are of another family than the
     query's: a label to look at. Range −1 … 1, lower is better; a model that finds neither has no gap,

@@ -30,8 +30,9 @@ class Metric:
 
     Attributes:
         name: without its k: ``recall``.
-        per_query: (ranking, k) → float64 (q,); NaN for queries that the metric is not defined on
-            (their product is absent), which are counted apart. k is None for a metric without one.
+        per_query: (ranking, k) → float64 (q,); NaN for queries that the metric is not defined on (most
+            are not where the product is absent), which its mean leaves out. k is None for a metric
+            without one.
         higher_is_better: direction.
         low, high: range of its value; may be infinite.
         source: where the definition is published.

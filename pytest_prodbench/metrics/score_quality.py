@@ -128,8 +128,8 @@ def threshold_p99(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # 
 
     The smallest top score t for which, of the first results with score >= t, at least 99 % are right:
     the operating point "recall at 99 % precision". Chosen and judged on the same queries, so that new
-    ones will see a little less. NaN where no threshold has it. Range −1 … 1; lower is better, though
-    across models only ``answered_p99`` compares.
+    ones will see a little less. NaN where no threshold has it. Defined in docs/protocol.md, Score quality.
+    Range −1 … 1; lower is better, though across models only ``answered_p99`` compares.
     """
     falling, search = _at_precision(ranking, units)
 

@@ -46,7 +46,8 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "instance_gap",
-        "category_recall@1 − recall@1: knows what, not which. Less is better.",
+        "category_recall@1 − recall@1 of a query, averaged over the queries that define both: knows "
+        "what, not which. Less is better.",
     ),
     (
         "map@k",
@@ -128,6 +129,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     (
         "every query counts",
         "A query without a positive is an error unless the dataset is declared open_set; then it is "
-        "counted apart, never dropped and never scored 1.",
+        "counted apart, never dropped, and no hit of its product. Means over hits of the product leave "
+        "it out; category_recall and metrics about unknown queries do not.",
     ),
 )

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ranking_oracle import cases, random_case, ranking_from_scores
 
+from pytest_prodbench import evaluate_embeddings
 from pytest_prodbench.metrics import parse_metric
 from pytest_prodbench.metrics.confusion import confused_products
 from pytest_prodbench.protocol import NO_RANK
@@ -124,3 +125,29 @@ def test_families_are_optional_and_lists_are_not():
     bare = dataclasses.replace(ranking, top_indices=np.zeros((40, 0), np.int64))
     with pytest.raises(ValueError, match="at least one result"):
         confused_products(bare, ["x"] * 40, products)
+
+
+def test_the_gap_is_taken_over_the_queries_that_define_both_numbers():
+    """As docs/protocol.md says: it is their difference only where both count the same queries."""
+    gallery = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+    families = (["f", ""], ["f", "", ""])
+    found = evaluate_embeddings(np.eye(2), gallery, ["a", "b"], list("abc"), families=families)
+    values = {name: found.metrics[name] for name in ("recall@1", "category_recall@1")}
+    gap_found = found.metrics["instance_gap"]
+    assert (values["recall@1"].n, values["category_recall@1"].n, gap_found.n) == (2, 1, 1)
+    assert values["category_recall@1"].value - values["recall@1"].value == 0.5
+    assert gap_found.value == 0.0
+
+
+def test_an_absent_product_counts_in_category_recall_alone():
+    gallery = np.array([[1.0, 0.0], [0.6, 0.8]])
+    families = (["f", "f"], ["f", "f"])
+    found = evaluate_embeddings(
+        np.eye(2), gallery, ["a", "x"], ["a", "b"], families=families, open_set=True
+    )
+    assert found.metrics["recall@1"].n == 1
+    assert found.metrics["instance_gap"].n == 1
+    assert (found.metrics["category_recall@1"].n, found.metrics["category_recall@1"].value) == (
+        2,
+        1,
+    )

@@ -9,6 +9,7 @@ from ranking_oracle import cases, random_case
 from pytest_prodbench import registry
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.metrics import default_metrics, parse_metric
+from pytest_prodbench.metrics.first_hit import cumulative_match
 from pytest_prodbench.metrics.metric import Statistic
 
 REGISTERED = registry.registered("prodbench.metrics")
@@ -63,6 +64,20 @@ def test_each_says_where_it_comes_from_and_reads_no_list(name):
     assert metric.source
     assert metric.low < metric.high
     assert isinstance(metric, Statistic) or not metric.needs_list
+
+
+@pytest.mark.parametrize("name", REGISTERED)
+def test_each_states_its_source_range_and_direction_where_it_is_computed(name):
+    metric = registry.load("prodbench.metrics", name, where="test")
+    function = metric.of if isinstance(metric, Statistic) else metric.per_query
+    said = " ".join(getattr(function, "func", function).__doc__.split())
+    assert metric.source.split()[0].rstrip(",") in said
+    assert "Range" in said
+    assert f"{'higher' if metric.higher_is_better else 'lower'} is" in said
+
+
+def test_the_cumulative_curve_states_its_range_and_direction():
+    assert "Range 0 … 1, higher is better" in cumulative_match.__doc__
 
 
 @pytest.mark.parametrize("name", REGISTERED)
