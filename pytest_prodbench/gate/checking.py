@@ -64,7 +64,7 @@ def check_pair(
         )
     found = slices_of(measurement, rule)
     if not found:
-        why = "no query of this dataset defines it"
+        why = "no query of this dataset defines it, or too few do"
         if rule.worst_condition is not None:
             why = (
                 f"no value of condition {rule.worst_condition!r} has "

@@ -76,9 +76,9 @@ def true_accept_rate(
 
     The share of genuine pairs accepted at the lowest threshold that at most one in ``one_in``
     impostors reaches (Phillips et al., FRVT; Grother & Ngan 2014), counted and never interpolated:
-    genuine pairs tied with the first impostor that would be one too many are rejected. With fewer
-    than ``one_in`` impostors none may be accepted: the value is too low rather than too high. Range
-    0 … 1, higher is better.
+    genuine pairs tied with the first impostor that would be one too many are rejected. Range 0 … 1,
+    higher is better. Of n impostors it errs on the high side, as ``detection_and_identification`` does, and
+    with fewer than ``one_in`` it is not estimated.
     """
     falling = (_alike if alike else _all)(ranking, units)
     if falling is None:
@@ -152,10 +152,19 @@ def _compared(ranking: Ranking, *, alike: bool) -> tuple[NDArray[np.bool_], NDAr
     return genuine, others
 
 
+def _resolves(ranking: Ranking, *, one_in: int, alike: bool) -> bool:
+    """Whether there are as many impostors as it takes to accept one of them at 1 / ``one_in``."""
+    pairs = ranking.verification
+    if pairs is None:
+        return False
+    return int(np.count_nonzero(pairs.alike if alike else ~pairs.genuine)) >= one_in
+
+
 def _false_accept_statistic(name: str, *, one_in: int, alike: bool) -> Statistic:
     return Statistic(
         name=name,
         of=partial(true_accept_rate, one_in=one_in, alike=alike),
+        enough=partial(_resolves, one_in=one_in, alike=alike),
         higher_is_better=True,
         low=0.0,
         high=1.0,

@@ -83,7 +83,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     (
         "dir_far_1pct, dir_far_01pct",
         "Open set: share of known queries that are accepted and right at rank 1 when at most 1 % "
-        "(0.1 %) of the unknown ones are accepted.",
+        "(0.1 %) of the unknown ones are accepted. Not stated with fewer than 100 (1,000) unknown ones.",
     ),
     (
         "eer",
@@ -93,7 +93,8 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "tar_far_1pct, tar_far_01pct",
-        "Verification: share of genuine pairs accepted when at most 1 % (0.1 %) of the wrong ones are.",
+        "Verification: share of genuine pairs accepted when at most 1 % (0.1 %) of the wrong ones are. "
+        "Not stated with fewer than 100 (1,000) wrong ones.",
     ),
     (
         "eer_alike, tar_far_1pct_alike, tar_far_01pct_alike",

@@ -46,6 +46,17 @@ def test_ranks_ties_near_ties_and_exclusions(search, measured):
     assert measured.excluded == 1
 
 
+def resolved(name, ranking):
+    """A false accept rate of 1 / m takes m queries, or pairs, that could be accepted falsely."""
+    one_in = 1000 if "01pct" in name else 100
+    if name.startswith("dir_far"):
+        return (ranking.ranks == NO_RANK).sum() >= one_in
+    if name.startswith("tar_far"):
+        pairs = ranking.verification
+        return (pairs.alike if name.endswith("_alike") else ~pairs.genuine).sum() >= one_in
+    return True
+
+
 def test_each_metric_overall_and_by_condition(search, measured):
     parts = [(measured.metrics, search.ranking)]
     for light, metrics in measured.conditions["light"].items():
@@ -54,7 +65,11 @@ def test_each_metric_overall_and_by_condition(search, measured):
     assert len(parts) == 3
     for metrics, ranking in parts:
         wanted = {name: value(name, ranking) for name in default_metrics(KS)}
-        wanted = {name: number for name, number in wanted.items() if not math.isnan(number)}
+        wanted = {
+            name: number
+            for name, number in wanted.items()
+            if not math.isnan(number) and resolved(name, ranking)
+        }
         found = {name: metric.value for name, metric in metrics.items()}
         assert found == pytest.approx(wanted, abs=1e-9)
     assert len(measured.metrics) > 20
@@ -157,7 +172,8 @@ def test_the_curves_of_the_open_set(search, measured):
     fpr95 = min(x for x, y in zip(accepted.x, accepted.y, strict=True) if y >= 0.95)
     assert fpr95 == pytest.approx(metrics["fpr95"], abs=1e-6)
     at_1_pct = max(y for x, y in zip(identified.x, identified.y, strict=True) if x <= 0.01)
-    assert at_1_pct == pytest.approx(metrics["dir_far_1pct"], abs=1e-6)
+    assert at_1_pct == pytest.approx(value("dir_far_1pct", search.ranking), abs=1e-6)
+    assert "dir_far_1pct" not in metrics  # so few unknown queries draw a curve, and state no rate
     assert 0 < at_1_pct < identified.y[-1] < accepted.y[-1] == 1
 
 
@@ -171,7 +187,7 @@ def test_the_curves_of_verification(search, measured, alike):
     on_the_way(curve, operating_points(scores, genuine, wrong, genuine))
     at_1_pct = max(y for x, y in zip(curve.x, curve.y, strict=True) if x <= 0.01)
     name = "tar_far_1pct_alike" if alike else "tar_far_1pct"
-    assert at_1_pct == pytest.approx(measured.metrics[name].value, abs=1e-6)
+    assert at_1_pct == pytest.approx(value(name, search.ranking), abs=1e-6)
 
 
 def test_confusions_with_their_counts_and_queries(search, measured):

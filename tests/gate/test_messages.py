@@ -71,7 +71,7 @@ def test_less_is_better():
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ({}, "no query of this dataset defines it"),
+        ({}, "no query of this dataset defines it, or too few do"),
         (
             {"condition": (("light", "dim"),)},
             "it was not measured on such a slice, or fewer than 20 of its queries define it",

@@ -28,7 +28,9 @@ def test_together_is_each_alone(seed):
     for one, found in zip(STATISTICS, together, strict=True):
         (alone,) = estimate_statistics([one], ranking, codes, resamples=450, seed=seed)
         assert found == alone
-    assert sum(found is not None for found in together) == len(STATISTICS)
+    # 25 unknown queries do not resolve a false accept rate of 1 %.
+    missing = {one.name for (one, _), found in zip(STATISTICS, together, strict=True) if not found}
+    assert missing == {"dir_far_1pct", "dir_far_01pct"}
 
 
 def test_the_number_of_threads_changes_nothing(monkeypatch):

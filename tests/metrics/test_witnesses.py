@@ -125,3 +125,27 @@ def test_the_interval_of_a_rate_knows_few_errors_from_many():
     # Many errors: the measured spread decides.
     low, high = wilson_resampled(0.5, 0.02, 4000)
     assert (0.5 - low, high - 0.5) == pytest.approx((1.96 * 0.02, 1.96 * 0.02), rel=0.05)
+
+
+@pytest.mark.parametrize("one_in", [100, 1000])
+def test_a_false_accept_rate_that_no_stranger_resolves_is_not_stated(one_in):
+    name = {100: "dir_far_1pct", 1000: "dir_far_01pct"}[one_in]
+    rng = np.random.default_rng(0)
+    for strangers, stated in ((one_in - 1, False), (one_in, True)):
+        ranking = open_set(rng.normal(0.5, 0.1, 30), rng.normal(0.2, 0.1, strangers))
+        found = estimates((name, "auroc"), ranking, resamples=20)
+        assert (found[name] is not None) == stated
+        assert found["auroc"] is not None
+
+
+@pytest.mark.parametrize("alike", ["", "_alike"])
+def test_a_false_accept_rate_that_no_impostor_resolves_is_not_stated(alike):
+    for impostors, stated in ((99, False), (100, True)):
+        rows = np.append(np.arange(50), np.arange(impostors) % 50)
+        genuine = np.arange(len(rows)) < 50
+        scores = np.where(genuine, 0.9, 0.1).astype(np.float32)
+        pairs = VerificationPairs(rows, rows * 0, scores, genuine, ~genuine)
+        ranking = dataclasses.replace(open_set(np.full(50, 0.9), []), verification=pairs)
+        names = (f"tar_far_1pct{alike}", f"tar_far_01pct{alike}", f"eer{alike}")
+        found = estimates(names, ranking, resamples=20)
+        assert [one is not None for one in found.values()] == [stated, False, True]
