@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_prodbench.metrics.proportions import effective_products
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ class Witnesses:
     Attributes:
         n: queries.
         products: distinct products of these.
-        effective: n² / Σ n_i², n_i queries of product i: as many products with equally many queries say as
-            much if the photos of each are copies (Kish, Survey Sampling, 1965, §5.4). At most ``products``.
+        effective: ``effective_products``, at most ``products``.
     """
 
     n: int
@@ -48,12 +48,11 @@ def fewest_witnesses(
 
 
 def _witnesses(codes: NDArray[np.intp]) -> Witnesses:
-    counts = np.bincount(codes).astype(np.float64)
-    squares = float(np.square(counts).sum())
+    counts = np.bincount(codes, minlength=1).astype(np.float64)
     return Witnesses(
         n=len(codes),
         products=int(np.count_nonzero(counts)),
-        effective=len(codes) ** 2 / squares if squares else 0.0,
+        effective=float(effective_products(counts[:, None])[0]),
     )
 
 

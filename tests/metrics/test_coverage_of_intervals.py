@@ -52,6 +52,29 @@ def test_the_interval_of_a_proportion_holds_and_the_naive_one_does_not(
     assert ours > naive
 
 
+@pytest.mark.parametrize(
+    "size",
+    [
+        [500, *[1] * 23],
+        [200, *[1] * 99],
+        [*[40] * 5, *[1] * 95],
+        *[[n // i + 1 for i in range(1, n)] for n in (100, 300)],
+    ],
+    ids=["one giant", "one giant of 100", "five giants", "zipf 100", "zipf 300"],
+)
+def test_a_product_with_most_of_the_photos_is_not_believed_alone(size):
+    """Counted by their heads the products held the truth in 23 to 92 % here."""
+    rng = np.random.default_rng(len(size))
+    size = np.array(size)[:, None]
+    for rate in (0.5, 0.9, 0.97):
+        for correlation in (0.1, 0.4, 0.7):
+            strength = (1 - correlation) / correlation
+            drawn = rng.beta(rate * strength, (1 - rate) * strength, (len(size), 1000))
+            hits = rng.binomial(size, drawn).astype(float)
+            photos = np.broadcast_to(size, hits.shape).astype(float)
+            assert coverage(*wilson_clustered(hits, photos), rate) > 0.88
+
+
 @pytest.mark.parametrize("rate", [0.5, 0.9, 0.97])
 def test_resampling_products_alone_is_no_answer_near_a_hundred_percent(rate):
     """Why the headline of a proportion is not the bootstrap: few misses, few resamples that show them."""

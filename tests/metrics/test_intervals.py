@@ -54,8 +54,12 @@ def effective(hits, photos):
     """The effective number of photos in loops, and whether the variance over products was used."""
     used = [(y, c) for y, c in zip(hits, photos, strict=True) if c]
     p, n = sum(y for y, _ in used) / sum(c for _, c in used), sum(c for _, c in used)
-    copies = n * n / sum(c * c for _, c in used)
-    few = min(sum(y > 0 for y, _ in used), sum(y < c for y, c in used))
+
+    def kish(sizes):
+        return sum(sizes) ** 2 / sum(c * c for c in sizes) if sizes else 0
+
+    copies = kish([c for _, c in used])
+    few = min(kish([c for y, c in used if y > 0]), kish([c for y, c in used if y < c]))
     if n == len(used):
         return p, n, False
     if few == 0 or len(used) == 1:
