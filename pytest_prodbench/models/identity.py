@@ -6,7 +6,7 @@ import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from pytest_prodbench.models.checkpoints import WEIGHT_SUFFIXES, model_error
+from pytest_prodbench.models.checkpoints import model_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from pytest_prodbench.models.protocol import ModelLibrary
     from pytest_prodbench.settings.types import ModelSpec
+
+# Settings, vocabularies, templates and code among the deciding files.
+_TEXTS = {".json", ".txt", ".jinja", ".model", ".py", ".pyc", ".so", ".toml", ".yaml"}
 
 
 def weights_digest(architecture: str, files: Iterable[Path]) -> str:
@@ -29,31 +32,65 @@ def weights_digest(architecture: str, files: Iterable[Path]) -> str:
     return hashlib.sha256("\n".join([architecture, *digests]).encode()).hexdigest()
 
 
-def verify_weights(spec: ModelSpec, library: ModelLibrary) -> None:
-    """Hold the weight file against the digest that the model's entry states, if it states one.
+def weights_value(spec: ModelSpec, library: ModelLibrary) -> tuple[str, list[Path]]:
+    """Return what ``weights_sha256`` of a model would be, and the files that it is of.
+
+    Of one file its sha256. Of several (shards, modules of sentence-transformers, external data, a head) the
+    sha256 over a line ``SHA256  NAME`` for each, sorted by name, as
+    ``sha256sum FILES | LC_ALL=C sort -k2 | sha256sum`` in their folder has it. Empty without such files.
 
     Raises:
-        ModelError: another file, or none that could be held against it.
+        ModelError: they are not on this machine.
+    """
+    files = library.files(spec)
+    resolved = getattr(library, "resolved_files", None)
+    if files is None and resolved is not None:
+        files = resolved(spec)
+    head = [] if spec.head is None else [spec.head.weights]
+    weights = [path for path in [*(files or ()), *head] if _holds_weights(path)]
+    if len(weights) < 2:
+        return "".join(map(_file_digest, weights)), weights
+    named = sorted((path.name, _file_digest(path)) for path in weights)
+    lines = "".join(f"{digest}  {name}\n" for name, digest in named)
+    return hashlib.sha256(lines.encode()).hexdigest(), weights
+
+
+def verify_weights(spec: ModelSpec, library: ModelLibrary) -> None:
+    """Hold the weight files against the digest that the model's entry states, if it states one.
+
+    Raises:
+        ModelError: other files, or none that could be held against it.
     """
     if spec.weights_sha256 is None:
         return
-    files = library.files(spec)
-    weights = [path for path in files or () if path.suffix in WEIGHT_SUFFIXES]
-    if len(weights) != 1:
+    found, weights = weights_value(spec, library)
+    if not weights:
         raise model_error(
             spec,
-            found=f"weights_sha256 for a model with {len(weights)} known weight files",
-            expected="one file of weights on this machine",
+            found="weights_sha256 for a model with 0 known weight files",
+            expected="files of weights on this machine",
             next_step="let checkpoint name the file, or take weights_sha256 out",
         )
-    found = _file_digest(weights[0])
     if found != spec.weights_sha256:
+        names = ", ".join(sorted(path.name for path in weights))
+        several = f"{len(weights)} weight files ({names}), with sha256 {found} over their sorted "
         raise model_error(
             spec,
-            found=f"{weights[0]} with sha256 {found}",
+            found=f"{weights[0]} with sha256 {found}"
+            if len(weights) == 1
+            else f"{several}lines 'SHA256  NAME'",
             expected=spec.weights_sha256,
             next_step="these are not the weights that the entry means: fetch them again, or correct it",
         )
+
+
+def _holds_weights(path: Path) -> bool:
+    """Whether a deciding file holds weights: it is no text, no code and no ref of the hub's cache.
+
+    ONNX files keep tensors in files of any name.
+    """
+    ref = "refs" in path.parts and any(part.startswith("models--") for part in path.parts)
+    return not ref and path.suffix not in _TEXTS
 
 
 def parameters_digest(architecture: str, module: torch.nn.Module) -> str:

@@ -98,6 +98,17 @@ class OpenClipLibrary:
         snapshot = _snapshot(spec)
         return snapshot.decides(*_files_at(spec, snapshot.folder)) if snapshot else None
 
+    def resolved_files(self, spec: ModelSpec) -> list[Path]:
+        """Return the deciding files of every model, by open_clip's table where only that knows them.
+
+        Raises:
+            ModelError: as ``files``; open_clip does not know the tag.
+        """
+        from pytest_prodbench.models import open_clip_tower
+
+        files = self.files(spec)
+        return list(open_clip_tower.resolve(spec, None).files) if files is None else files
+
     def load(self, spec: ModelSpec, device: torch.device) -> OpenClipEmbedder:
         """Build the model, load its weights strictly, keep the image tower, put it on a device.
 

@@ -86,6 +86,17 @@ class TimmLibrary:
         snapshot = _snapshot(spec)
         return snapshot.decides(*_files_at(spec, snapshot.folder)) if snapshot else None
 
+    def resolved_files(self, spec: ModelSpec) -> list[Path]:
+        """Return the deciding files of every model, by timm's registry where only that knows them.
+
+        Raises:
+            ModelError: as ``files``; timm has no weights for the identifier.
+        """
+        from pytest_prodbench.models import timm_hub
+
+        files = self.files(spec)
+        return [timm_hub.hub_file(spec)] if files is None else files
+
     def load(self, spec: ModelSpec, device: torch.device) -> TimmEmbedder:
         """Build the network, load its weights strictly and put it on a device, in eval mode.
 

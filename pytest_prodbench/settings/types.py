@@ -79,7 +79,7 @@ class ModelSpec(Frozen):
         gem_power: exponent p of GeM pooling (Radenović et al. 2018, eq. 3); used with ``gem`` only.
         preprocess: what replaces the model's own preprocessing.
         head: a linear map after the model; None: none.
-        weights_sha256: digest that the weight file must have; None: any.
+        weights_sha256: digest that the weight files must have (``identity.weights_value``); None: any.
         trust_remote_code: run code that came with the weights, where the library can.
         engine: what runs the network; ``auto``: on a CPU in float32 ONNX Runtime, where it is installed and
             has been proven to give torch's vectors, else torch.
