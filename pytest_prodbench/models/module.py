@@ -2,8 +2,9 @@
 
 What the name may be:
 
-* a class or function that is called without arguments and returns an ``nn.Module``; weights come from
-  ``checkpoint`` (safetensors, or a pickle that is read as tensors only), loaded strictly;
+* a class or function that can be called without arguments and returns an ``nn.Module``, as the builders of
+  torchvision do; weights come from ``checkpoint`` (safetensors, or a pickle that is read as tensors only),
+  loaded strictly;
 * an ``nn.Module`` itself;
 * any other callable, which maps a float32 batch (b, 3, h, w) to vectors (b, d): see the options.
 
@@ -14,9 +15,6 @@ image → float32 tensor (3, h, w), with an attribute ``preprocessing``, the sam
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +27,7 @@ from pytest_prodbench.models.checkpoints import (
     require_weight_file,
 )
 from pytest_prodbench.models.identity import library_versions, parameters_digest, weights_digest
+from pytest_prodbench.models.named_object import imported, made, no_module, not_imported, split
 from pytest_prodbench.models.pipeline import pipeline_of, refuse_preprocess
 from pytest_prodbench.models.pooling import pooling_name
 from pytest_prodbench.models.protocol import ModelIdentity
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from pytest_prodbench.settings.types import ModelSpec
-
-_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
 class ModuleOptions(Frozen):
@@ -126,15 +123,15 @@ class ModuleLibrary:
         Raises:
             ModelError: there is no such module, or no such checkpoint.
         """
-        module, _ = _split(spec)
+        module, _ = split(spec)
         try:
             found = find_spec(module)
         except (ImportError, ValueError) as error:
-            raise _no_module(spec, module, error) from error
+            raise no_module(spec, module, error) from error
         except Exception as error:  # the packages above it are imported, and may raise anything
-            raise _not_imported(spec, error) from error
+            raise not_imported(spec, error) from error
         if found is None:
-            raise _no_module(spec, module, None)
+            raise no_module(spec, module, None)
         checkpoint = checkpoint_path(spec)
         weights = [] if checkpoint is None else [require_weight_file(spec, checkpoint)]
         # "built-in" and "frozen" are origins, but no files.
@@ -150,8 +147,8 @@ class ModuleLibrary:
         import torch
 
         files = self.files(spec) or []
-        thing = _imported(spec)
-        network = _made(spec, thing)
+        thing = imported(spec)
+        network = made(spec, thing)
         checkpoint = checkpoint_path(spec)
         if checkpoint is not None:
             _load_weights(spec, network, checkpoint)
@@ -173,74 +170,6 @@ class ModuleLibrary:
     def download(self, spec: ModelSpec) -> list[Path]:
         """Nothing to fetch; see ``files``."""
         return self.files(spec) or []
-
-
-def _split(spec: ModelSpec) -> tuple[str, str]:
-    if not _PATH.fullmatch(spec.identifier):
-        raise model_error(
-            spec,
-            found=f"{spec.identifier!r}",
-            expected="package.module:name, as in module:ours.models:Encoder",
-        )
-    module, _, name = spec.identifier.partition(":")
-    return module, name
-
-
-def _no_module(spec: ModelSpec, module: str, error: BaseException | None) -> Exception:
-    why = "" if error is None else f": {first_line(error)}"
-    return model_error(
-        spec,
-        found=f"no module {module!r}{why}",
-        expected="a module that Python finds",
-        next_step="install its package, or set pythonpath in the configuration of pytest",
-    )
-
-
-def _imported(spec: ModelSpec) -> Any:
-    module, name = _split(spec)
-    try:
-        thing: Any = importlib.import_module(module)
-        for part in name.split("."):
-            thing = getattr(thing, part)
-    except Exception as error:  # the user's module may raise anything
-        raise _not_imported(spec, error) from error
-    return thing
-
-
-def _not_imported(spec: ModelSpec, error: Exception) -> Exception:
-    module, name = _split(spec)
-    return model_error(
-        spec,
-        found=f"{type(error).__name__} at import: {first_line(error)}",
-        expected=f"{name!r} in {module}",
-        next_step=f"mend it until `python -c 'import {module}'` says nothing",
-    )
-
-
-def _made(spec: ModelSpec, thing: Any) -> Any:
-    """The network: what is named, or what it returns if it is to be called without arguments."""
-    import torch
-
-    if isinstance(thing, torch.nn.Module) or not callable(thing):
-        made = thing
-    elif inspect.isclass(thing) or not inspect.signature(thing).parameters:
-        try:
-            made = thing()
-        except Exception as error:  # the user's code may raise anything
-            raise model_error(
-                spec,
-                found=f"{type(error).__name__} when it is called: {first_line(error)}",
-                expected="a class or function that needs no arguments",
-            ) from error
-    else:
-        made = thing
-    if not callable(made):
-        raise model_error(
-            spec,
-            found=f"an object of type {type(made).__name__}",
-            expected="an nn.Module, or a callable of a batch",
-        )
-    return made
 
 
 def _load_weights(spec: ModelSpec, network: Any, path: Path) -> None:

@@ -50,6 +50,22 @@ def make():
     return Encoder()
 
 
+def make_of_defaults(width=5, *, pretrained=False, **more):
+    return Encoder()
+
+
+def brightest(batch=None, floor=0.0):
+    return batch.amax(dim=(2, 3)).clamp(min=floor)
+
+
+def headless():
+    from torchvision.models import resnet18
+
+    network = resnet18()
+    network.fc = torch.nn.Identity()
+    return network
+
+
 ready = Encoder()
 
 
@@ -105,7 +121,10 @@ def batch(n: int = 4) -> torch.Tensor:
 
 
 def test_classes_functions_and_objects(tried: Callable[..., Embedder]) -> None:
-    found = [tried(name).embed(batch()) for name in ("Encoder", "make", "ready", "Holder.encoder")]
+    found = [
+        tried(name).embed(batch())
+        for name in ("Encoder", "make", "make_of_defaults", "ready", "Holder.encoder")
+    ]
     for one in found[1:]:
         torch.testing.assert_close(one, found[0])
     assert found[0].shape == (4, 5)
@@ -181,6 +200,57 @@ def test_a_stated_version_is_a_part_of_a_networks_identity(
             for options in ({}, {"version": "1"}, {"version": "2"})
         ]
         assert len(set(found)) == 3
+
+
+def test_a_callable_of_a_batch_may_have_defaults(tried: Callable[..., Embedder]) -> None:
+    model = tried("brightest", options={"version": "1"})
+    torch.testing.assert_close(model.embed(batch()), batch().amax(dim=(2, 3)))
+    with pytest.raises(ModelError, match="AttributeError when it is called"):
+        tried("brightest")
+
+
+def test_a_model_of_torchvision_by_its_builder(
+    load: Callable[..., Embedder], tried: Callable[..., Embedder], tmp_path: Path
+) -> None:
+    from torchvision.models import resnet18
+    from torchvision.transforms import v2
+
+    torch.manual_seed(11)
+    network = resnet18().eval()
+    save_file(network.state_dict(), tmp_path / "whole.safetensors")
+    image = Image.effect_noise((90, 70), 60).convert("RGB")
+    stated = Preprocess(size=(64, 64), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    way = v2.Compose(
+        [
+            v2.Resize(64, interpolation=v2.InterpolationMode.BICUBIC),
+            v2.CenterCrop(64),
+            v2.PILToTensor(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(stated.mean, stated.std),
+        ]
+    )
+
+    def vector(model: Embedder) -> torch.Tensor:
+        with torch.inference_mode():
+            return model.embed(model.preprocess(image)[None])
+
+    whole = load(
+        "module:torchvision.models:resnet18",
+        checkpoint=str(tmp_path / "whole.safetensors"),
+        preprocess=stated,
+    )
+    with torch.inference_mode():
+        torch.testing.assert_close(vector(whole), network(way(image)[None]))
+    assert whole.identity.dimension == 1000
+    # The classifier taken off, as docs/models.md has it.
+    network.fc = torch.nn.Identity()
+    save_file(network.state_dict(), tmp_path / "headless.safetensors")
+    found = tried("headless", checkpoint=str(tmp_path / "headless.safetensors"), preprocess=stated)
+    with torch.inference_mode():
+        torch.testing.assert_close(vector(found), network(way(image)[None]))
+    assert found.identity.dimension == 512
+    with pytest.raises(ModelError, match=r"Unexpected key.*fc\.weight"):
+        tried("headless", checkpoint=str(tmp_path / "whole.safetensors"), preprocess=stated)
 
 
 def test_one_of_several_outputs(tried: Callable[..., Embedder]) -> None:
