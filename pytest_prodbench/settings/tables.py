@@ -7,7 +7,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -264,12 +265,17 @@ def _fields_at(table: type[BaseModel], location: list[str]) -> list[str]:
         else:
             # A step into dict[str, Table]: the key is a name, the table is the value type.
             current = getattr(current, "__args__", (None, None))[-1]
-        # Annotated[Table, …] hides the table one level down.
-        current = getattr(current, "__origin__", current) if _annotated(current) else current
+        current = _table_of(current)
     if isinstance(current, type) and issubclass(current, BaseModel):
         return list(current.model_fields)
     return []
 
 
-def _annotated(annotation: Any) -> bool:
-    return hasattr(annotation, "__metadata__")
+def _table_of(annotation: Any) -> Any:
+    """What stands behind Annotated[Table, …] and Table | None, one in the other or not."""
+    if hasattr(annotation, "__metadata__"):
+        return _table_of(annotation.__origin__)
+    if get_origin(annotation) in {Union, UnionType}:
+        parts = [part for part in get_args(annotation) if part is not NoneType]
+        return _table_of(parts[0]) if len(parts) == 1 else annotation
+    return annotation

@@ -119,6 +119,14 @@ def test_a_wrong_sector_file(tmp_path, text, said):
             "[models.a]\nsource = 'timm:x'\npoling = 'gem'",
             "unknown key 'models.a.poling'; did you mean 'pooling'?",
         ),
+        (
+            "[models.a]\nsource = 'timm:x'\nhead = { weights = 'x', normalize = true }",
+            "unknown key 'models.a.head.normalize'; did you mean 'normalise'?",
+        ),
+        (
+            "[models.a]\nsource = 'timm:x'\nhead = { weights = 'x', gain = 2 }",
+            "unknown key 'models.a.head.gain'; known: normalise, weights",
+        ),
         ("[models.a]\nsource = 'timm:x'\npooling = 'max'", "key 'models.a.pooling' is 'max' (str)"),
         ("[models.a]\nsource = 'timm:x'\ngem_power = 0", "key 'models.a.gem_power' is 0"),
         ("[models.a]\nsource = 'timm:x'\ngem_power = nan", "key 'models.a.gem_power' is nan"),
