@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from pytest_prodbench.errors import SettingsError
 from pytest_prodbench.settings.files import load_bench_file, load_suite, project_table
 from pytest_prodbench.settings.options import OPTIONS, resolve
+from pytest_prodbench.settings.pythonpath import pythonpath
 from pytest_prodbench.settings.types import RunSettings, Suite
 
 
@@ -36,6 +38,7 @@ def open_suite(given: argparse.Namespace) -> Opened:
         SettingsError: nothing is there, or something in it is wrong.
     """
     project = Path.cwd()
+    _follow_pythonpath(project)
     places = [Path(place) for place in given.places]
     if not places:
         places = [Path("suites") if Path("suites").is_dir() else Path()]
@@ -76,9 +79,17 @@ def without_suite(given: argparse.Namespace) -> Opened:
         SettingsError: an option, or pyproject.toml, is wrong.
     """
     project = Path.cwd()
+    _follow_pythonpath(project)
     table = project_table(project)
     defaults: dict[str, Any] = {} if table is None else table.run.model_dump()
     return Opened(Suite(), _resolved(given, defaults, project), project)
+
+
+def _follow_pythonpath(project: Path) -> None:
+    """Let modules of the project be found as pytest finds them."""
+    for folder in reversed(pythonpath(project)):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
 
 
 def _resolved(given: argparse.Namespace, defaults: dict[str, Any], project: Path) -> RunSettings:

@@ -39,7 +39,8 @@ def no_module(spec: ModelSpec, module: str, error: BaseException | None) -> Mode
         spec,
         found=f"no module {module!r}{why}",
         expected="a module that Python finds",
-        next_step="install its package, or set pythonpath in the configuration of pytest",
+        next_step="install its package, or set pythonpath in the configuration of pytest, which the "
+        "command prodbench follows too",
     )
 
 
