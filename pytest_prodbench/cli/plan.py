@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from pytest_prodbench.cli.columns import print_columns
 from pytest_prodbench.cli.suite import open_suite
+from pytest_prodbench.errors import shorten
 from pytest_prodbench.evaluation.estimate import ModelEstimate, estimate
 from pytest_prodbench.evaluation.planning import check_hardware, selected_pairs
 
 COLUMNS = ("model", "pairs", "images", "to embed", "images/s", "time", "memory", "vectors", "price")
+
+NAMED = 5
+"""Models of unknown time that are named."""
 
 
 def plan(given: argparse.Namespace) -> int:
@@ -21,10 +26,9 @@ def plan(given: argparse.Namespace) -> int:
     estimates = list(estimate(chosen, opened.settings, on_model=_looking_at))
     print_columns([COLUMNS, *(_row(one) for one in estimates)])
     runnable = [one for one in estimates if not one.problem]
-    seconds = sum(one.seconds or 0.0 for one in runnable)
     print(
         f"\n{len(chosen)} pairs; {sum(one.missing or 0 for one in runnable):,} images to embed, "
-        f"{_duration(seconds)} in one process"
+        f"{_together(runnable)}"
     )
     priced = [one.price for one in runnable if one.price is not None]
     if priced:
@@ -49,6 +53,18 @@ def _row(one: ModelEstimate) -> tuple[str, ...]:
         f"{one.vector_mib:,.0f} MiB",
         "–" if one.price is None else f"{one.price:,.2f}",
     )
+
+
+def _together(estimates: Sequence[ModelEstimate]) -> str:
+    """The time of all models; what cannot be told is not nothing."""
+    known = [one.seconds for one in estimates if one.seconds is not None]
+    unknown = [one.model for one in estimates if one.seconds is None]
+    if not unknown:
+        return f"{_duration(sum(known))} in one process"
+    named = ", ".join(shorten(unknown, NAMED))
+    if not any(known):
+        return f"unknown time ({named})"
+    return f"{_duration(sum(known))} in one process + unknown ({named})"
 
 
 def _duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.content import open_with_content
@@ -11,6 +12,7 @@ from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.costs import measure_costs, recorded_costs
 from pytest_prodbench.embedding.remote.roles import lacking
 from pytest_prodbench.errors import ProdbenchError
+from pytest_prodbench.evaluation.apart import apart
 from pytest_prodbench.evaluation.images import gallery_requests, query_requests
 from pytest_prodbench.models.checkpoints import first_line
 
@@ -34,7 +36,8 @@ class ModelEstimate:
         images_per_s: measured on some of the missing images; of a remote model, of which nothing is asked
             for an estimate, that of its requests so far; None if none is missing, or none was made.
         seconds: to embed what is missing; None where that cannot be told.
-        peak_memory_mib: measured meanwhile: of the GPU's allocator, or of this process on the CPU.
+        peak_memory_mib: measured meanwhile: of the GPU's allocator; on the CPU of a process that has no other
+            model, where one could be forked.
         vector_mib: all vectors of its largest dataset, in float32.
         price: of what is missing, in the currency of the policy; None if the model's entry has no price.
         problem: why it cannot run, or one of its datasets cannot; empty: it can.
@@ -73,13 +76,26 @@ def estimate(
         by_model.setdefault(plan.model.name, []).append(plan)
     for name, its in by_model.items():
         on_model(name)
-        try:
-            yield _of_model(its, datasets, settings)
-        except ProdbenchError as error:
-            yield ModelEstimate(name, len(its), problem=str(error))
-        except Exception as error:  # a user's own code: it costs its model, never the plan
-            told = f"{type(error).__name__}: {first_line(error)}"
-            yield ModelEstimate(name, len(its), problem=told)
+        yield apart(partial(_estimated, its, datasets, settings), partial(_ended, its))
+
+
+def _estimated(
+    plans: Sequence[PairPlan], datasets: OpenedDatasets, settings: RunSettings
+) -> ModelEstimate:
+    name = plans[0].model.name
+    try:
+        return _of_model(plans, datasets, settings)
+    except ProdbenchError as error:
+        return ModelEstimate(name, len(plans), problem=str(error))
+    except Exception as error:  # a user's own code: it costs its model, never the plan
+        told = f"{type(error).__name__}: {first_line(error)}"
+        return ModelEstimate(name, len(plans), problem=told)
+
+
+def _ended(plans: Sequence[PairPlan], code: int | None) -> ModelEstimate:
+    """What is said of a model whose process was killed, or ended itself."""
+    told = f"the process that measured it ended with {code}, as when there is too little memory"
+    return ModelEstimate(plans[0].model.name, len(plans), problem=told)
 
 
 class OpenedDatasets:

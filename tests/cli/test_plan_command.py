@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_prodbench.cli import main
-from pytest_prodbench.evaluation.estimate import estimate
+from pytest_prodbench.cli.plan import _together
+from pytest_prodbench.evaluation.estimate import ModelEstimate, estimate
 from pytest_prodbench.evaluation.planning import plan_pairs
 from pytest_prodbench.settings.files import load_suite
 from pytest_prodbench.settings.types import RunSettings
@@ -121,6 +125,66 @@ one = { source = "timm:test_efficientnet", checkpoint = "random:1" }
     assert "RuntimeError at import: no licence" in said
     assert "raising cannot run: KeyError: 'colours'" in said
     assert float(rows(said)["one"][1]) > 0
+
+
+def test_a_time_that_is_not_known_is_not_nothing() -> None:
+    apis = [ModelEstimate(f"api-{n}", 1, missing=100) for n in range(7)]
+    assert _together(apis[:2]) == "unknown time (api-0, api-1)"
+    assert _together(apis).endswith("api-4, ... and 2 more)")
+    local = ModelEstimate("local", 1, missing=10, seconds=62.0)
+    assert _together([local, apis[0]]) == "1 min 2 s in one process + unknown (api-0)"
+    cached = ModelEstimate("cached", 1, missing=0, seconds=0.0)
+    assert _together([cached, apis[0]]) == "unknown time (api-0)"
+    assert _together([local, cached]) == "1 min 2 s in one process"
+
+
+def test_the_memory_of_a_model_has_none_of_those_before(here: Any, tmp_path: Path) -> None:
+    here.write(
+        "nets_of_the_plan.py",
+        """
+import os
+import numpy as np
+held = []
+def large(batch):
+    if not held:
+        held.append(np.ones(400 * 2**17))
+    return batch.mean((2, 3))
+def killed(batch):
+    os.kill(os.getpid(), 9)
+""",
+    )
+    stated = (
+        'version = "1"\npreprocess = { size = 8, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] }'
+    )
+    here.write(
+        "suites/models.toml",
+        f"""
+[models.large]
+source = "module:nets_of_the_plan:large"
+{stated}
+[models.killed]
+source = "module:nets_of_the_plan:killed"
+{stated}
+[models.pixels]
+source = "baseline:pixels"
+""",
+    )
+    code = "import sys; from pytest_prodbench.cli import main; sys.exit(main(['plan']))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=here.path,
+        env=os.environ | {"PRODBENCH_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert "killed cannot run: the process that measured it ended with -9" in ran.stdout
+    found = rows(ran.stdout)
+    memory = {
+        name: float(found[name][5].split()[0].replace(",", "")) for name in ("large", "pixels")
+    }
+    assert memory["large"] - memory["pixels"] > 300
 
 
 def test_nothing_selected(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
