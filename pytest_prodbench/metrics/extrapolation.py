@@ -93,8 +93,10 @@ class Extrapolation:
     def recall(self, k: int, size: int) -> Sampled:
         """Mean of ``difficulty.extrapolated_recall`` over weighted samples, each with a fit of its own.
 
-        NaN for a sample whose counts say nothing, and everywhere if there is no fit, or k is above
-        ``CENSORED``.
+        The fit has no answer for a sample without a beaten query, and for one of which all are lost. They
+        are the best and the worst: to leave them out would draw in the ends of an interval. They count as
+        1, the limit of ever easier samples, and as 0, what recall@k is already. NaN for a sample of no
+        known query, and everywhere if there is no fit, or k is above ``CENSORED``.
         """
         if self.fit is None or k > CENSORED:
             return lambda weights: np.full(len(weights), np.nan)
@@ -105,9 +107,10 @@ class Extrapolation:
         alive_by_kind = _by_kind(survival.kind, len(survival.likelihood))
 
         def of(weights: Doubles) -> Doubles:
-            found = np.full(len(weights), np.nan)
             known = weights[:, self._units]
             times = by_kind(known)
+            beaten = times[:, self._pairs[1] > 0].sum(axis=1) > 0
+            found = np.where(times.sum(axis=1) > 0, np.where(beaten, 0.0, 1.0), np.nan)
             says = np.flatnonzero(self._says(times))
             if self._fitted[0] is not weights:  # the same samples, asked for another k or size
                 self._fitted = weights, self._refit(times[says])

@@ -226,3 +226,33 @@ def test_the_interval_holds_the_fit():
         )
         held += estimate.low <= truth <= estimate.high
     assert held >= 53
+
+
+def test_samples_without_a_beaten_query_and_with_none_left_are_the_ends_and_not_left_out():
+    better = np.array([0, 0, 0, 3, 5000])
+    metric, k = parse_metric("recall_10x@1", where="test")
+    of = metric.by_query(counted(better, 100_000), k)
+    weights = np.array([[1, 1, 1, 0, 0], [0, 0, 0, 0, 2], [1, 0, 0, 1, 0], [0] * 5], float)
+    best, worst, other, none = of(weights)
+    assert (best, worst) == (1.0, 0.0)
+    assert 0 < other < 1
+    assert np.isnan(none)
+
+
+def test_with_few_beaten_queries_the_interval_of_an_extrapolation_reaches_far_enough():
+    """Without the samples that hold no beaten query it lay wholly below the truth in one dataset of six."""
+    metric, k = parse_metric("recall_10x@1", where="test")
+    chance = ndtr(-4.5 + 0.6 * np.random.default_rng(9).normal(size=100_000))
+    truth = ((1 - chance) ** 10_010).mean()
+    covered = measured = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        better = rng.binomial(1000, ndtr(rng.normal(-4.5, 0.6, 50)))
+        (found,) = estimate_statistics(
+            [(metric, k)], counted(better, 1000), np.arange(50), resamples=80, seed=0
+        )
+        if found is not None:
+            measured += 1
+            covered += found.low <= truth <= found.high
+    assert measured > 25
+    assert covered >= 0.9 * measured
