@@ -16,9 +16,9 @@ from pytest_prodbench.metrics.first_hit import RECALL, cumulative_match, recall
 from pytest_prodbench.metrics.growth import growth_curve
 from pytest_prodbench.metrics.metric import Sampled, Statistic, Units
 from pytest_prodbench.metrics.open_set import open_set_curve, top_score
-from pytest_prodbench.metrics.proportions import wilson_clustered
+from pytest_prodbench.metrics.proportions import wilson_clustered, wilson_resampled
 from pytest_prodbench.metrics.verification import verification_curve
-from pytest_prodbench.metrics.witnesses import known_queries
+from pytest_prodbench.metrics.witnesses import fewest_witnesses, known_queries
 from pytest_prodbench.protocol import NO_RANK
 
 if TYPE_CHECKING:
@@ -101,7 +101,20 @@ def _growth_curve(
         resamples=settings.resamples,
         seed=settings.seed,
     )
-    return _estimated(sizes, row, k, GROWTH)
+    witnesses = fewest_witnesses(known_queries(ranking), codes).effective
+    return _estimated(sizes, [_never_surer(point, witnesses) for point in row], k, GROWTH)
+
+
+def _never_surer(point: Estimate | None, witnesses: float) -> Estimate | None:
+    """A point with an interval no narrower than that of a rate of so many products.
+
+    In a small catalog nearly every query is a certain hit, and the misses are those of a few products:
+    resamples of the others alone show none of them.
+    """
+    if point is None or point.method != "bca":
+        return point
+    low, high = wilson_resampled(point.value, point.standard_error, witnesses)
+    return replace(point, low=min(low, point.low), high=max(high, point.high))
 
 
 def _curves_beyond(
