@@ -13,14 +13,18 @@ No heavy imports: the adapter is put over its base in ``adapter_weights``.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.models.checkpoints import model_error, weights_missing
 from pytest_prodbench.models.hub import Snapshot, cached_snapshot, repository_folder
-from pytest_prodbench.models.transformers_files import ADAPTER, IMAGE_CONFIGS, snapshot_of
+from pytest_prodbench.models.transformers_files import (
+    ADAPTER,
+    IMAGE_CONFIGS,
+    REPOSITORY,
+    snapshot_of,
+)
 from pytest_prodbench.settings.frozen import Frozen
 
 if TYPE_CHECKING:
@@ -37,7 +41,6 @@ _REFUSED = {
     "megatron_config": "imports a library that the file names",
     "alora_invocation_tokens": "decides at run time, by tokens, whether the adapter counts",
 }
-_REPOSITORY = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
 class AdapterOptions(Frozen):
@@ -187,7 +190,7 @@ def _base_named(
     name = stated.base or settings.get("base_model_name_or_path")
     named = settings.get("revision") if stated.base is None else None
     revision = stated.base_revision or named or None
-    if isinstance(name, str) and (Path(name).is_absolute() or _REPOSITORY.fullmatch(name)):
+    if isinstance(name, str) and (Path(name).is_absolute() or REPOSITORY.fullmatch(name)):
         return name, revision
     where = "base" if stated.base else f"base_model_name_or_path in {folder / ADAPTER}"
     raise model_error(

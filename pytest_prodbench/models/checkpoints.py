@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 PACKAGE = "package:"
 RANDOM = "random:"
 
+# How folders of the hub's cache begin.
+_REPOSITORY = "models--"
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_PICKLED = re.compile(r"unsupported globals?:?(?: global)? ([\w.]+)", re.IGNORECASE)
+
 # Safetensors first: they cannot hold code. The others are only ever read with weights_only=True.
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
@@ -29,13 +34,36 @@ def model_error(
     return ModelError(where, found=found, expected=expected, next_step=next_step)
 
 
-def weights_missing(spec: ModelSpec, looked_for: str, place: Path | str) -> ModelError:
-    """Build the error for weights that are not on this machine; says how to get them."""
+def weights_missing(
+    spec: ModelSpec,
+    looked_for: str,
+    place: Path | str,
+    *,
+    local_step: str = "",
+    otherwise: str = "",
+) -> ModelError:
+    """Build the error for files that are not on this machine; says how to get them.
+
+    Args:
+        spec: the model.
+        looked_for: what is missing.
+        place: where it should be.
+        local_step: what to do where that is no cache of a hub: nothing can be fetched for a checkpoint.
+        otherwise: what to do where nothing is to be fetched after all.
+    """
+    cached = any(part.startswith(_REPOSITORY) for part in Path(place).parts)
+    if not cached and (spec.checkpoint is not None or Path(spec.identifier).is_absolute()):
+        return model_error(
+            spec,
+            found=f"files of its checkpoint are not on this machine: looked for {looked_for} in {place}",
+            expected="all files of the model; those of a checkpoint only its owner has",
+            next_step=local_step or f"put it there, or correct checkpoint in [models.{spec.name}]",
+        )
     return model_error(
         spec,
         found=f"its weights are not on this machine: looked for {looked_for} in {place}",
         expected="weights on disk, because loading a model never uses the network",
-        next_step=f"run `prodbench download {spec.name}`",
+        next_step=f"run `prodbench download {spec.name}`{otherwise and f'; {otherwise}'}",
     )
 
 
@@ -151,6 +179,31 @@ def require_weight_file(spec: ModelSpec, path: Path) -> Path:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, or its type's name."""
-    lines = str(error).strip().splitlines()
+    """Return the first line of an error's text, or its type's name; of a refused pickle see ``reason``."""
+    if refused_pickle(error):
+        return reason(error)
+    lines = _ANSI.sub("", str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def reason(error: BaseException) -> str:
+    """Return an error's text in one plain line, without codes of terminals.
+
+    Of a pickle that was refused what it holds: torch and timm say beside it how to let it run.
+    """
+    text = " ".join(_ANSI.sub("", str(error)).split())
+    if refused_pickle(error):
+        found = _PICKLED.search(text)
+        return f"it holds {f'a pickled {found[1]}' if found else 'pickled objects'}, which could run code"
+    return text or type(error).__name__
+
+
+def refused_pickle(error: BaseException) -> bool:
+    """Whether a file was refused because it holds more than tensors."""
+    return "weights_only" in str(error)
+
+
+TENSORS_ONLY = (
+    "save its state_dict alone, best with safetensors.torch.save_file, where you trust the file"
+)
+"""Next step for a pickle that was refused."""

@@ -39,11 +39,24 @@ class HeadedEmbedder:
         tensors, digest = _read(spec, spec.head)
         weight = tensors["weight"]
         if weight.ndim != 2 or weight.shape[1] != before.dimension:
-            raise _unfit(spec, f"weight of shape {tuple(weight.shape)}", f"(d, {before.dimension})")
+            turned = weight.ndim == 2 and weight.shape[0] == before.dimension
+            raise _unfit(
+                spec,
+                f"weight of shape {tuple(weight.shape)}",
+                f"(d, {before.dimension})",
+                "save weight.T: the output goes first, as in torch.nn.Linear"
+                if turned
+                else f"train it on the vectors of this model, which have {before.dimension} numbers",
+            )
         out = int(weight.shape[0])
         for name, length in (("bias", out), ("mean", before.dimension)):
             if name in tensors and tuple(tensors[name].shape) != (length,):
-                raise _unfit(spec, f"{name} of shape {tuple(tensors[name].shape)}", f"({length},)")
+                raise _unfit(
+                    spec,
+                    f"{name} of shape {tuple(tensors[name].shape)}",
+                    f"({length},)",
+                    f"save the {name} that belongs to this weight",
+                )
         placed = {name: tensor.to(device, torch.float32) for name, tensor in tensors.items()}
         self._weight, self._bias = placed["weight"], placed.get("bias")
         self._mean = placed.get("mean")
@@ -94,6 +107,7 @@ def _read(spec: ModelSpec, head: Head) -> tuple[dict[str, torch.Tensor], str]:
             spec,
             found=f"head {head.weights} cannot be read: {first_line(error)}",
             expected="a safetensors file",
+            next_step="write it by safetensors.torch.save_file",
         ) from error
     strangers = sorted(set(tensors) - set(NAMES))
     if "weight" not in tensors or strangers:
@@ -101,10 +115,16 @@ def _read(spec: ModelSpec, head: Head) -> tuple[dict[str, torch.Tensor], str]:
             spec,
             f"tensors {', '.join(sorted(tensors)) or '(none)'}",
             "weight (d_out, d_in), and perhaps bias (d_out,) and mean (d_in,)",
+            "rename its tensors, and leave out others",
         )
     return tensors, hashlib.sha256(data).hexdigest()
 
 
-def _unfit(spec: ModelSpec, found: str, expected: str) -> Exception:
+def _unfit(spec: ModelSpec, found: str, expected: str, next_step: str) -> Exception:
     assert spec.head is not None  # noqa: S101 - asked of models that have one
-    return model_error(spec, found=f"head {spec.head.weights} with {found}", expected=expected)
+    return model_error(
+        spec,
+        found=f"head {spec.head.weights} with {found}",
+        expected=expected,
+        next_step=next_step,
+    )

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from pytest_prodbench.errors import did_you_mean
-from pytest_prodbench.models.checkpoints import model_error, weights_missing
+from pytest_prodbench.models.checkpoints import (
+    TENSORS_ONLY,
+    model_error,
+    reason,
+    refused_pickle,
+    weights_missing,
+)
 from pytest_prodbench.models.hub import cached_snapshot, fetch, fetched, repository_folder
 from pytest_prodbench.models.pipeline import refuse_preprocess
 from pytest_prodbench.models.tensor_transforms import antialias, on_tensors
@@ -83,9 +89,11 @@ def build(spec: ModelSpec, source: Source) -> tuple[torch.nn.Module, dict[str, A
     except (*_UNREADABLE, *_MISFIT, json.JSONDecodeError) as error:
         raise model_error(
             spec,
-            found=f"{weights} cannot be loaded: {' '.join(str(error).split())[:1000]}",
+            found=f"{weights} cannot be loaded: {reason(error)[:1000]}",
             expected=f"weights of {spec.identifier}, image and text tower, every tensor in its shape",
-            next_step="name the architecture that the checkpoint was trained with",
+            next_step=TENSORS_ONLY
+            if refused_pickle(error)
+            else "name the architecture that the checkpoint was trained with",
         ) from error
     return model.visual, dict(model.visual.preprocess_cfg)
 

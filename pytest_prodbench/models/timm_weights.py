@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 
-from pytest_prodbench.models.checkpoints import first_line, model_error
+from pytest_prodbench.models.checkpoints import (
+    TENSORS_ONLY,
+    first_line,
+    model_error,
+    reason,
+    refused_pickle,
+)
 from pytest_prodbench.models.hub import HF_HUB
 from pytest_prodbench.models.packaged import PACKAGED
 from pytest_prodbench.models.timm_hub import create, pretrained_config, registered_config
@@ -131,7 +137,9 @@ def read_state(spec: ModelSpec, file: Path) -> dict[str, torch.Tensor]:
             spec,
             found=f"{file} cannot be read: {first_line(error)}",
             expected="a safetensors file, or a PyTorch file that holds tensors only",
-            next_step="write it anew, best with safetensors.torch.save_file",
+            next_step=TENSORS_ONLY
+            if refused_pickle(error)
+            else "write it anew, best with safetensors.torch.save_file",
         ) from error
     if not isinstance(state, Mapping) or not all(
         isinstance(tensor, torch.Tensor) for tensor in state.values()
@@ -179,7 +187,7 @@ def _refused(spec: ModelSpec, file: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, KeyError, ValueError, AttributeError) as error:
-        text = " ".join(str(error).split())
+        text = reason(error)
         raise model_error(
             spec,
             found=f"{file} does not fit {spec.identifier}: {text[:1000]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ IMAGE_CONFIGS = ("preprocessor_config.json", "processor_config.json")
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 INDEX = ".index.json"
+REPOSITORY = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
+"""Name of a hub repository; no path that begins with a dot."""
 ADAPTER = "adapter_config.json"
 
 
@@ -53,7 +56,24 @@ def snapshot_of(spec: ModelSpec) -> Snapshot:
                 next_step="save the model with save_pretrained and name that folder",
             )
         return Snapshot(path, None)
+    refuse_relative(spec)
     return repository_snapshot(spec, spec.identifier, spec.revision)
+
+
+def refuse_relative(spec: ModelSpec) -> None:
+    """Refuse a path in the place of a hub repository: nothing would say what it is relative to.
+
+    Raises:
+        ModelError: the identifier can be no repository.
+    """
+    if REPOSITORY.fullmatch(spec.identifier) is None:
+        raise model_error(
+            spec,
+            found=f"{spec.identifier!r}, which names no hub repository",
+            expected="org/name, or an absolute folder",
+            next_step=f"for a folder write checkpoint = '{spec.identifier}' in [models.{spec.name}], "
+            f"relative to that file, and source = '{spec.library}:{Path(spec.identifier).name or 'x'}'",
+        )
 
 
 def repository_snapshot(spec: ModelSpec, repository: str, revision: str | None) -> Snapshot:
@@ -65,13 +85,21 @@ def repository_snapshot(spec: ModelSpec, repository: str, revision: str | None) 
     snapshot = cached_snapshot(repository, revision)
     if snapshot is None:
         wanted = f"{repository} at revision {revision or 'main'}"
-        raise weights_missing(spec, wanted, repository_folder(repository))
+        folder = f"if it is a folder, write checkpoint = 'FOLDER' in [models.{spec.name}], or an absolute one"
+        raise weights_missing(spec, wanted, repository_folder(repository), otherwise=folder)
     return snapshot
 
 
 def is_remote(spec: ModelSpec) -> bool:
-    """Whether the weights come from a hub repository."""
-    return spec.checkpoint is None and not Path(spec.identifier).is_absolute()
+    """Whether the weights come from a hub repository.
+
+    Raises:
+        ModelError: they should, and the identifier can be none.
+    """
+    remote = spec.checkpoint is None and not Path(spec.identifier).is_absolute()
+    if remote:
+        refuse_relative(spec)
+    return remote
 
 
 def files_in(spec: ModelSpec, folder: Path, inputs: Path | None = None) -> list[Path]:
@@ -88,8 +116,19 @@ def files_in(spec: ModelSpec, folder: Path, inputs: Path | None = None) -> list[
     weights = weight_files(spec, folder)
     there = [folder / CONFIG, *((inputs or folder) / name for name in IMAGE_CONFIGS)]
     configs = [path for path in there if path.is_file()]
-    if folder / CONFIG not in configs or len(configs) < 2:
-        raise weights_missing(spec, f"{CONFIG} and {IMAGE_CONFIGS[0]}", folder)
+    if folder / CONFIG not in configs:
+        raise weights_missing(
+            spec, CONFIG, folder, local_step="save the model anew there with save_pretrained"
+        )
+    if len(configs) < 2:
+        place = inputs or folder
+        raise weights_missing(
+            spec,
+            " or ".join(IMAGE_CONFIGS),
+            place,
+            local_step="copy it from the model that this one was trained from, or write it there: "
+            f"AutoImageProcessor.from_pretrained(THAT MODEL).save_pretrained({str(place)!r})",
+        )
     return [*weights, *configs]
 
 
@@ -118,7 +157,12 @@ def weight_files(spec: ModelSpec, folder: Path) -> list[Path]:
     names = [name for weights in WEIGHTS for name in (weights, weights + INDEX)]
     found = next((folder / name for name in names if (folder / name).is_file()), None)
     if found is None:
-        raise weights_missing(spec, " or ".join(names), folder)
+        raise weights_missing(
+            spec,
+            " or ".join(names),
+            folder,
+            local_step="save the model there with save_pretrained, or correct checkpoint",
+        )
     return [found, *_shards(spec, found)]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 
-from pytest_prodbench.models.checkpoints import first_line, model_error
+from pytest_prodbench.models.checkpoints import TENSORS_ONLY, model_error, reason, refused_pickle
 from pytest_prodbench.models.hub import offline
 from pytest_prodbench.models.remote_code import code_refused
 
@@ -132,13 +132,16 @@ def readable(spec: ModelSpec, folder: Path) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as error:
-        text = " ".join(str(error).split()) or first_line(error)
+        text = reason(error)
         if "trust_remote_code" in text and not spec.trust_remote_code:
             raise code_refused(spec, folder) from error
         raise model_error(
             spec,
             found=f"{folder} cannot be loaded: {type(error).__name__}: {text[:1000]}",
             expected="a model that takes images, as save_pretrained writes it",
+            next_step=TENSORS_ONLY
+            if refused_pickle(error)
+            else "save it anew with save_pretrained, from the class it was trained as",
         ) from error
 
 
