@@ -50,6 +50,7 @@ _SPECIAL_TOKENS = {
     "vit_mae": 1,
     "vit_msn": 1,
 }
+_POOLINGS = ("default", "projection", "cls", "mean", "gem")
 VIT_MAE = "vit_mae"
 WITH_PROJECTION = "VisionModelWithProjection"
 """How the names of towers end that have their projection and no text."""
@@ -159,8 +160,11 @@ class Pool:
         return embeds
 
     def _refusal(self, why: str) -> Exception:
+        others = [name for name in _POOLINGS if name != self._spec.pooling]
         return model_error(
             self._spec,
             found=f"pooling {self._spec.pooling!r} cannot be done with {self._type}: {why}",
-            expected="another of default, projection, cls, mean, gem",
+            expected=f"another of {', '.join(others)}",
+            next_step=f"write pooling = '{'mean' if 'mean' in others else 'default'}' in "
+            f"[models.{self._spec.name}], or what the model's page says",
         )

@@ -66,8 +66,10 @@ def test_a_pooling_that_cannot_be_done_is_refused(
     saved_transformers: Callable[[str], Path],
     load: Callable[..., Embedder],
 ) -> None:
-    with pytest.raises(ModelError, match=f"pooling '{pooling}'"):
+    with pytest.raises(ModelError, match=f"pooling '{pooling}'") as caught:
         load(f"transformers:{name}", checkpoint=str(saved_transformers(name)), pooling=pooling)
+    assert pooling not in caught.value.expected
+    assert "write pooling = 'mean' in [models.tried]" in str(caught.value)
 
 
 @pytest.mark.parametrize(
