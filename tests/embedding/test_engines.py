@@ -26,7 +26,7 @@ from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.cache import CacheWarning
 from pytest_prodbench.embedding.engines import exporting, proof, running, silence
 from pytest_prodbench.embedding.engines.proof import hits
-from pytest_prodbench.embedding.engines.refusal import LONGEST, told
+from pytest_prodbench.embedding.engines.refusal import LONGEST, of_the_moment, told
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.head import HeadedEmbedder
 from pytest_prodbench.settings.types import Head, ModelSpec, Preprocess, RunSettings
@@ -272,6 +272,13 @@ def test_what_another_library_says_is_short_plain_and_the_same_in_every_run():
     )
     assert told(error) == "Load model from network.onnx failed at 0x… in net.py 3/4"
     assert len(told(ValueError("a" * 999))) == LONGEST
+
+
+def test_what_is_of_the_moment():
+    assert of_the_moment(OSError(28, "No space left on device"))
+    assert of_the_moment(MemoryError())
+    assert not of_the_moment(OSError("could not get source code"))
+    assert not of_the_moment(ImportError("no module"))
 
 
 def test_a_failed_proof_has_its_numbers_in_the_message(cache):

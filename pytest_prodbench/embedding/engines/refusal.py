@@ -47,8 +47,9 @@ def of_the_moment(error: BaseException) -> bool:
     """Whether an error, or one that led to it, is of the machine: a full disk, no memory."""
     seen: BaseException | None = error
     while seen is not None:
-        # An ImportError is none of these; it has a message of its own.
-        if isinstance(seen, OSError | MemoryError):
+        # Without a number it is not the system's: inspect raises such an OSError where code has no source.
+        of_system = isinstance(seen, OSError) and seen.errno is not None
+        if of_system or isinstance(seen, MemoryError):
             return True
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return False
