@@ -15,6 +15,7 @@ from pytest_prodbench.errors import ProdbenchError, SettingsError
 from pytest_prodbench.evidence.types import EngineRecord
 from pytest_prodbench.models import library_for
 from pytest_prodbench.models.checkpoints import first_line
+from pytest_prodbench.models.identity import weights_value
 from pytest_prodbench.models.overrides import overrides
 from pytest_prodbench.report.wording import engine
 from pytest_prodbench.settings.files import shown_path, unknown_name
@@ -42,6 +43,7 @@ def show(given: argparse.Namespace) -> int:
         ("defined in", spec.where),
         ("weights", _weights(handle)),
         *(("", shown_path(path, opened.project)) for path in files or ()),
+        *_weights_value(handle),
         ("input", _input(handle)),
         ("preprocessing", identity.preprocessing),
         ("pooling", identity.pooling),
@@ -92,6 +94,14 @@ def _handle(given: argparse.Namespace, where: str) -> tuple[ModelHandle, Opened]
     if name not in opened.suite.models:
         raise unknown_name("model", name, list(opened.suite.models), where)
     return ModelHandle(opened.suite.models[name], opened.settings), opened
+
+
+def _weights_value(handle: ModelHandle) -> list[tuple[str, str]]:
+    """What ``weights_sha256`` of the model would be, to be copied; nothing where there are no files."""
+    if handle.remote is not None:
+        return []
+    value, _ = weights_value(handle.spec, library_for(handle.spec))
+    return [("weights_sha256", value)] if value else []
 
 
 def _weights(handle: ModelHandle) -> str:

@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.errors import ProdbenchError
 from pytest_prodbench.models.checkpoints import (
+    TENSORS_ONLY,
     checkpoint_path,
     first_line,
     model_error,
+    reason,
+    refused_pickle,
     require_weight_file,
 )
 from pytest_prodbench.models.identity import library_versions, parameters_digest, weights_digest
@@ -199,8 +202,9 @@ def _load_weights(spec: ModelSpec, network: Any, path: Path) -> None:
     ) as error:
         raise model_error(
             spec,
-            found=f"{path} cannot be loaded: {' '.join(str(error).split())[:1000]}",
+            found=f"{path} cannot be loaded: {reason(error)[:1000]}",
             expected=f"every tensor of {type(network).__name__} in its shape, and no other",
+            next_step=TENSORS_ONLY if refused_pickle(error) else "",
         ) from error
 
 

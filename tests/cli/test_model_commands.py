@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -219,6 +220,17 @@ def test_overrides_are_shown(project, capsys):
         "prodbench pipeline 1",
     ):
         assert told in said
+
+
+def test_the_value_of_weights_sha256_is_shown_where_there_is_a_file(project, capsys):
+    # The package that carries these weights has the beginning of their digest in the file's name.
+    assert main(["models", "show", "timm:tf_efficientnet_lite0"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"efficientnet-lite0-57934424\.pth\n  weights_sha256 57934424[0-9a-f]{56}\n", said
+    )
+    assert main(["models", "show", "net"]) == 0
+    assert "weights_sha256" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["doctor"], ["models", "show"]])
