@@ -285,7 +285,9 @@ def _loss(
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 / (1 + exp(−logits)), in place: half the time of ``tanh``."""
     with np.errstate(over="ignore"):  # 1 / inf is 0
-        np.exp(np.negative(logits, out=logits), out=logits)
+        # Not ``np.negative``: into memory with gaps, as a half with one score has it in the matrix of both,
+        # numpy 2.4 writes wrong numbers now and then (seen with AVX-512).
+        np.exp(np.multiply(logits, -1.0, out=logits), out=logits)
     logits += 1.0
     return np.divide(1.0, logits, out=logits)
 

@@ -285,3 +285,17 @@ def test_the_map_of_runs_leads_to_the_map_of_all_in_a_step_or_two(monkeypatch, s
     found = np.stack(platt(values, right, every, start), axis=1)
     np.testing.assert_allclose(found, whole, rtol=1e-7)
     assert sum(shape[1] == 4000 for shape in steps) <= 2
+
+
+def test_one_score_in_a_half_has_the_chances_of_its_map_every_time():
+    """Its chances stand apart in memory, where numpy's own negation in place goes wrong now and then."""
+    rng = np.random.default_rng(3)
+    for _ in range(2000):
+        rows, width = rng.integers(1, 12), rng.integers(2, 10)
+        logits = rng.normal(0.0, 2.0, (rows, width))
+        expected = 1.0 / (1.0 + np.exp(-logits[:, -1:]))
+        # The memory in between is another one each time.
+        kept = [np.empty(int(size)) for size in rng.integers(1, 300, 2)]
+        found = calibration._sigmoid(logits[:, -1:])
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+        del kept
