@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
-UNPRINTABLE = dict.fromkeys(
-    (
-        *(code for code in range(0x20) if code not in b"\t\n"),
-        *range(0x7F, 0xA0),  # what a terminal obeys
-        *range(0x202A, 0x202F),
-        *range(0x2066, 0x206A),  # what turns the direction of the text behind it
-        *range(0xD800, 0xE000),  # halves of characters, which no file in UTF-8 can hold
-    ),
-    "\ufffd",
-)
-"""Code → what is shown instead."""
+# Control characters (an escape sequence would repaint a terminal), lone surrogates and the two
+# non-characters: none can be written in XML, none can be seen.
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_BREAKS = re.compile("\r\n|[\r\n\u2028\u2029]")
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 MAX_LINES = 50
 """Problems printed by one error; a broken export can have a million."""
@@ -37,7 +32,7 @@ class ProdbenchError(Exception):
             parts.append(f"expected {expected}")
         if next_step:
             parts.append(next_step)
-        super().__init__(printable("; ".join(parts)))
+        super().__init__(unturned(printable("; ".join(parts))))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keyword-only arguments do not survive the default pickling (needed across processes)."""
@@ -100,8 +95,13 @@ def _rebuild_list(where: str, problems: Sequence[str], next_step: str) -> Proble
 
 
 def printable(text: str) -> str:
-    """Return a text that a terminal may print and a file may hold, whoever wrote it."""
-    return text.translate(UNPRINTABLE)
+    """Replace what UTF-8, XML or a terminal cannot carry with U+FFFD; keep tabs and line ends."""
+    return _INVISIBLE.sub("\ufffd", _BREAKS.sub("\n", text))
+
+
+def unturned(text: str) -> str:
+    """Replace the marks that reverse the direction of text, where nothing can isolate them."""
+    return _BIDI.sub("\ufffd", text)
 
 
 def shorten(lines: Sequence[str], limit: int) -> Iterable[str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.datasets.published import published, published_keys
-from pytest_prodbench.errors import SettingsError
-from pytest_prodbench.report.wording import line, unturned
+from pytest_prodbench.errors import SettingsError, unturned
+from pytest_prodbench.report.wording import line
 
 if TYPE_CHECKING:
     from pytest_prodbench.datasets.published import Download, Published

@@ -19,7 +19,7 @@ RANDOM = "random:"
 
 # How folders of the hub's cache begin.
 _REPOSITORY = "models--"
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _PICKLED = re.compile(r"unsupported globals?:?(?: global)? ([\w.]+)", re.IGNORECASE)
 
 # Safetensors first: they cannot hold code. The others are only ever read with weights_only=True.
@@ -178,11 +178,16 @@ def require_weight_file(spec: ModelSpec, path: Path) -> Path:
     return path
 
 
+def uncoloured(error: BaseException) -> str:
+    """Return an error's text without the codes that colour it in a terminal."""
+    return _ANSI.sub("", str(error))
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or its type's name; of a refused pickle see ``reason``."""
     if refused_pickle(error):
         return reason(error)
-    lines = _ANSI.sub("", str(error)).strip().splitlines()
+    lines = uncoloured(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
@@ -191,7 +196,7 @@ def reason(error: BaseException) -> str:
 
     Of a pickle that was refused what it holds: torch and timm say beside it how to let it run.
     """
-    text = " ".join(_ANSI.sub("", str(error)).split())
+    text = " ".join(uncoloured(error).split())
     if refused_pickle(error):
         found = _PICKLED.search(text)
         return f"it holds {f'a pickled {found[1]}' if found else 'pickled objects'}, which could run code"

@@ -130,9 +130,7 @@ class OnnxEmbedder:
                 return int(self.embed(batch).shape[1])
         except ProdbenchError:
             raise
-        except (
-            Exception
-        ) as error:  # ONNX Runtime raises classes of its own for each kind of failure
+        except Exception as error:  # ONNX Runtime raises a class of its own for each failure
             raise model_error(
                 self._spec,
                 found=f"it does not take {tuple(batch.shape)}: {first_line(error)[:500]}",

@@ -6,8 +6,8 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.errors import printable
 from pytest_prodbench.report.sections import accepted, narrowed_away, reasons
-from pytest_prodbench.report.wording import legal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ def _command(kind: str, title: str, message: str, where: str) -> str:
 
 
 def _data(text: str) -> str:
-    return legal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_prodbench.atomic import atomic_write_text
+from pytest_prodbench.errors import unturned
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.drawing import Drawings
 from pytest_prodbench.report.gallery import Shot, named_shots
 from pytest_prodbench.report.html import Surroundings, render
 from pytest_prodbench.report.standing import change_words
 from pytest_prodbench.report.thumbnails import Thumbnails
-from pytest_prodbench.report.wording import line, unturned
+from pytest_prodbench.report.wording import line
 
 if TYPE_CHECKING:
     from pytest_prodbench.evaluation.two_runs import PairOfResults

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pytest_prodbench.atomic import atomic_write_text
+from pytest_prodbench.errors import unturned
 from pytest_prodbench.report import wording
 from pytest_prodbench.report.drawing import Drawings
 from pytest_prodbench.report.page import build
@@ -204,7 +205,7 @@ def environment() -> Environment:
 
     def attribute(text: str, limit: int = wording.TEXT_LIMIT) -> str:
         # Nothing can be isolated inside an attribute or a title.
-        return wording.line(wording.unturned(text), limit)
+        return wording.line(unturned(text), limit)
 
     def shortened(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
         # As they are shown: a filter needs no megabyte.

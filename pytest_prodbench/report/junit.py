@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pytest_prodbench.atomic import atomic_write_bytes
+from pytest_prodbench.errors import printable
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.sections import (
     Section,
@@ -25,7 +26,7 @@ from pytest_prodbench.report.standing import (
     stamp,
     standing,
 )
-from pytest_prodbench.report.wording import DROP_SEEN, figure, interval, known, legal, line
+from pytest_prodbench.report.wording import DROP_SEEN, figure, interval, known, line
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import PairRecord, RunRecord
@@ -66,12 +67,12 @@ def _document(record: RunRecord) -> ET.Element:
             **totals,
             "skipped": str(_holding(cases, "skipped")),
             "time": time,
-            "timestamp": legal(record.host.started),
+            "timestamp": printable(record.host.started),
         },
     )
     properties = ET.SubElement(suite, "properties")
     for name, value in _facts(record):
-        ET.SubElement(properties, "property", name=legal(name), value=legal(value))
+        ET.SubElement(properties, "property", name=printable(name), value=printable(value))
     suite.extend(cases)
     return root
 
@@ -113,8 +114,8 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
 def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
     case = ET.Element(
         "testcase",
-        classname=legal(pair.sector),
-        name=legal(pair.name),
+        classname=printable(pair.sector),
+        name=printable(pair.name),
         time=_seconds(pair.timing.total_s),
     )
     told = reasons(pair)
@@ -143,7 +144,7 @@ def _pair(pair: PairRecord, record: RunRecord) -> ET.Element:
 
 
 def _candidate(model: str, record: RunRecord) -> ET.Element:
-    case = ET.Element("testcase", classname=CANDIDATE_CLASS, name=legal(model), time="0.000")
+    case = ET.Element("testcase", classname=CANDIDATE_CLASS, name=printable(model), time="0.000")
     verdict = record.candidates[model]
     if verdict != "accept":
         kind = "failure" if verdict == "reject" else "error"
@@ -154,7 +155,9 @@ def _candidate(model: str, record: RunRecord) -> ET.Element:
 
 
 def _sector(section: Section, record: RunRecord) -> ET.Element:
-    case = ET.Element("testcase", classname=SECTOR_CLASS, name=legal(section.title), time="0.000")
+    case = ET.Element(
+        "testcase", classname=SECTOR_CLASS, name=printable(section.title), time="0.000"
+    )
     if section.verdict != "accept":
         kind = "failure" if section.verdict == "reject" else "error"
         if section.forgiven(record.gate) is not None:
@@ -166,7 +169,7 @@ def _sector(section: Section, record: RunRecord) -> ET.Element:
 
 
 def _say(case: ET.Element, *lines: str) -> None:
-    ET.SubElement(case, "system-out").text = legal("\n".join(lines))
+    ET.SubElement(case, "system-out").text = printable("\n".join(lines))
 
 
 def _mark(case: ET.Element, tag: str, kind: str, told: list[str]) -> None:
@@ -175,7 +178,7 @@ def _mark(case: ET.Element, tag: str, kind: str, told: list[str]) -> None:
     mark = ET.SubElement(
         case, tag, type=kind, message=f"{first} (and {more} more)" if more else first
     )
-    mark.text = legal("\n".join(told))
+    mark.text = printable("\n".join(told))
 
 
 def _holding(cases: list[ET.Element], tag: str) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pytest_prodbench.report.wording import TEXT_LIMIT, count, line, paragraph, unturned
+from pytest_prodbench.errors import unturned
+from pytest_prodbench.report.wording import TEXT_LIMIT, count, line, paragraph
 
 MARKS = {
     "accept": "✅ accept",

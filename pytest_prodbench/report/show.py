@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Column, Table
 from rich.text import Text
 
+from pytest_prodbench.errors import unturned
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.all_numbers import all_numbers, anchors
 from pytest_prodbench.report.answers import answers
@@ -25,7 +26,6 @@ from pytest_prodbench.report.wording import (
     interval,
     known,
     line,
-    unturned,
 )
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.errors import unturned
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.sections import (
     Section,
@@ -26,7 +27,6 @@ from pytest_prodbench.report.wording import (
     known,
     line,
     paragraph,
-    unturned,
     wrap,
 )
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_prodbench.report.wording import line, unturned
+from pytest_prodbench.errors import unturned
+from pytest_prodbench.report.wording import line
 
 Spec = dict[str, Any]
 """A Vega-Lite specification."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import TYPE_CHECKING
+
+from pytest_prodbench.errors import printable
 
 if TYPE_CHECKING:
     from pytest_prodbench.evidence.types import EngineRecord
@@ -28,36 +29,20 @@ DROP_SEEN_MEANS = (
 RUNS_CODE = "runs code that came with the weights"
 """Said of a model whose entry has ``trust_remote_code = true``."""
 
-# Control characters (an escape sequence would repaint a terminal), lone surrogates and the two
-# non-characters: none can be written in XML, none can be seen.
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_BREAKS = re.compile("\r\n|[\r\n\u2028\u2029]")
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def legal(text: str) -> str:
-    """Replace what UTF-8, XML or a terminal cannot carry with U+FFFD; keep tabs and line ends."""
-    return _INVISIBLE.sub("\ufffd", _BREAKS.sub("\n", text))
-
 
 def line(text: str, limit: int = TEXT_LIMIT) -> str:
     """Return one line of at most ``limit`` characters that can be shown anywhere."""
-    return _cut(legal(text).replace("\n", "\ufffd").replace("\t", " "), limit)
+    return _cut(printable(text).replace("\n", "\ufffd").replace("\t", " "), limit)
 
 
 def paragraph(text: str, limit: int = 2000) -> str:
     """Return several lines, at most ``limit`` characters in all: an error message."""
-    return _cut(legal(text).strip(), limit)
+    return _cut(printable(text).strip(), limit)
 
 
 def gist(text: str, limit: int = TEXT_LIMIT) -> str:
     """Return several lines as one: what a list of reasons has room for."""
     return line(" ".join(text.split()), limit)
-
-
-def unturned(text: str) -> str:
-    """Replace the marks that reverse the direction of text, where nothing can isolate them."""
-    return _BIDI.sub("\ufffd", text)
 
 
 def figure(value: float) -> str:

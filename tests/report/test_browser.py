@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_prodbench.errors import unturned
 from pytest_prodbench.evidence.types import Host
 from pytest_prodbench.report import wording
 from pytest_prodbench.report.html import write_html
@@ -170,7 +171,7 @@ def test_hostile_text_is_only_text(browser, tmp_path, policy):
     ):
         assert wording.line(ATTACK, 80) in page.locator(selector).first.text_content()
     # Nothing can be isolated in a drawing: there the marks that turn text are replaced.
-    label = wording.line(wording.unturned(ATTACK), 48)
+    label = wording.line(unturned(ATTACK), 48)
     assert label in page.locator(".chart text").all_text_contents()
     page.locator(".chart").first.scroll_into_view_if_needed()
     page.locator(".chart[data-drawn]").first.wait_for()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_prodbench.errors import unturned
 from pytest_prodbench.report import wording
 from pytest_prodbench.report.markdown import write_markdown
 from pytest_prodbench.report.markdown_text import escape
@@ -111,7 +112,7 @@ def test_names_stay_readable_in_the_source(text):
 @given(text=st.text())
 def test_any_text_comes_back_and_carries_no_markup(text):
     escaped = escape(text)
-    assert html.unescape(escaped) == wording.line(wording.unturned(text)).strip()
+    assert html.unescape(escaped) == wording.line(unturned(text)).strip()
     assert not set(escaped) & set("<>|`*[]{}~\\!$^\n")
 
 

@@ -4,18 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_prodbench.errors import printable
 from pytest_prodbench.report.sections import sections
-from pytest_prodbench.report.wording import (
-    cells,
-    count,
-    duration,
-    figure,
-    fit,
-    legal,
-    line,
-    short,
-    wrap,
-)
+from pytest_prodbench.report.wording import cells, count, duration, figure, fit, line, short, wrap
 
 from . import builders as b
 
@@ -51,7 +42,7 @@ def test_twelve_digits_of_a_digest():
 def test_legal_text_can_be_written_everywhere(text):
     import xml.etree.ElementTree as ET
 
-    made = legal(text)
+    made = printable(text)
     made.encode("utf-8")
     element = ET.Element("a")
     element.text = made

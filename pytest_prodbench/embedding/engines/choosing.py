@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_prodbench.embedding.device import autocast, to_device
 from pytest_prodbench.embedding.engines.keeping import NETWORK, kept
+from pytest_prodbench.embedding.engines.passes import in_batches, passes_of, refusing
 from pytest_prodbench.embedding.engines.preprocess_alone import preprocess_alone
 from pytest_prodbench.embedding.engines.proof import (
     BOUND,
@@ -22,19 +22,13 @@ from pytest_prodbench.embedding.engines.proof import (
     samples_digest,
 )
 from pytest_prodbench.embedding.engines.quantizing import quantize
-from pytest_prodbench.embedding.engines.refusal import (
-    EngineRefusedError,
-    of_the_moment,
-    with_reason,
-)
+from pytest_prodbench.embedding.engines.refusal import EngineRefusedError, with_reason
 from pytest_prodbench.embedding.engines.running import EngineEmbedder, engine_version, session
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions
 from pytest_prodbench.models.protocol import Engine, Exportable, SelfRun
 
 if TYPE_CHECKING:
-    import torch
-
     from pytest_prodbench.embedding.engines.running import Run
     from pytest_prodbench.models import Embedder
     from pytest_prodbench.settings.types import ModelSpec
@@ -177,8 +171,8 @@ def _other(
             found = running(folder)
             tensors = sample_tensors(embedder, HELD_AGAINST)
             reduced = engine.precision != "float32"
-            tried = _in_batches(found, batch_size)
-            torchs = _stated(_embed(whole(embedder), "cpu"))
+            tried = in_batches(found, batch_size)
+            torchs = refusing(passes_of(whole(embedder), "cpu"))
             alike = agrees(tensors, torchs, tried, reduced=reduced)
         except EngineRefusedError:
             return False  # made anew, it says what is the matter
@@ -197,8 +191,8 @@ def _other(
                 quantize(folder / NETWORK)
             return prove(
                 tensors,
-                _stated(_embed(whole(embedder), "cpu")),
-                _embed(running(folder), "cpu"),
+                refusing(passes_of(whole(embedder), "cpu")),
+                passes_of(running(folder), "cpu"),
                 reduced=engine.precision != "float32",
             )
         except EngineRefusedError as error:
@@ -227,8 +221,8 @@ def _compared(
     def make(_: Path) -> Proof:
         return prove(
             sample_tensors(embedder),
-            _embed(tried, device),
-            _embed(tried, device, engine.precision),
+            passes_of(tried, device),
+            passes_of(tried, device, engine.precision),
             reduced=True,
         )
 
@@ -246,50 +240,6 @@ def _compared(
             next_step="take engine_precision out",
         )
     return proof
-
-
-def _embed(
-    embedder: Embedder, device: str, precision: str = "float32"
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    import torch
-
-    def embed(batch: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), autocast(device, precision):
-            return embedder.embed(to_device(batch, device)).float().cpu()
-
-    return embed
-
-
-def _stated(
-    embed: Callable[[torch.Tensor], torch.Tensor],
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Make a refusal of what a user's own network raises."""
-
-    def embedded(batch: torch.Tensor) -> torch.Tensor:
-        try:
-            return embed(batch)
-        except Exception as error:  # the user's code may raise anything
-            raise EngineRefusedError(
-                with_reason(f"it does not take {len(batch)} sample images together", error),
-                passing=of_the_moment(error),
-            ) from error
-
-    return embedded
-
-
-def _in_batches(embedder: Embedder, size: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Embed in batches of the run's size, filled up: a session of another size would be one more."""
-    embed = _embed(embedder, "cpu")
-
-    def filled(batch: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        parts = torch.split(batch, size)
-        rows = [torch.arange(size) % len(part) for part in parts]
-        found = [embed(part[row])[: len(part)] for part, row in zip(parts, rows, strict=True)]
-        return torch.cat(found)
-
-    return filled
 
 
 def _key(spec: ModelSpec, embedder: Embedder, engine: Engine, device: str) -> dict[str, object]:

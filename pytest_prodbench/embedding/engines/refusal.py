@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+from pytest_prodbench.models.checkpoints import uncoloured
+
 _FOLDERS = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'"]+)*[\\/](?=[^\s\\/:'"]+)""")
 _ADDRESSES = re.compile(r"0x[0-9a-fA-F]+")
 LONGEST = 240
@@ -32,7 +33,7 @@ class EngineRefusedError(Exception):
 
 def told(error: BaseException) -> str:
     """Return the first lines of another library's message: plain, short, the same in every run."""
-    lines = _COLOURS.sub("", str(error)).splitlines()
+    lines = uncoloured(error).splitlines()
     first = [" ".join(line.split()) for line in lines if line.strip()][:FIRST_LINES]
     text = _ADDRESSES.sub("0x…", _FOLDERS.sub("", " ".join(first)))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pytest_prodbench.embedding.remote.ledger import BudgetSpentError, Ledger
-from pytest_prodbench.errors import printable
+from pytest_prodbench.errors import printable, unturned
 from pytest_prodbench.models.remote.protocol import (
     BrokenReplyError,
     Payload,
@@ -187,4 +187,4 @@ class Sender:
                 if written:
                     text = text.replace(written, "(key)")
         # Cut only now: a part of a key would not have been found.
-        return printable(" ".join(text.split())[:SHOWN])
+        return unturned(printable(" ".join(text.split())[:SHOWN]))

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from pytest_prodbench import __version__
+from pytest_prodbench.errors import unturned
 from pytest_prodbench.metrics import HEADLINE
 from pytest_prodbench.report.compare_page import comparison_page
 from pytest_prodbench.report.drawing import Drawings
@@ -23,7 +24,6 @@ from pytest_prodbench.report.site.leaderboard import leaderboard, run_rows
 from pytest_prodbench.report.site.model_page import model_page
 from pytest_prodbench.report.site.trends import sector_trends
 from pytest_prodbench.report.terms import Terms
-from pytest_prodbench.report.wording import unturned
 
 if TYPE_CHECKING:
     from pathlib import Path
