@@ -41,11 +41,11 @@ def _ours_once(gallery: Any, queries: np.ndarray, k: int) -> np.ndarray:
 
 def _ours_prepared(gallery: np.ndarray) -> Any:
     from pytest_prodbench.retrieval import Gallery
-    from pytest_prodbench.retrieval.torch_backends import ReducedBackend
+    from pytest_prodbench.retrieval.backends import backends_in_turn
 
     ready = Gallery(gallery)
-    if ReducedBackend.suits("cpu"):
-        ready.reduced("cpu")
+    # The first of them makes the copy of the gallery that it needs.
+    backends_in_turn("torch", ready, 1000, device="cpu", threads=1, listed=10)[0]()
     return ready
 
 

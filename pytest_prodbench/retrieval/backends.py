@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pytest_prodbench.retrieval.blocks import ArrayBlock, ScoreBlock
+from pytest_prodbench.retrieval.bounds import Bounds
 from pytest_prodbench.retrieval.exact import RESOLUTION, exact_block
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_prodbench.retrieval.gallery import Gallery
 
     Floats = NDArray[np.float32]
-    Doubles = NDArray[np.float64]
 
 UNIT_ROUNDOFF = 2.0**-24
 """Half the distance from 1 to the next float32."""
@@ -39,6 +40,16 @@ WORTH_REDUCING = 2e9
 
 REDUCED_FOR = 64
 """… if there are at least so many queries: the copy costs some readings of the gallery."""
+
+
+WORTH_QUANTISING = 25e6
+"""n · d from which what a first pass in 8-bit integers saves is more than what its wider bound costs …"""
+
+QUANTISED_FOR = 256
+"""… if there are at least so many queries …"""
+
+QUANTISED_FOR_LISTS = 20
+"""… and lists of at most so many, beyond which as many images again are open for each of them."""
 
 
 def gamma(terms: int) -> float:
@@ -65,40 +76,52 @@ def near_tie_distance(dimension: int) -> float:
     return 2.0 * score_error(dimension)
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """One arithmetic over one gallery.
 
     Attributes:
         name: for the record.
-        rounding: relative rounding of a block's numbers after their error (0 where the error holds it).
+        gallery: in the order of its blocks; in another one than that of the products, it finds lists alone.
         query_block, gallery_block: how many rows and columns of a block suit it.
         side_by_side: whether several threads may ask it at once, each with queries of its own; its products
             are numpy's or torch's then, which share one number of threads with them (``threads``).
     """
 
     name: str
-    rounding: float
     query_block: int
     gallery_block: int
     side_by_side: bool
 
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+
+    @abstractmethod
     def open(self, queries: Floats) -> OpenQueries:
         """Take up to ``query_block`` unit vectors (r, d)."""
+
+    def blocks(self, size: int) -> list[tuple[int, int]]:
+        """Ranges of places that are asked for one after the other, of at most ``size`` where that can be."""
+        return self.gallery.blocks(size)
 
 
 class OpenQueries(Protocol):
     """Some queries against the gallery.
 
     Attributes:
-        error: float64 (r,), bound on |score before rounding − similarity| of each query.
-        exact: whether the scores are the similarities themselves; then ``error`` is 0.
+        exact: whether the scores are the similarities themselves.
     """
 
-    error: Doubles
     exact: bool
+
+    def bounds(self, start: int) -> Bounds:
+        """How far scores of the block that begins at this place may be off."""
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         """Scores against the places start:stop, with maxima of ``group`` columns."""
+
+
+Opener = Callable[[], Backend]
+"""A backend with whatever copy of the gallery it needs: made when its turn comes, and not before."""
 
 
 class BlockMemory:
@@ -116,30 +139,41 @@ class BlockMemory:
         return flat[: rows * columns].reshape(rows, columns)
 
 
-class Float32Backend:
+class Float32Backend(Backend):
     """float32 products by numpy's BLAS: in OpenBLAS a fifth to a third faster than torch's on AMD (MKL)."""
 
     name = "torch"
-    rounding = 0.0
     query_block = 1024
     # Not 8192: the rows of a block would lie 32 KiB apart, so that all fall on the same sets of a cache.
     gallery_block = 6144
     side_by_side = True
 
     def __init__(self, gallery: Gallery) -> None:
-        self.gallery = gallery
+        super().__init__(gallery)
         self.memory = BlockMemory(partial(np.empty, dtype=np.float32))
 
     def open(self, queries: Floats) -> OpenQueries:
         return _Float32Queries(self, queries)
 
 
-class _Float32Queries:
+class Float32Queries:
+    """Queries whose scores are float32 products, added up in whatever order."""
+
     exact = False
 
+    def __init__(self, queries: Floats) -> None:
+        self._queries = queries
+        self._bounds = Bounds(np.full(len(queries), score_error(queries.shape[1])), 0.0)
+
+    def bounds(self, start: int) -> Bounds:  # noqa: ARG002 - alike for all blocks
+        """How far scores may be off."""
+        return self._bounds
+
+
+class _Float32Queries(Float32Queries):
     def __init__(self, backend: Float32Backend, queries: Floats) -> None:
-        self._backend, self._queries = backend, queries
-        self.error = np.full(len(queries), score_error(queries.shape[1]))
+        super().__init__(queries)
+        self._backend = backend
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         out = self._backend.memory.of(len(self._queries), stop - start)
@@ -147,11 +181,10 @@ class _Float32Queries:
         return ArrayBlock(out, group)
 
 
-class FaissBackend:
+class FaissBackend(Backend):
     """faiss on the CPU; starts in a tenth of the time that torch needs to be imported."""
 
     name = "faiss"
-    rounding = 0.0
     query_block = 256
     gallery_block = 16_384
     # Its own threads make each product.
@@ -160,19 +193,17 @@ class FaissBackend:
     def __init__(self, gallery: Gallery, threads: int) -> None:
         import faiss
 
+        super().__init__(gallery)
         faiss.omp_set_num_threads(max(1, threads))
-        self._gallery = gallery
 
     def open(self, queries: Floats) -> OpenQueries:
-        return _FaissQueries(self._gallery, queries)
+        return _FaissQueries(self.gallery, queries)
 
 
-class _FaissQueries:
-    exact = False
-
+class _FaissQueries(Float32Queries):
     def __init__(self, gallery: Gallery, queries: Floats) -> None:
-        self._gallery, self._queries = gallery, queries
-        self.error = np.full(len(queries), score_error(queries.shape[1]))
+        super().__init__(queries)
+        self._gallery = gallery
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         import faiss
@@ -182,20 +213,16 @@ class _FaissQueries:
         return ArrayBlock(scores, group)
 
 
-class ExactBackend:
+class ExactBackend(Backend):
     """float64 products, rounded once to similarities; for what float32 leaves open too often."""
 
     name = "exact"
-    rounding = 0.0
     query_block = 128
     gallery_block = 4096
     side_by_side = True
 
-    def __init__(self, gallery: Gallery) -> None:
-        self._gallery = gallery
-
     def open(self, queries: Floats) -> OpenQueries:
-        return _ExactQueries(self._gallery, queries)
+        return _ExactQueries(self.gallery, queries)
 
 
 class _ExactQueries:
@@ -203,7 +230,10 @@ class _ExactQueries:
 
     def __init__(self, gallery: Gallery, queries: Floats) -> None:
         self._gallery, self._queries = gallery, queries
-        self.error = np.zeros(len(queries))
+        self._bounds = Bounds(np.zeros(len(queries)), 0.0)
+
+    def bounds(self, start: int) -> Bounds:  # noqa: ARG002 - alike for all blocks
+        return self._bounds
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         return ArrayBlock(exact_block(self._queries, self._gallery.part(start, stop)), group)
@@ -220,9 +250,9 @@ def choose_backend(backend: str, device: str, work: float) -> str:
     return "torch" if device != "cpu" or "torch" in sys.modules or work > 1e11 else "faiss"
 
 
-def open_backends(
-    backend: str, gallery: Gallery, queries: int, *, device: str, threads: int
-) -> list[Backend]:
+def backends_in_turn(
+    backend: str, gallery: Gallery, queries: int, *, device: str, threads: int, listed: int = 0
+) -> list[Opener]:
     """Return the backends to try in turn: the fastest first, the exact one last.
 
     Args:
@@ -231,20 +261,32 @@ def open_backends(
         queries: how many will come; few are not worth a reduced copy of the gallery.
         device: torch device.
         threads: for faiss.
+        listed: length of the lists, if lists are all that is asked for; else 0.
     """
-    last: Backend = ExactBackend(gallery)
+    last: Opener = partial(ExactBackend, gallery)
     if backend == "faiss":
-        return [FaissBackend(gallery, threads), last]
+        return [partial(FaissBackend, gallery, threads), last]
     if backend == "torch":
-        plain: Backend = Float32Backend(gallery)
+        plain: Opener = partial(Float32Backend, gallery)
         work = float(queries) * len(gallery) * gallery.dimension
         large = work >= WORTH_REDUCING and queries >= REDUCED_FOR
+        first: list[Opener] = []
         if large or device != "cpu":
             from pytest_prodbench.retrieval.torch_backends import DeviceBackend, ReducedBackend
 
             if device != "cpu":
-                plain = DeviceBackend(gallery, device)
+                plain = partial(DeviceBackend, gallery, device)
+            elif _worth_quantising(gallery, queries, listed):
+                from pytest_prodbench.retrieval.int8 import Int8Backend
+
+                if Int8Backend.suits(gallery.dimension):
+                    first.append(partial(Int8Backend, gallery))
             if large and ReducedBackend.suits(device):
-                return [ReducedBackend(gallery, device), plain, last]
-        return [plain, last]
+                first.append(partial(ReducedBackend, gallery, device))
+        return [*first, plain, last]
     raise ValueError(f"unknown backend {backend!r}; expected 'torch' or 'faiss'")
+
+
+def _worth_quantising(gallery: Gallery, queries: int, listed: int) -> bool:
+    large = len(gallery) * gallery.dimension >= WORTH_QUANTISING
+    return large and 0 < listed <= QUANTISED_FOR_LISTS and queries >= QUANTISED_FOR

@@ -59,7 +59,7 @@ class Bfloat16Block(ArrayBlock):
     def maxima(self) -> Floats:
         return self._with_rest(_strided_maxima(self._tensor, self._group).float().numpy())
 
-    def _floats(self, values: NDArray[Any]) -> Floats:
+    def _floats(self, values: NDArray[Any], rows: Ints) -> Floats:  # noqa: ARG002 - alike for all rows
         return widen(values)
 
     def _exceeding(self, rows: Ints, limits: Floats) -> NDArray[np.bool_]:

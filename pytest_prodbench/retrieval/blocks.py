@@ -143,7 +143,8 @@ class ArrayBlock:
         rest = self._values[:, self._stride * self._group :]
         if not rest.shape[1]:
             return maxima
-        return np.concatenate([maxima, self._floats(rest)], axis=1)
+        every = np.arange(len(rest))
+        return np.concatenate([maxima, self._floats(rest, every)], axis=1)
 
     def largest(self, m: int) -> Floats:
         found = self.maxima
@@ -157,7 +158,7 @@ class ArrayBlock:
         flat = np.flatnonzero(reached)
         if len(flat) * FEW > reached.size:
             counts, rows, columns = _listed(self._reaching(np.arange(len(low)), low), room)
-            return Hits(counts, rows, columns, self._floats(self._values[rows, columns]))
+            return Hits(counts, rows, columns, self._floats(self._values[rows, columns], rows))
         rows, columns, values = self._open(flat, low)
         counts = np.bincount(rows, minlength=len(low)).astype(np.int64)
         if room is not None and (counts > room).any():
@@ -210,12 +211,14 @@ class ArrayBlock:
         rows, groups = rows[whole], groups[whole]
         shape = (len(self._values), self._group, self._stride)
         inner = self._values[:, : self._stride * self._group].reshape(shape)
-        values = self._floats(inner[rows, :, groups])
+        values = self._floats(inner[rows, :, groups], rows)
         at, step = _places(np.flatnonzero(values >= low[rows, None]), self._group)
         return (
             np.concatenate([rows[at], rest_rows]),
             np.concatenate([groups[at] + self._stride * step, rest]),
-            np.concatenate([values[at, step], self._floats(self._values[rest_rows, rest])]),
+            np.concatenate(
+                [values[at, step], self._floats(self._values[rest_rows, rest], rest_rows)]
+            ),
         )
 
     def products(
@@ -223,7 +226,8 @@ class ArrayBlock:
     ) -> tuple[Ints, Mask]:
         return count_products(self.at_least, self._exceeding, limits, above, codes, rows, columns)
 
-    def _floats(self, values: NDArray[Any]) -> Floats:
+    def _floats(self, values: NDArray[Any], rows: Ints) -> Floats:  # noqa: ARG002 - others ask it
+        """Scores of numbers as they stand in the block, the first axis of which is that of ``rows``."""
         return values
 
     def _rows(self, rows: Ints) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.retrieval.backends import near_tie_distance
-from pytest_prodbench.retrieval.bounds import NEVER, Bounds
+from pytest_prodbench.retrieval.bounds import NEVER
 from pytest_prodbench.retrieval.counting import Limited
 from pytest_prodbench.retrieval.exclusion import distinct_keys
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.retrieval.blocks import ScoreBlock
+    from pytest_prodbench.retrieval.bounds import Bounds
     from pytest_prodbench.retrieval.tally import Tally
 
     Floats = NDArray[np.float32]
@@ -25,29 +26,24 @@ if TYPE_CHECKING:
 class BoundedCounts(Limited):
     """Counts what the bound settles at once, keeps the rest, and scores it again at the end."""
 
-    def __init__(self, tally: Tally, some: Ints, bounds: Bounds, allowed: float) -> None:
+    def __init__(self, tally: Tally, some: Ints, allowed: float) -> None:
         super().__init__(tally, some)
         self._allowed = allowed
         self._dropped = np.zeros(len(some), np.bool_)
         # The first limit has room for its near ties.
         self._near_distance = near_tie_distance(tally.gallery.dimension)
-        around = [
-            bounds.around(column, margin=0.0 if slot else self._near_distance)
-            for slot, column in enumerate(self._exact.T)
-        ]
-        shape = self._exact.shape
+        self._bounds: Bounds | None = None
         # One row a limit: a column of the matrix at a time is held against the block.
-        self._low = np.empty((shape[1], shape[0]), np.float32)
+        self._low = np.empty(self._exact.shape[::-1], np.float32)
         self._high = np.empty_like(self._low)
-        for slot, (low, high) in enumerate(around):
-            self._low[slot], self._high[slot] = low, high
         self._rows: list[Ints] = []
         self._slots: list[Ints] = []
         self._places: list[Ints] = []
         self._fresh: list[Mask] = []
 
-    def add(self, block: ScoreBlock, start: int) -> None:
+    def add(self, block: ScoreBlock, start: int, bounds: Bounds) -> None:
         """Count a block; ``start`` is its first place."""
+        self._draw_limits(bounds)
         for slot, (low, high) in enumerate(zip(self._low, self._high, strict=True)):
             band = block.count(low, high, self._allowed - self.open_scores)
             self._above[:, slot] += band.above
@@ -70,6 +66,16 @@ class BoundedCounts(Limited):
                 self._slots.append(np.full(len(rows), slot))
                 self._places.append(columns + start)
                 self._fresh.append(fresh)
+
+    def _draw_limits(self, bounds: Bounds) -> None:
+        """Limits between which scores of these bounds leave doubt; the same for block after block, mostly."""
+        if bounds is self._bounds:
+            return
+        self._bounds = bounds
+        for slot, column in enumerate(self._exact.T):
+            margin = 0.0 if slot else self._near_distance
+            self._low[slot], self._high[slot] = bounds.around(column, margin)
+        self._low[:, self._dropped] = self._high[:, self._dropped] = NEVER
 
     def drop(self, rows: Mask) -> None:
         """Count no more for these queries."""

@@ -48,23 +48,19 @@ class Bounds:
             np.where(never, NEVER, np.nextafter(high.astype(np.float32), up)),
         )
 
-    def floor(self, reached: Floats) -> Floats:
-        """Limit below which no x belongs to an s that is at least the least s behind ``reached``.
+    def between(self, rows: NDArray[np.int64], scores: Floats) -> tuple[Floats, Floats]:
+        """Least and greatest similarity that scores (p,) or (p, m) of some rows (p,) can stand for.
 
-        x >= f leaves a >= f − rounding·|f| / (1 − rounding), so s >= that less the error; and whatever
-        has at least this s has an x that is at least as much lower once more.
+        |x − a| <= rounding · |a| leaves |x − a| <= rounding / (1 − rounding) · |x|.
         """
-        wide = reached.astype(np.float64)
-        finite = np.isfinite(wide)
-        wide[~finite] = 0.0
-        least = wide - self.rounding / (1.0 - self.rounding) * np.abs(wide) - 2.0 * self.error
-        least -= self.rounding * np.abs(least)
-        lower = np.nextafter(least.astype(np.float32), np.float32(-np.inf))
-        return np.where(finite, lower, np.float32(-np.inf)).astype(np.float32)
-
-    def holds(self, rows: NDArray[np.int64], scores: Floats, exact: Floats) -> bool:
-        """Whether scores that were computed again lie where the bound says that they must."""
-        wide = exact.astype(np.float64)
-        room = self.error[rows] + 2.0**-24
-        room += self.rounding * (np.abs(wide) + room)
-        return bool((np.abs(scores.astype(np.float64) - wide) <= room).all())
+        wide = scores.astype(np.float64)
+        room = self.error[rows].reshape((-1,) + (1,) * (scores.ndim - 1))
+        # −∞ stands for no score at all.
+        room = room + self.rounding / (1.0 - self.rounding) * np.abs(
+            np.where(wide < -NEVER, 0.0, wide)
+        )
+        down, up = np.float32(-np.inf), np.float32(np.inf)
+        return (
+            np.nextafter((wide - room).astype(np.float32), down),
+            np.nextafter((wide + room).astype(np.float32), up),
+        )

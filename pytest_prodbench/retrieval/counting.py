@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.retrieval.blocks import ScoreBlock
+    from pytest_prodbench.retrieval.bounds import Bounds
     from pytest_prodbench.retrieval.tally import Tally
 
     Floats = NDArray[np.float32]
@@ -30,8 +31,8 @@ class Counts(Protocol):
 
     open_scores: Ints
 
-    def add(self, block: ScoreBlock, start: int) -> None:
-        """Count a block; ``start`` is its first place."""
+    def add(self, block: ScoreBlock, start: int, bounds: Bounds) -> None:
+        """Count a block of scores within these bounds; ``start`` is its first place."""
 
     def drop(self, rows: Mask) -> None:
         """Count no more for these queries (r,)."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_prodbench.retrieval.blocks import ScoreBlock
+    from pytest_prodbench.retrieval.bounds import Bounds
 
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class ExactCounts(Limited):
     """Counts exact scores; nothing stays open, however many are alike."""
 
-    def add(self, block: ScoreBlock, start: int) -> None:
+    def add(self, block: ScoreBlock, start: int, bounds: Bounds) -> None:  # noqa: ARG002 - no doubt
         """Count a block; ``start`` is its first place."""
         down, up = np.float32(-np.inf), np.float32(np.inf)
         for slot, limits in enumerate(self._exact.T):

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pytest_prodbench.retrieval.int8 import Quantised
+
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
@@ -42,8 +44,15 @@ class Gallery:
             self._ends = np.append(np.flatnonzero(new) + 1, len(products))
             self.products = np.concatenate([[0], np.cumsum(new)]).astype(np.int64)[: len(products)]
         self._reduced: dict[str, Reduced] = {}
+        self._quantised: Quantised | None = None
         self._moved: dict[str, Any] = {}
         self._places: Ints | None = None
+
+    def in_order(self, order: Ints) -> Gallery:
+        """The same vectors laid out in another order of rows, whatever their products."""
+        other = Gallery(self.vectors)
+        other.order = order
+        return other
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -104,6 +113,14 @@ class Gallery:
         if device not in self._reduced:
             self._reduced[device] = Reduced(self, device)
         return self._reduced[device]
+
+    def quantised(self) -> Quantised:
+        """Return the copy in 8-bit integers; made at the first call and kept."""
+        if self._quantised is None:
+            from pytest_prodbench.retrieval.int8 import Quantised
+
+            self._quantised = Quantised(self)
+        return self._quantised
 
     def moved(self, device: str) -> Any:
         """Return the vectors as a float32 tensor (n, d) on a torch device, in the order of places; kept."""

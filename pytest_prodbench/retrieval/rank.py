@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.protocol import NO_RANK, PositiveRanks, Ranking
-from pytest_prodbench.retrieval.backends import near_tie_distance, open_backends
+from pytest_prodbench.retrieval.backends import backends_in_turn, near_tie_distance
 from pytest_prodbench.retrieval.exclusion import Pairs, difference, distinct_pairs, select, union
 from pytest_prodbench.retrieval.families import best_of_family
 from pytest_prodbench.retrieval.gallery import Gallery
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_prodbench.retrieval.backends import Backend
+    from pytest_prodbench.retrieval.backends import Opener
     from pytest_prodbench.retrieval.head import ResultLists
     from pytest_prodbench.retrieval.labels import Labels
 
@@ -73,7 +73,7 @@ def rank(
             "the gallery is not laid out by the products of the labels; expected "
             "Gallery(vectors, labels.gallery_products)"
         )
-    backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
+    backends = backends_in_turn(backend, gallery, len(queries), device=device, threads=threads)
     positives = difference(labels.positives(), excluded)
     similarities = Similarities(queries, gallery, device=device)
     columns, scores = _best_first(similarities, positives, labels)
@@ -211,7 +211,7 @@ def _with_absent(some: NDArray[np.bool_], ranks: Ints) -> Ints:
 
 
 def _best_negatives(
-    problem: Problem, backends: Sequence[Backend], lists: ResultLists, positives: Pairs
+    problem: Problem, backends: Sequence[Opener], lists: ResultLists, positives: Pairs
 ) -> Floats:
     """Similarity of each query's best negative, float32 (q,), NaN where there is none."""
     negative = (lists.indices >= 0) & ~lists.relevant

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_prodbench.retrieval.backends import open_backends
+from pytest_prodbench.retrieval.backends import backends_in_turn
 from pytest_prodbench.retrieval.exclusion import Pairs, none
 from pytest_prodbench.retrieval.gallery import Gallery
 from pytest_prodbench.retrieval.similarities import Similarities
@@ -50,7 +50,9 @@ def search(
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     if not isinstance(gallery, Gallery):
         gallery = Gallery(gallery)
-    backends = open_backends(backend, gallery, len(queries), device=device, threads=threads)
+    backends = backends_in_turn(
+        backend, gallery, len(queries), device=device, threads=threads, listed=k
+    )
     similarities = Similarities(queries, gallery, device=device)
     problem = Problem(queries, gallery, excluded or none(len(queries)), None, None, k, similarities)
     _, lists = sweep(problem, backends, query_block=query_block, gallery_block=gallery_block)

@@ -16,14 +16,13 @@ import numpy as np
 
 from pytest_prodbench import threads
 from pytest_prodbench.retrieval.blocks import group_size
-from pytest_prodbench.retrieval.bounds import Bounds
 from pytest_prodbench.retrieval.head import Head, ResultLists
 from pytest_prodbench.retrieval.tally import Limits, Tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_prodbench.retrieval.backends import Backend
+    from pytest_prodbench.retrieval.backends import Backend, Opener
     from pytest_prodbench.retrieval.exclusion import Pairs
     from pytest_prodbench.retrieval.gallery import Gallery
     from pytest_prodbench.retrieval.labels import Labels
@@ -73,7 +72,7 @@ class Problem:
 
 def sweep(
     problem: Problem,
-    backends: Sequence[Backend],
+    backends: Sequence[Opener],
     *,
     query_block: int | None = None,
     gallery_block: int | None = None,
@@ -82,7 +81,7 @@ def sweep(
 
     Args:
         problem: what is asked.
-        backends: as from ``open_backends``.
+        backends: as from ``backends_in_turn``.
         query_block, gallery_block: size of a block instead of what suits each backend; it changes time
             and memory, never a result.
 
@@ -95,12 +94,16 @@ def sweep(
         else Tally(problem.limits, problem.gallery, problem.similarities)
     )
     lists = ResultLists(len(problem.queries), problem.labels, problem.top)
-    places = problem.gallery.places()
     todo = np.arange(len(problem.queries))
-    for backend in backends:
+    for make in backends:
+        if not len(todo):
+            break
+        backend = make()
+        # Products are counted in runs of neighbours.
+        assert tally is None or backend.gallery is problem.gallery  # noqa: S101
         size = query_block or _rows_of_a_pass(backend, len(todo))
-        blocks = problem.gallery.blocks(gallery_block or backend.gallery_block)
-        attempt = _Attempt(problem, backend, blocks, places, tally, lists)
+        blocks = backend.blocks(gallery_block or backend.gallery_block)
+        attempt = _Attempt(problem, backend, blocks, backend.gallery.places(), tally, lists)
         parts = [todo[first : first + size] for first in range(0, len(todo), size)]
         if backend.side_by_side:
             # Each part has rows of its own in all that is written: they may be done in any order.
@@ -152,15 +155,18 @@ class _Attempt:
         """Make one pass over the gallery; return those queries that it left open."""
         problem, backend = self.problem, self.backend
         queries = backend.open(problem.queries[some])
-        bounds = Bounds(queries.error, backend.rounding)
+
+        def similarities(rows: Ints, places: Ints) -> Floats:
+            return problem.similarities(some[rows], backend.gallery.rows(places))
+
         # Exact scores leave nothing open; candidates beyond need are thinned out instead.
         allowed = math.inf if queries.exact else max(OPEN_LEAST, OPEN_SHARE * len(problem.gallery))
-        head = Head(problem.top, bounds, allowed) if problem.top else None
-        counts = (
-            None
-            if self.tally is None
-            else self.tally.open(some, bounds, allowed, exact=queries.exact)
-        )
+        exact = queries.exact
+        head = counts = None
+        if problem.top:
+            head = Head(len(some), problem.top, allowed, None if exact else similarities)
+        if self.tally is not None:
+            counts = self.tally.open(some, allowed, exact=exact)
         parts = [part for part in (head, counts) if part is not None]
         rows, columns = problem.excluded.of_rows(some)
         columns = self.places[columns]
@@ -172,22 +178,23 @@ class _Attempt:
             block = queries.block(start, stop, group_size(stop - start, problem.top))
             here = slice(*np.searchsorted(columns, [start, stop]))
             block.exclude(rows[here], columns[here] - start)
+            bounds = queries.bounds(start)
             for part in parts:
                 part.drop(dropped)
-                part.add(block, start)
+                part.add(block, start, bounds)
                 dropped |= part.open_scores > allowed
             if dropped.all():
                 return some
-            if head is not None and queries.exact and head.size > most:
+            if head is not None and exact and head.size > most:
                 head.thin(
                     lambda rows, places, scores: self.lists.first(
-                        some[rows], problem.gallery.rows(places), scores
+                        some[rows], backend.gallery.rows(places), scores
                     )[0]
                 )
-        settled = head is None or _settle_lists(problem, head, some, ~dropped, self.lists)
+        settled = head is None or self._settle(head, some, dropped)
         if settled and (counts is None or counts.settle(~dropped)):
             return some[dropped]
-        if not queries.exact:
+        if not exact:
             warnings.warn(
                 f"scores by {backend.name!r} miss their error bound on this machine; they are computed "
                 "again with more precise arithmetic (no result is affected)",
@@ -196,19 +203,12 @@ class _Attempt:
             )
         return some
 
-
-def _settle_lists(
-    problem: Problem, head: Head, some: Ints, kept: NDArray[np.bool_], lists: ResultLists
-) -> bool:
-    """Enter the lists of the kept queries; False if the scores were not as exact as was said."""
-    rows, places, scores = head.candidates()
-    keep = kept[rows]
-    rows, scores = rows[keep], scores[keep]
-    gallery_rows = problem.gallery.rows(places[keep])
-    if head.bounds.error.any():
-        exact = problem.similarities(some[rows], gallery_rows)
-        if not head.bounds.holds(rows, scores, exact):
+    def _settle(self, head: Head, some: Ints, dropped: NDArray[np.bool_]) -> bool:
+        """Enter the lists of what was not dropped; False if scores were not as exact as was said."""
+        head.drop(dropped)
+        found = head.settled()
+        if found is None:
             return False
-        scores = exact
-    lists.settle(some[rows], gallery_rows, scores)
-    return True
+        rows, places, values = found
+        self.lists.settle(some[rows], self.backend.gallery.rows(places), values)
+        return True

@@ -13,7 +13,6 @@ from pytest_prodbench.retrieval.exact_counts import ExactCounts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_prodbench.retrieval.bounds import Bounds
     from pytest_prodbench.retrieval.counting import Counts
     from pytest_prodbench.retrieval.gallery import Gallery
     from pytest_prodbench.retrieval.similarities import Similarities
@@ -58,9 +57,9 @@ class Tally:
         self.products_above = np.zeros(count, np.int64)
         self.products_reaching = np.zeros(count, np.int64)
 
-    def open(self, some: Ints, bounds: Bounds, allowed: float, *, exact: bool) -> Counts:
-        """Begin to count for some queries, with scores of this error.
+    def open(self, some: Ints, allowed: float, *, exact: bool) -> Counts:
+        """Begin to count for some queries, with scores that are similarities, or near them.
 
         ``allowed``: how many ``open_scores`` a query may have; one that has more is dropped.
         """
-        return ExactCounts(self, some) if exact else BoundedCounts(self, some, bounds, allowed)
+        return ExactCounts(self, some) if exact else BoundedCounts(self, some, allowed)

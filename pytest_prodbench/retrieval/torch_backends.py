@@ -13,12 +13,14 @@ import torch
 from pytest_prodbench.retrieval.backends import (
     BFLOAT16_ROUNDOFF,
     SIMILARITY_ROUNDING,
+    Backend,
     BlockMemory,
+    Float32Queries,
     gamma,
-    score_error,
 )
 from pytest_prodbench.retrieval.bfloat16 import Bfloat16Block
 from pytest_prodbench.retrieval.blocks import ScoreBlock
+from pytest_prodbench.retrieval.bounds import Bounds
 from pytest_prodbench.retrieval.device_block import DeviceBlock
 from pytest_prodbench.retrieval.full_float32 import full_float32
 from pytest_prodbench.retrieval.gallery import NORM_SLACK
@@ -32,16 +34,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
-class DeviceBackend:
+class DeviceBackend(Backend):
     """float32 on a GPU, TF32 off; the gallery is moved there once."""
 
     name = "torch"
-    rounding = 0.0
     query_block = 1024
     gallery_block = 65_536
     side_by_side = False
 
     def __init__(self, gallery: Gallery, device: str) -> None:
+        super().__init__(gallery)
         self.device = torch.device(device)
         # Places, not rows: a block is then one piece of device memory.
         self.moved: torch.Tensor = gallery.moved(device)
@@ -51,39 +53,37 @@ class DeviceBackend:
         return _DeviceQueries(self, queries)
 
 
-class _DeviceQueries:
-    exact = False
-
+class _DeviceQueries(Float32Queries):
     def __init__(self, backend: DeviceBackend, queries: Floats) -> None:
+        super().__init__(queries)
         self._backend = backend
-        self._queries = torch.from_numpy(np.ascontiguousarray(queries)).to(backend.device)
-        self.error = np.full(len(queries), score_error(queries.shape[1]))
+        self._moved = torch.from_numpy(np.ascontiguousarray(queries)).to(backend.device)
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:  # noqa: ARG002 - topk needs none
         out = self._backend.memory.of(len(self._queries), stop - start)
         with full_float32():
-            torch.mm(self._queries, self._backend.moved[start:stop].T, out=out)
+            torch.mm(self._moved, self._backend.moved[start:stop].T, out=out)
         return DeviceBlock(out)
 
 
-class ReducedBackend:
+class ReducedBackend(Backend):
     """bfloat16 products of vectors rounded to bfloat16, with a certified bound on their error.
 
     With x̃, ỹ the rounded vectors: |⟨x, y⟩ − ⟨x̃, ỹ⟩| <= ‖x − x̃‖ ‖y‖ + ‖x̃‖ ‖y − ỹ‖ (Cauchy and
     Schwarz), where the residuals ‖x − x̃‖ are measured, not estimated. The products of bfloat16 numbers
     are exact in float32 and are added up in float32 in some order: γ_2d ‖x̃‖ ‖ỹ‖ more (Higham §3.1; 2d,
     because tensor units round each of a pair), and u + 2⁻³¹ for rounding the exact score. The sum is
-    rounded to bfloat16 once, relatively by 2⁻⁸: ``rounding``.
+    rounded to bfloat16 once, relatively by 2⁻⁸.
     """
 
     name = "torch, bfloat16 first"
-    rounding = BFLOAT16_ROUNDOFF
     # On a CPU every thread has a block of its own, and candidates of so many queries: of larger ones two
     # threads took more memory than is promised, and hardly less time.
     query_block = 512
     gallery_block = 4096
 
     def __init__(self, gallery: Gallery, device: str) -> None:
+        super().__init__(gallery)
         self.device = torch.device(device)
         self.reduced = gallery.reduced(device)
         self.memory = BlockMemory(partial(torch.empty, dtype=torch.bfloat16, device=device))
@@ -120,13 +120,17 @@ class _ReducedQueries:
         known = backend.reduced
         terms = 2 * queries.shape[1]
         # Units that flush subnormal products to zero lose less than 2⁻¹²⁶ a term.
-        self.error = (
+        error = (
             residual * known.norm
             + norm * known.residual
             + gamma(terms) * norm * (known.norm + known.residual)
             + terms * 2.0**-126
             + SIMILARITY_ROUNDING
         )
+        self._bounds = Bounds(error, BFLOAT16_ROUNDOFF)
+
+    def bounds(self, start: int) -> Bounds:  # noqa: ARG002 - alike for all blocks
+        return self._bounds
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         out = self._backend.memory.of(len(self._queries), stop - start)

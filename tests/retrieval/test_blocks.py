@@ -1,5 +1,6 @@
 """What a block answers, against the plain comparison; what a bound promises, against arithmetic."""
 
+import itertools
 from fractions import Fraction
 from unittest import mock
 
@@ -8,17 +9,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vector_problems import KINDS, similarity, ways
+from vector_problems import SEARCHES, similarity, ways
 
-from pytest_prodbench.retrieval import Gallery, normalise, search
+from pytest_prodbench.retrieval import Gallery, matching_pairs, normalise, search
 from pytest_prodbench.retrieval import products as products_module
 from pytest_prodbench.retrieval.backends import (
     BFLOAT16_ROUNDOFF,
     FaissBackend,
     Float32Backend,
+    backends_in_turn,
     choose_backend,
     gamma,
-    open_backends,
     score_error,
 )
 from pytest_prodbench.retrieval.bfloat16 import Bfloat16Block, codes_of, widen
@@ -26,9 +27,25 @@ from pytest_prodbench.retrieval.blocks import ArrayBlock, group_size
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
 from pytest_prodbench.retrieval.device_block import DeviceBlock
 from pytest_prodbench.retrieval.exact import exact_scores
+from pytest_prodbench.retrieval.int8 import Int8Backend, Int8Block
 from pytest_prodbench.retrieval.torch_backends import DeviceBackend, ReducedBackend
 
 special = st.sampled_from([0.0, -0.0, 1e-40, -1e-40, 0.5, -0.5, 1.0, -1.0])
+
+
+def as_integers(values):
+    """Integers near some scores, beyond what float32 tells apart too, and what makes scores of them again."""
+    rows = np.arange(len(values), dtype=np.float32)[:, None]
+    scale, offset = np.float32(0.3) / (3.0 ** (3 * rows)), np.float32(0.1) * rows
+    return np.rint((values - offset) / scale).astype(np.int32), scale[:, 0], offset[:, 0]
+
+
+def scores_of(kind, values):
+    """Scores that a block of this kind can hold."""
+    if kind != "int8":
+        return torch.from_numpy(values).to(torch.bfloat16).float().numpy()
+    integers, scale, offset = as_integers(values)
+    return integers.astype(np.float32) * scale[:, None] + offset[:, None]
 
 
 def block_of(kind, values, group):
@@ -37,6 +54,9 @@ def block_of(kind, values, group):
         return Bfloat16Block(tensor.to(torch.bfloat16), group)
     if kind == "device, bfloat16":
         return DeviceBlock(tensor.to(torch.bfloat16))
+    if kind == "int8":
+        integers, scale, offset = as_integers(values)
+        return Int8Block(torch.from_numpy(integers), group, scale, offset)
     return {
         "array": lambda: ArrayBlock(values.copy(), group),
         "device": lambda: DeviceBlock(tensor),
@@ -49,7 +69,7 @@ def has_room(counts, room):
 
 @settings(max_examples=250, deadline=None)
 @given(
-    st.sampled_from(["array", "bfloat16", "device", "device, bfloat16"]),
+    st.sampled_from(["array", "bfloat16", "device", "device, bfloat16", "int8"]),
     st.integers(0, 2**32 - 1),
     st.integers(1, 6),
     st.integers(1, 300),
@@ -65,7 +85,7 @@ def test_a_block_answers_as_the_plain_comparison_does(
     # Far below 0 no group has a positive score.
     values = rng.normal(middle, 0.4, (rows, width)).astype(np.float32)
     values[rng.random(values.shape) < 0.1] = rng.choice(odd)
-    values = torch.from_numpy(values).to(torch.bfloat16).float().numpy()
+    values = scores_of(kind, values)
     block = block_of(kind, values, group)
     out = rng.random(values.shape) < 0.05
     block.exclude(*out.nonzero())
@@ -105,7 +125,7 @@ def test_a_block_answers_as_the_plain_comparison_does(
 
 @settings(max_examples=250, deadline=None)
 @given(
-    st.sampled_from(["array", "bfloat16", "device", "device, bfloat16"]),
+    st.sampled_from(["array", "bfloat16", "device", "device, bfloat16", "int8"]),
     st.integers(0, 2**32 - 1),
     st.integers(1, 6),
     st.lists(st.integers(1, 40), min_size=1, max_size=20),
@@ -118,7 +138,7 @@ def test_products_above_are_those_of_a_set(kind, seed, rows, lengths, listing, a
     codes = np.repeat(np.sort(rng.choice(100, len(lengths), replace=False)), lengths)
     values = rng.normal(0.0, 0.4, (rows, len(codes))).astype(np.float32)
     values[rng.random(values.shape) < 0.2] = 0.0
-    values = torch.from_numpy(values).to(torch.bfloat16).float().numpy()
+    values = scores_of(kind, values)
     block = block_of(kind, values, 8)
     assert block.width == len(codes)
     limits = np.quantile(values, rng.choice([0.0, 0.5, 0.9, 1.0], rows), axis=None)
@@ -172,22 +192,27 @@ def test_limits_leave_no_doubt(exact, error, rounding, limit, seed):
     low, high = bounds.around(np.array([limit], np.float32))
     assert (exact[scores > high[0]] > limit).all()
     assert (exact[scores < low[0]] < limit).all()
-    assert bounds.holds(np.zeros(len(exact), np.int64), scores, exact)
+    least, most = bounds.between(np.zeros(len(exact), np.int64), scores)
+    assert ((least <= exact) & (exact <= most) & (least < most)).all()
     for m in range(1, len(exact) + 1):
-        reached = np.sort(scores)[-m]
-        floor = bounds.floor(np.array([reached], np.float32))[0]
+        floor = bounds.around(np.sort(least)[-m:][:1])[0][0]
         assert (scores[exact >= np.sort(exact)[-m]] >= floor).all()
 
 
-def test_a_score_that_misses_its_bound_is_noticed():
-    bounds = Bounds(np.array([1e-3]), 0.0)
-    exact = np.array([0.5, 0.25], np.float32)
-    assert bounds.holds(np.zeros(2, np.int64), exact + np.float32(9e-4), exact)
-    assert not bounds.holds(np.zeros(2, np.int64), exact + np.float32([0, 2e-3]), exact)
+def test_an_interval_is_hardly_wider_than_the_bound():
+    rows, scores = np.array([1, 1, 0]), np.float32([[0.5, -np.inf], [0.25, 0.75], [-0.5, 0.0]])
+    low, high = Bounds(np.array([1e-3, 1e-2]), 0.0).between(rows, scores)
+    assert low.shape == high.shape == scores.shape
+    assert low[0, 1] == -np.inf
+    for found, sign in ((low, -1), (high, 1)):
+        np.testing.assert_allclose(
+            found[1:, 0], [0.25 + sign * 1e-2, -0.5 + sign * 1e-3], rtol=1e-6
+        )
+        assert found[0, 0] == pytest.approx(0.5 + sign * 1e-2, rel=1e-6)
 
 
 @pytest.mark.parametrize("d", [1, 3, 64, 512, 1000])
-@pytest.mark.parametrize("backend", ["faiss", "torch", "device", "reduced"])
+@pytest.mark.parametrize("backend", ["faiss", "torch", "device", "reduced", "int8"])
 def test_no_score_of_a_backend_is_farther_off_than_it_says(backend, d):
     rng = np.random.default_rng(d)
     vectors = rng.normal(size=(260, d)) * rng.choice([1, 1e-3, 50], (260, d)) + 0.3
@@ -198,20 +223,30 @@ def test_no_score_of_a_backend_is_farther_off_than_it_says(backend, d):
         "torch": lambda: Float32Backend(gallery),
         "device": lambda: DeviceBackend(gallery, "cpu"),
         "reduced": lambda: ReducedBackend(gallery, "cpu"),
-    }[backend]()
-    opened = engine.open(queries)
-    hits = opened.block(0, 200, 8).at_least(np.full(60, -2, np.float32))
-    assert len(hits.rows) == 60 * 200
-    exact = exact_scores(queries, gallery.vectors, hits.rows, hits.columns)
-    assert Bounds(opened.error, engine.rounding).holds(hits.rows, hits.scores, exact)
-    assert opened.error.max() < (0.02 if backend == "reduced" else 2e-4)
+        "int8": lambda: Int8Backend(gallery),
+    }[backend]
+    seen = 0
+    with mock.patch("pytest_prodbench.retrieval.int8.SEGMENT", 64):
+        engine = engine()
+        opened = engine.open(queries)
+        for start, stop in engine.blocks(100):
+            hits = opened.block(start, stop, 8).at_least(np.full(60, -2, np.float32))
+            rows = engine.gallery.rows(hits.columns + start)
+            exact = exact_scores(queries, gallery.vectors, hits.rows, rows)
+            low, high = opened.bounds(start).between(hits.rows, hits.scores)
+            assert ((low <= exact) & (exact <= high)).all()
+            assert (high - low).max() < {"reduced": 0.05, "int8": 0.09}.get(backend, 4e-4)
+            seen += len(rows)
+    assert seen == 60 * 200
 
 
 def test_the_first_bound_has_room_for_the_rounding_of_the_similarity():
     """Vectors that bfloat16 holds without error leave no residual to hide it in."""
     gallery = Gallery(np.eye(4, dtype=np.float32))
-    error = ReducedBackend(gallery, "cpu").open(gallery.vectors).error
+    error = ReducedBackend(gallery, "cpu").open(gallery.vectors).bounds(0).error
     assert (error >= gamma(8) + 2.0**-24 + 2.0**-31).all()
+    error = Int8Backend(gallery).open(gallery.vectors).bounds(0).error
+    assert (error >= 2.0**-24 + 2.0**-31).all()
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(1, 9))
@@ -229,7 +264,7 @@ def test_blocks_cover_the_gallery_once_and_never_part_a_product(codes, size):
     assert gallery.rows(places[np.arange(len(codes))]).tolist() == list(range(len(codes)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SEARCHES)
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 50))
 def test_search_is_the_sorted_list(kind, seed, n, k):
@@ -246,28 +281,64 @@ def test_search_is_the_sorted_list(kind, seed, n, k):
         assert np.isnan(scores[i][len(expected) :]).all()
 
 
+@pytest.mark.parametrize("backend", ["int8", "reduced"])
+@pytest.mark.parametrize("spread", [0.0, 1e-9, 1e-3, 0.3, 3.0])
+@pytest.mark.parametrize("shared", [0.0, 2.0])
+def test_lists_of_a_larger_gallery_are_those_of_exact_scores(backend, spread, shared):
+    """Products with several images, one component that all share, and exact copies."""
+    rng = np.random.default_rng(5)
+    centres = rng.normal(size=(60, 40))
+    vectors = centres[rng.integers(0, 60, 2600)] + spread * rng.normal(size=(2600, 40))
+    vectors[:, 7] += 5.0 * shared
+    unit = normalise(vectors.astype(np.float32), str)
+    unit[::100] = unit[1]
+    queries, gallery = unit[:300], unit[300:]
+    excluded = matching_pairs(rng.integers(0, 30, 300), rng.integers(0, 30, 2300))
+    with ways("exact"):
+        expected = search(queries, gallery, 10, excluded=excluded)
+    with ways(backend):
+        found = search(queries, gallery, 10, excluded=excluded)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_what_all_images_share_takes_no_bits_of_the_integers():
+    rng = np.random.default_rng(6)
+    vectors = rng.normal(size=(900, 64)).astype(np.float32)
+    plain = Gallery(normalise(vectors, str)).quantised()
+    vectors[:, 3] += 40.0
+    shared = Gallery(normalise(vectors, str)).quantised()
+    assert shared.residuals.max() < plain.residuals.max() / 3
+
+
+def names_of(backend, gallery, queries, **more):
+    found = backends_in_turn(backend, gallery, queries, device="cpu", threads=1, **more)
+    return [make().name for make in found]
+
+
 def test_the_first_pass_is_chosen_by_size_and_processor():
     small = Gallery(np.ones((10, 4), np.float32))
-    assert [b.name for b in open_backends("torch", small, 5, device="cpu", threads=1)] == [
-        "torch",
-        "exact",
-    ]
-    names = {True: ["torch, bfloat16 first", "torch", "exact"], False: ["torch", "exact"]}
-    for able, expected in names.items():
+    assert names_of("torch", small, 5) == ["torch", "exact"]
+    int8, bfloat16 = ["torch, int8 first"], ["torch, bfloat16 first"]
+    plain = ["torch", "exact"]
+    for able, integers in itertools.product([True, False], repeat=2):
         with (
             mock.patch.object(ReducedBackend, "suits", return_value=able),
+            mock.patch.object(Int8Backend, "suits", return_value=integers),
             mock.patch("pytest_prodbench.retrieval.backends.WORTH_REDUCING", 1.0),
+            mock.patch("pytest_prodbench.retrieval.backends.WORTH_QUANTISING", 1.0),
         ):
-            found = open_backends("torch", small, 64, device="cpu", threads=1)
-            few = open_backends("torch", small, 63, device="cpu", threads=1)
-        assert [b.name for b in found] == expected
-        assert [b.name for b in few] == names[False]
-    assert [b.name for b in open_backends("faiss", small, 5, device="cpu", threads=1)] == [
-        "faiss",
-        "exact",
-    ]
+            first = bfloat16 * able
+            assert names_of("torch", small, 64) == [*first, *plain]
+            assert names_of("torch", small, 63) == plain
+            # In integers lists alone are found, of moderate length, and for many queries.
+            assert names_of("torch", small, 256, listed=20) == [*int8 * integers, *first, *plain]
+            assert names_of("torch", small, 256, listed=21) == [*first, *plain]
+            assert names_of("torch", small, 255, listed=20) == [*first, *plain]
+            assert names_of("torch", small, 256) == [*first, *plain]
+    assert names_of("faiss", small, 5) == ["faiss", "exact"]
     with pytest.raises(ValueError, match="unknown backend"):
-        open_backends("annoy", small, 5, device="cpu", threads=1)
+        names_of("annoy", small, 5)
     assert choose_backend("auto", "cuda", 1.0) == "torch"
     assert choose_backend("faiss", "cuda", 1e15) == "faiss"
 

@@ -43,7 +43,7 @@ def test_pairs_that_stay_open_are_bounded_a_query(kind, spread):
     problem = collapsed_problem(q=q, n=n, d=16, images=images, spread=spread)
     open_pairs, candidates, rooms = [], [], []
 
-    def count(self, block, start, real=BoundedCounts.add):
+    def count(self, block, start, bounds, real=BoundedCounts.add):
         def room_of(low, high, room, ask=block.count):
             rooms.append(room)
             band = ask(low, high, room)
@@ -51,11 +51,11 @@ def test_pairs_that_stay_open_are_bounded_a_query(kind, spread):
             return band
 
         block.count = room_of
-        real(self, block, start)
+        real(self, block, start, bounds)
         open_pairs.append(sum(map(len, self._rows)))
 
-    def collect(self, block, start, real=Head.add):
-        real(self, block, start)
+    def collect(self, block, start, bounds, real=Head.add):
+        real(self, block, start, bounds)
         if self._allowed < np.inf:
             candidates.append(self.size)
 

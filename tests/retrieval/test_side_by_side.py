@@ -42,7 +42,7 @@ def test_queries_that_are_handed_on_are_all_answered():
 
 
 @pytest.mark.usefixtures("_threads")
-@pytest.mark.parametrize("kind", ["torch", "reduced"])
+@pytest.mark.parametrize("kind", ["torch", "reduced", "int8"])
 def test_products_are_really_made_in_several_threads(kind):
     rng = np.random.default_rng(2)
     unit = normalise(rng.normal(size=(4000, 64)).astype(np.float32), str)

@@ -7,7 +7,17 @@ import pytest
 import torch
 from vector_problems import KINDS, VectorProblem, large_problem, ways
 
-from pytest_prodbench.retrieval import Gallery, Labels, backends, matching_pairs, normalise, search
+from pytest_prodbench.retrieval import (
+    Gallery,
+    Labels,
+    backends,
+    int8,
+    matching_pairs,
+    normalise,
+    search,
+)
+from pytest_prodbench.retrieval.bounds import Bounds
+from pytest_prodbench.retrieval.int8 import Int8Backend
 from pytest_prodbench.retrieval.torch_backends import ReducedBackend
 
 
@@ -18,27 +28,45 @@ def assert_same_ranks(found, expected):
     np.testing.assert_array_equal(found.every_positive.ranks, expected.every_positive.ranks)
 
 
-def test_a_machine_whose_scores_miss_the_bound_gets_right_results_and_a_warning():
+@pytest.mark.parametrize(("kind", "backend"), [("reduced", ReducedBackend), ("int8", Int8Backend)])
+def test_a_machine_whose_scores_miss_the_bound_gets_right_results_and_a_warning(kind, backend):
     """As if bfloat16 sums were added up in bfloat16: noticed where candidates are scored again."""
     rng = np.random.default_rng(1)
     unit = normalise(rng.normal(size=(300, 16)).astype(np.float32), str)
     expected = search(unit[:20], unit[20:], 5, backend="faiss")
-    real = ReducedBackend.open
+    real = backend.open
 
     def too_sure(self, queries):
         opened = real(self, queries)
-        opened.error = opened.error * 1e-3
+        bounds = opened.bounds
+        opened.bounds = lambda start: Bounds(bounds(start).error * 1e-3, 0.0)
         return opened
 
     with (
-        ways("reduced"),
-        mock.patch.object(ReducedBackend, "open", too_sure),
-        mock.patch.object(ReducedBackend, "rounding", 0.0),
+        ways(kind),
+        mock.patch.object(backend, "open", too_sure),
         pytest.warns(RuntimeWarning, match="no result is affected"),
     ):
         found = search(unit[:20], unit[20:], 5)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_a_product_of_integers_that_torch_does_not_make_is_made_otherwise():
+    """Of vectors of one number torch leaves the result as it was; some other size may be next."""
+    for r, d, w in ((5, 1, 7), (1, 1, 1), (4, 20, 9)):
+        queries, gallery = (
+            torch.from_numpy(np.random.default_rng(d).integers(-127, 128, size).astype(np.int8))
+            for size in ((r, d), (w, d))
+        )
+        for real in (torch._int_mm, lambda *_, out: out):
+            int8._proven.clear()
+            with mock.patch.object(torch, "_int_mm", real):
+                for left in (99, -(2**31)):
+                    out = torch.full((r, w), left, dtype=torch.int32)
+                    int8._multiply(queries, gallery, out)
+                    assert torch.equal(out.long(), queries.long() @ gallery.long().T)
+    int8._proven.clear()
 
 
 def test_counts_that_miss_the_bound_are_noticed_below_the_lists_too():
@@ -102,8 +130,13 @@ def test_the_bounds_of_a_reduced_gallery_hold_whatever_the_default_dtype(default
             some = np.random.default_rng(seed).normal(size=(64, 256)).astype(np.float32)
             unit = normalise(some, str)
             reduced = Gallery(unit).reduced("cpu")
+            quantised = Gallery(unit).quantised()
             copy = torch.from_numpy(unit).bfloat16().double().numpy()
             assert reduced.residual >= np.linalg.norm(unit - copy, axis=1).max()
             assert reduced.norm >= np.linalg.norm(unit.astype(np.float64), axis=1).max()
+            centred = unit[quantised.gallery.order].astype(np.float64) - quantised.mean
+            left = centred - quantised.steps[0] * quantised.tensor.double().numpy()
+            assert quantised.residuals[0] >= np.linalg.norm(left, axis=1).max()
+            assert quantised.norms[0] >= np.linalg.norm(centred, axis=1).max()
     finally:
         torch.set_default_dtype(before)

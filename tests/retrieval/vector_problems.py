@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import partial
 from unittest import mock
 
 import numpy as np
@@ -31,6 +32,9 @@ from pytest_prodbench.retrieval.device_block import DeviceBlock
 from pytest_prodbench.retrieval.similarities import Similarities
 
 KINDS = ("faiss", "torch", "reduced", "exact", "handed on", "device")
+
+SEARCHES = (*KINDS, "int8")
+"""Lists alone are found in integers too."""
 
 
 def similarity(x, y) -> np.float32:
@@ -129,23 +133,24 @@ def assert_same(found: Ranking, expected: Ranking) -> None:
 @contextmanager
 def ways(kind):
     """Rank with one backend and the exact one behind it, whatever the size of the problem."""
+    from pytest_prodbench.retrieval.int8 import Int8Backend, are_exact
     from pytest_prodbench.retrieval.torch_backends import DeviceBackend, ReducedBackend
 
-    def backends(_backend, gallery, _queries, *, device, threads=1):
-        last = ExactBackend(gallery)
-
-        def plain():
-            own = device == "cpu" and kind != "device"
-            return Float32Backend(gallery) if own else DeviceBackend(gallery, device)
-
-        def everything():
-            return [ReducedBackend(gallery, device), plain(), last]
-
+    def backends(_backend, gallery, _queries, *, device, threads=1, listed=0):
+        last = partial(ExactBackend, gallery)
+        own = device == "cpu" and kind != "device"
+        plain = partial(Float32Backend, gallery) if own else partial(DeviceBackend, gallery, device)
+        reduced = partial(ReducedBackend, gallery, device)
+        # Where the processor adds up in 16 bits it is not chosen either.
+        integers = listed and are_exact()
+        int8 = partial(Int8Backend, gallery) if integers else reduced
         return {
-            "faiss": lambda: [FaissBackend(gallery, threads), last],
-            "torch": lambda: [plain(), last],
-            "exact": lambda: [last],
-        }.get(kind, everything)()
+            "faiss": [partial(FaissBackend, gallery, threads), last],
+            "torch": [plain, last],
+            "exact": [last],
+            "int8": [int8, plain, last],
+            "handed on": [int8, reduced, plain, last],
+        }.get(kind, [reduced, plain, last])
 
     # "handed on": nothing may stay open, so that every doubtful query takes the whole way.
     least = 0 if kind == "handed on" else sweep_module.OPEN_LEAST
@@ -168,11 +173,15 @@ def ways(kind):
                     )
                 )
         for patch in (
-            mock.patch("pytest_prodbench.retrieval.rank.open_backends", backends),
-            mock.patch("pytest_prodbench.retrieval.search.open_backends", backends),
+            mock.patch("pytest_prodbench.retrieval.rank.backends_in_turn", backends),
+            mock.patch("pytest_prodbench.retrieval.search.backends_in_turn", backends),
             mock.patch.object(sweep_module, "OPEN_LEAST", least),
             mock.patch.object(sweep_module, "OPEN_SHARE", share),
             mock.patch("pytest_prodbench.retrieval.head.NEEDED", 0 if kind == "handed on" else 32),
+            # Small problems have several segments too, and lists whose floor is raised on the way.
+            mock.patch("pytest_prodbench.retrieval.int8.SEGMENT", 8),
+            mock.patch("pytest_prodbench.retrieval.head.OPEN_AT_ONCE", 1 if kind == "int8" else 8),
+            mock.patch("pytest_prodbench.retrieval.head.GROWTH", 1 if kind == "int8" else 4),
         ):
             stack.enter_context(patch)
         yield
