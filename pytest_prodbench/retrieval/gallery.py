@@ -69,10 +69,11 @@ class Gallery:
     def places(self) -> Ints:
         """Place of each row, int64 (n,)."""
         if self._places is None:
-            self._places = np.arange(len(self))
+            places = np.arange(len(self))
             if self.order is not None:
-                self._places = np.empty(len(self), np.int64)
-                self._places[self.order] = np.arange(len(self))
+                places[self.order] = np.arange(len(self))
+            # Only when it is filled: several threads may ask.
+            self._places = places
         return self._places
 
     def is_laid_out_by(self, products: Ints) -> bool:
