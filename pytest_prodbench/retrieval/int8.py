@@ -51,7 +51,7 @@ AVERAGED = 4096
 """Vectors, at least, that the mean is taken of; any other vector would be as right, and save fewer bits."""
 
 CONVERTED_AT_ONCE = 1024
-"""Rows of a thread that are converted at a time: of fewer its steps are so short that threads wait in turn."""
+"""Rows of a thread that are converted at a time: with fewer, steps are so short that threads take turns."""
 
 CHECKS = 16
 """Random signs, of which each finds a wrong row of products with a chance of a half at least."""
