@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 LARGEST = 127
 """Of a component as an integer."""
 
-LARGEST_DIMENSION = 2**17
-"""Up to which 127 · 127 · d stays below 2³¹."""
+LARGEST_DIMENSION = 2**14
+"""Up to which ``NORM_SLACK`` covers how norms are computed, and 127 · 127 · d stays below 2³¹ by far."""
 
 EXCLUDED = np.int32(-(2**31))
 """A score that no product reaches."""
