@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_prodbench.metrics.crossings import First
-from pytest_prodbench.metrics.metric import Metric, Sampled, Statistic, Units
+from pytest_prodbench.metrics.intervals import standard_error
+from pytest_prodbench.metrics.metric import Metric, Sampled, Sampling, Statistic, Units
+from pytest_prodbench.metrics.proportions import wilson_clustered
 from pytest_prodbench.metrics.thresholds import FallingThreshold
 from pytest_prodbench.metrics.witnesses import known_queries
 from pytest_prodbench.protocol import NO_RANK
@@ -21,6 +23,11 @@ EVERY_RANK_UP_TO = 20
 """The cumulative match curve has every k up to here, then ``POINTS_A_DECADE``."""
 
 POINTS_A_DECADE = 10
+
+RANKS = 100
+"""Ranks, at most, between which an end of the median's interval is looked for."""
+
+HALF = 0.5
 
 
 def _within(ranks: NDArray[np.int64], k: int | None) -> NDArray[np.float64]:
@@ -85,6 +92,36 @@ def median_rank(ranking: Ranking, k: int | None, units: Units) -> Sampled:  # no
         return np.where(found.counts.all_hits > 0, values, np.nan)
 
     return of
+
+
+def median_interval(sampling: Sampling) -> tuple[float, float, float]:
+    """Interval and standard error of ``median_rank``.
+
+    From the least rank within which half of the photos may lie, to the least within which half of them lie
+    for certain, by Wilson's interval by product of the share within each rank (inversion of a test: Neyman
+    1937; of a median, David & Nagaraja, Order Statistics, 3rd ed., §7.1). Where even the last rank seen is
+    not certain to hold half of them, the high end is the size of the gallery. Of the ranks that occur, at
+    most ``RANKS`` are looked at, and the next ones outwards are taken.
+    """
+    rows = np.flatnonzero(sampling.ranking.ranks != NO_RANK)
+    ranks, codes = sampling.ranking.ranks[rows], sampling.codes[rows]
+    products = int(sampling.codes.max()) + 1
+    some = seen = np.unique(ranks)
+    if len(seen) > RANKS:
+        # Those between which equally many photos lie, the last one included.
+        some = np.unique(np.sort(ranks)[np.linspace(0, len(ranks) - 1, RANKS).astype(np.int64)])
+    # Rank 0 holds none of them, and the last rank all.
+    some = np.append(0, some)
+    sums = np.stack([np.bincount(codes[ranks <= rank], minlength=products) for rank in some], 1)
+    counts = np.bincount(codes, minlength=products).astype(np.float64)[:, None]
+    low, high = wilson_clustered(sums.astype(np.float64), np.broadcast_to(counts, sums.shape))
+    first, last = int((high >= HALF).argmax()), int(np.flatnonzero(low < HALF)[-1]) + 1
+    return (
+        # A rank between those that were looked at might hold half of them already.
+        float(seen[np.searchsorted(seen, some[first - 1], side="right")]) if first else 1.0,
+        float(some[last] if last < len(some) else sampling.ranking.candidates.max()),
+        standard_error(sampling.resample(sampling.sampled)),
+    )
 
 
 def cumulative_match(ranking: Ranking) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -155,6 +192,7 @@ MEDIAN_RANK = Statistic(
     low=1.0,
     high=float("inf"),
     source="Karpathy & Fei-Fei 2015",
+    interval=median_interval,
     scores="ranks",
     populations=known_queries,
 )

@@ -1,6 +1,8 @@
 """Metrics of the first hit against the sorted list of results, written out query by query."""
 
 import dataclasses
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -8,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ranking_oracle import cases, random_case
 
-from pytest_prodbench.metrics import parse_metric
-from pytest_prodbench.metrics.first_hit import cumulative_match
+from pytest_prodbench.metrics import first_hit, parse_metric
+from pytest_prodbench.metrics.first_hit import cumulative_match, median_interval
+from pytest_prodbench.metrics.intervals import resampled
+from pytest_prodbench.metrics.metric import Sampling
+from pytest_prodbench.metrics.proportions import wilson_clustered
 from pytest_prodbench.protocol import NO_RANK
 
 NAMES = ("recall@1", "recall@3", "product_recall@2", "category_recall@2", "mrr")
@@ -174,3 +179,82 @@ def test_the_match_curve_reaches_from_1_to_the_gallery(size):
     assert ks[-1] == size
     assert (np.diff(ks) > 0).all()
     assert len(ks) < 70
+
+
+def interval(ranks, codes, candidates=1000):
+    metric, _ = parse_metric("median_rank", where="test")
+    ranks, codes = np.asarray(ranks, np.int64), np.asarray(codes, np.intp)
+    ranking = SimpleNamespace(ranks=ranks, candidates=np.full(len(ranks), candidates))
+    sampled = metric.of(ranking, None, codes)
+    products = int(codes.max()) + 1
+
+    def resample(of):
+        return resampled(of, products, resamples=200, seed=0)
+
+    value = float(sampled(np.ones((1, products)))[0])
+    sampling = Sampling(
+        ranking=ranking, k=None, codes=codes, value=value, sampled=sampled, resample=resample
+    )
+    low, high, error = median_interval(sampling)
+    assert low <= value <= high
+    assert error >= 0.0
+    return low, high
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(0, 12)), min_size=1, max_size=60),
+    st.booleans(),
+)
+def test_the_interval_of_the_median_is_the_inversion_rank_by_rank(found, absent):
+    ranks, codes = map(list, zip(*found, strict=True))
+    if absent:
+        ranks, codes = [*ranks, NO_RANK], [*codes, 0]
+    products = max(codes) + 1
+
+    def ends(rank):
+        sums, counts = np.zeros((2, products, 1))
+        for one, code in found:
+            sums[code] += one <= rank
+            counts[code] += 1
+        return [float(end[0]) for end in wilson_clustered(sums, counts)]
+
+    every = sorted(set(ranks) - {NO_RANK})
+    possible = [rank for rank in every if ends(rank)[1] >= 0.5]
+    uncertain = [rank for rank in every if ends(rank)[0] < 0.5]
+    low, high = interval(ranks, codes)
+    # Where not even no rank at all is shut out, the end is that of the range.
+    assert low == (1.0 if ends(0)[1] >= 0.5 else possible[0])
+    beyond = [rank for rank in every if not uncertain or rank > uncertain[-1]]
+    assert high == (beyond[0] if beyond else 1000.0)
+
+
+def test_resamples_that_agree_do_not_prove_a_median():
+    """Three products, all first: a fourth may be anywhere, and with it half of all others."""
+    assert interval([1] * 12, np.repeat(np.arange(3), 4)) == (1.0, 1000.0)
+    assert interval([1] * 400, np.repeat(np.arange(100), 4)) == (1.0, 1.0)
+    # Photos of one product are no more witnesses than one.
+    assert interval([1] * 300 + [7], [0] * 300 + [1]) == (1.0, 1000.0)
+
+
+@pytest.mark.parametrize("products", [30, 400])
+def test_looking_at_some_ranks_only_never_narrows_the_interval(products):
+    rng = np.random.default_rng(products)
+    ranks = np.exp(rng.normal(4.0, 2.0, products * 4)).astype(int) + 1
+    codes = np.repeat(np.arange(products), 4)
+    low, high = interval(ranks, codes, 10**6)
+    with mock.patch.object(first_hit, "RANKS", 10**9):
+        inner = interval(ranks, codes, 10**6)
+    assert low <= inner[0] <= inner[1] <= high
+    assert high / low < 1.3 * inner[1] / inner[0]
+
+
+def test_the_interval_of_the_median_holds_the_truth_of_correlated_photos():
+    rng = np.random.default_rng(4)
+    truth = 10  # ⌈exp(2.2)⌉
+    held = 0
+    for _ in range(120):
+        z = rng.normal(size=(12, 1)) * 0.5**0.5 + rng.normal(size=(12, 4)) * 0.5**0.5
+        low, high = interval(np.ceil(np.exp(2.2 + 1.5 * z)).astype(int).ravel(), np.arange(48) // 4)
+        held += low <= truth <= high
+    assert held >= 0.95 * 120
