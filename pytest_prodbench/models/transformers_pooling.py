@@ -136,9 +136,9 @@ class Pool:
     def _in_order(self, pixels: torch.Tensor) -> torch.Tensor:
         """Noise (b, n) by which ViT-MAE sorts its patches: with it they stay as they are."""
         count = self.model.embeddings.patch_embeddings.num_patches
-        return torch.arange(count, device=pixels.device, dtype=torch.float32).expand(
-            len(pixels), -1
-        )
+        order = torch.arange(count, device=pixels.device, dtype=torch.float32)
+        # Not len(): in a trace that is a number, and the export would take so many images and no others.
+        return order.expand(pixels.shape[0], -1)
 
     def _normed(self, tokens: torch.Tensor) -> torch.Tensor:
         # CLIP alone hands out its tokens before the last norm, which its own pooling does apply.
