@@ -114,10 +114,23 @@ class Exportable(Protocol):
 
     Attributes:
         network: holds every parameter that ``embed`` computes with, and ``embed`` calls nothing but it and
-            functions of torch; None: it cannot be exported.
+            functions of torch; None: it cannot be exported. It may be a TorchScript program, if ``embed``
+            does not look at values beside it: of a program both sides of every branch are exported, of
+            Python the one that was taken.
     """
 
     network: torch.nn.Module | None
+
+
+@runtime_checkable
+class TorchAlone(Protocol):
+    """What an embedder has beside the rest if it knows what keeps every other engine from running it.
+
+    Attributes:
+        torch_alone: what, in words that are the same in every run; empty: nothing that it knows of.
+    """
+
+    torch_alone: str
 
 
 @runtime_checkable

@@ -57,6 +57,9 @@ class TorchScriptEmbedder:
         self._spec, self._program, self._pipeline = spec, program, pipeline
         self._output = TorchScriptOptions.model_validate(spec.options).output
         self._one_by_one = False
+        self.network: torch.nn.Module = program
+        reduced = reduced_floats(program)
+        self.torch_alone = f"its program has numbers in {reduced}" if reduced else ""
         try:
             with torch.inference_mode():
                 vectors = self.embed(torch.zeros(1, 3, *pipeline.size, device=device))
@@ -73,6 +76,7 @@ class TorchScriptEmbedder:
                 self.embed(torch.zeros(2, 3, *pipeline.size, device=device))
         except (RuntimeError, ModelError):
             self._one_by_one = True  # one image is baked in, as by a reshape to (1, d)
+            self.torch_alone = "its program takes one image at a time"
         self.identity = ModelIdentity(
             weights_digest=weights_digest("torchscript", files),
             preprocessing=pipeline.description,
@@ -89,14 +93,17 @@ class TorchScriptEmbedder:
         """Map (b, 3, h, w) to vectors (b, dimension)."""
         import torch
 
+        # Whole where that can be: parts of it would be so many in an export as in the batch that was traced.
+        if not self._one_by_one:
+            return self._vectors(batch)
+        return torch.cat([self._vectors(batch[i : i + 1]) for i in range(len(batch))])
+
+    def _vectors(self, batch: torch.Tensor) -> torch.Tensor:
         from pytest_prodbench.models.vectors import one_each, one_output, pooled
 
-        vectors = []
-        step = 1 if self._one_by_one else len(batch)
-        for part in (batch[i : i + step] for i in range(0, len(batch), step)):
-            pool = pooled(self._spec, one_output(self._spec, self._program(part), self._output))
-            vectors.append(one_each(self._spec, pool, len(part)))
-        return torch.cat(vectors)
+        outputs = self._program(batch)
+        vectors = pooled(self._spec, one_output(self._spec, outputs, self._output))
+        return one_each(self._spec, vectors, len(batch))
 
 
 class TorchScriptLibrary:
@@ -142,6 +149,23 @@ class TorchScriptLibrary:
     def download(self, spec: ModelSpec) -> list[Path]:
         """Nothing to fetch; see ``files``."""
         return self.files(spec)
+
+
+def reduced_floats(program: Any) -> str:
+    """Return in which reduced precisions a program has numbers, such as ``float16``; empty: in none."""
+    import torch
+
+    graph = program.inlined_graph  # of which its nodes are parts: it must outlive them
+    constants = graph.findAllNodes("prim::Constant")
+    # A program that was frozen has its weights written into its code.
+    written = [node.t("value") for node in constants if _is_tensor(node)]
+    tensors = [*program.parameters(), *program.buffers(), *written]
+    reduced = {tensor.dtype for tensor in tensors} & {torch.float16, torch.bfloat16}
+    return ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in reduced))
+
+
+def _is_tensor(constant: Any) -> bool:
+    return bool(constant.hasAttribute("value") and constant.kindOf("value") == "t")
 
 
 def _unreadable(spec: ModelSpec, path: Path, error: Exception) -> ModelError:

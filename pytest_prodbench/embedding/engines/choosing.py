@@ -26,7 +26,7 @@ from pytest_prodbench.embedding.engines.refusal import EngineRefusedError, with_
 from pytest_prodbench.embedding.engines.running import EngineEmbedder, engine_version, session
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions
-from pytest_prodbench.models.protocol import Engine, Exportable, SelfRun
+from pytest_prodbench.models.protocol import Engine, Exportable, SelfRun, TorchAlone
 
 if TYPE_CHECKING:
     from pytest_prodbench.embedding.engines.running import Run
@@ -151,6 +151,8 @@ def _other(
     batch_size: int,
 ) -> tuple[Embedder, Engine]:
     """Return the model run by another engine, from a proven export; ``start`` runs a file."""
+    if isinstance(embedder, TorchAlone) and embedder.torch_alone:
+        raise EngineRefusedError(embedder.torch_alone)
     network = embedder.network if isinstance(embedder, Exportable) else None
     if network is None:
         raise EngineRefusedError(f"{spec.library} has no network that could be exported")

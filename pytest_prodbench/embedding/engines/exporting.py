@@ -3,6 +3,9 @@
 Tracing is ten times as fast, but writes down what one batch went through: a network that looks at its
 values, to choose a way by them, would be cut down to the way of that batch. Whether it looks is seen in one
 forward pass; such a network goes to ``torch.export``, which follows its code, or refuses it.
+
+A TorchScript program is not traced: its code is converted as it stands, branches and loops included, so that
+it may look at its values. What it raises would be left out: one that could is refused.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from pytest_prodbench.embedding.engines.silence import silenced
 
 IMAGES, VECTORS = "images", "vectors"
 OPSET = 18
+
+Way = Callable[["Forward", torch.Tensor, Path], None]
 
 
 class Forward(torch.nn.Module):
@@ -85,7 +90,9 @@ def export(
     failures: list[Exception] = []
     with torch.no_grad(), _quiet():
         try:
-            ways = [_captured] if _reads_values(forward, images) else [_traced, _captured]
+            ways = _ways(network, reads=_reads_values(forward, images))
+        except EngineRefusedError:
+            raise
         except Exception as error:  # the user's code may raise anything
             raise EngineRefusedError(
                 with_reason(f"it does not take {len(images)} images together", error),
@@ -112,11 +119,32 @@ def export(
     ) from shown
 
 
+def _ways(network: torch.nn.Module, *, reads: bool) -> list[Way]:
+    """Return what can be tried, best first; ``reads``: whether the network looks at its values."""
+    programs = [one for one in network.modules() if isinstance(one, torch.jit.ScriptModule)]
+    if isinstance(network, torch.jit.ScriptModule):
+        graph: Any = network.inlined_graph
+        if reads and graph.findAllNodes("prim::RaiseException"):
+            raise EngineRefusedError(
+                "its program looks at its values and may raise an error; an export would not raise it"
+            )
+        return [_converted]
+    if reads:
+        return [_captured]
+    return [_converted] if programs else [_traced, _captured]
+
+
 def _reads_values(forward: Forward, images: torch.Tensor) -> bool:
     reading = _Reading()
     with reading:
         forward(images)
     return reading.seen
+
+
+def _converted(forward: Forward, images: torch.Tensor, path: Path) -> None:
+    # In this trace a program is one call; an exporter that traces by itself refuses to call one.
+    called = torch.jit.trace(forward, (images,), check_trace=False)  # type: ignore[no-untyped-call]
+    _traced(called, images, path)
 
 
 def _traced(forward: Forward, images: torch.Tensor, path: Path) -> None:

@@ -109,10 +109,17 @@ def _onnxruntime(module: Any, path: Path, precision: str, batch_size: int) -> Ru
             next_step='for bfloat16 write engine = "openvino" or "torch"',
         )
 
-    def started(size: int) -> Any:
-        options = session_options(module)
-        options.add_free_dimension_override_by_name(FREE_DIMENSION, size)
+    def loaded(options: Any) -> Any:
         return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def started(size: int) -> Any:
+        stated = session_options(module)
+        stated.add_free_dimension_override_by_name(FREE_DIMENSION, size)
+        try:
+            return loaded(stated)
+        except Exception:  # it raises a class of its own for each kind of trouble
+            # A branch that is never taken may contradict the numbers. What is wrong without them is raised.
+            return loaded(session_options(module))
 
     sessions = BySize(started)
     with _running("onnxruntime"):
