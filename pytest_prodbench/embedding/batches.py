@@ -30,7 +30,7 @@ def runs_side_by_side(embedder: Embedder) -> bool:
 
 def batch_of(embedder: Embedder, features: Sequence[Features], device: str) -> Features:
     """Put images of one kind together and move them to a device."""
-    batch: Features = getattr(embedder, "collate", _stacked)(features)
+    batch = collated(embedder, features)
     if runs_side_by_side(embedder):
         return batch  # on the CPU, and in the order of memory that its engine takes
     if isinstance(batch, Mapping):
@@ -38,7 +38,13 @@ def batch_of(embedder: Embedder, features: Sequence[Features], device: str) -> F
     return to_device(batch, device)
 
 
-def _stacked(features: Sequence[Any]) -> Features:
+def collated(embedder: Embedder, features: Sequence[Features]) -> Features:
+    """Put images of one kind together where they are: stacked, or as the embedder does it."""
+    batch: Features = getattr(embedder, "collate", stacked)(features)
+    return batch
+
+
+def stacked(features: Sequence[Any]) -> Features:
     """Stack images of equal shapes, name by name."""
     import torch
 

@@ -36,7 +36,7 @@ from pytest_prodbench.models.remote import RemoteLibrary
 if TYPE_CHECKING:
     from pytest_prodbench.settings.types import ModelSpec, RunSettings
 
-MEMO_VERSION = 3
+MEMO_VERSION = 4
 PROJECT_DISTRIBUTION = "pytest-prodbench"
 
 

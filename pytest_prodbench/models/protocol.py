@@ -116,7 +116,8 @@ class Exportable(Protocol):
         network: holds every parameter that ``embed`` computes with, and ``embed`` calls nothing but it and
             functions of torch; None: it cannot be exported. It may be a TorchScript program, if ``embed``
             does not look at values beside it: of a program both sides of every branch are exported, of
-            Python the one that was taken.
+            Python the one that was taken. Features may be several tensors; of a batch each has one row an
+            image.
     """
 
     network: torch.nn.Module | None

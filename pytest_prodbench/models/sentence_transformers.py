@@ -21,7 +21,12 @@ from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import refuse_preprocess
 from pytest_prodbench.models.protocol import ModelIdentity
 from pytest_prodbench.models.remote_code import code_refused
-from pytest_prodbench.models.sequences import TOKENS, Padding, SequenceEmbedder
+from pytest_prodbench.models.sequences import (
+    TOKENS,
+    Padding,
+    SequenceEmbedder,
+    reduced_weights,
+)
 from pytest_prodbench.models.transformers_files import snapshot_of
 from pytest_prodbench.models.whole_folder import WholeFolderLibrary, deciding_files
 from pytest_prodbench.settings.frozen import Frozen
@@ -71,6 +76,8 @@ class SentenceTransformersEmbedder(SequenceEmbedder):
 
         self._options = SentenceTransformersOptions.model_validate(spec.options)
         self._model = model
+        self.network: torch.nn.Module = model
+        self.torch_alone = reduced_weights(self._options.dtype)
         self._dimension = self._options.truncate_dim or model.truncate_dim
         self._prompt = self._options.prompt
         if self._prompt is None and model.default_prompt_name is not None:

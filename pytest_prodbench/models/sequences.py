@@ -62,6 +62,15 @@ class SequenceEmbedder:
         self._padding = padding
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, of which a copy needs its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what was copied."""
+        self.__dict__.update(state)
+        self._lock = Lock()
+
     def kind(self, features: Mapping[str, torch.Tensor]) -> Hashable:
         """Images whose patches and sequences differ in number only go together."""
         return kind(features)
@@ -92,6 +101,11 @@ def kind(features: Mapping[str, torch.Tensor]) -> Hashable:
         (name, "sequence" if _is_sequence(features, name) else tuple(features[name].shape[1:]))
         for name in sorted(features)
     )
+
+
+def reduced_weights(dtype: str) -> str:
+    """Return what keeps engines that compute in float32 from weights of a dtype; empty: nothing."""
+    return "" if dtype == "float32" else f"its weights are in {dtype}"
 
 
 def _is_sequence(features: Mapping[str, torch.Tensor], name: str) -> bool:

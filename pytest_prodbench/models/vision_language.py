@@ -27,7 +27,12 @@ from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions, weights_digest
 from pytest_prodbench.models.pipeline import refuse_preprocess
 from pytest_prodbench.models.protocol import ModelIdentity
-from pytest_prodbench.models.sequences import TOKENS, Padding, SequenceEmbedder
+from pytest_prodbench.models.sequences import (
+    TOKENS,
+    Padding,
+    SequenceEmbedder,
+    reduced_weights,
+)
 from pytest_prodbench.models.transformers_files import weight_files
 from pytest_prodbench.models.whole_folder import WholeFolderLibrary, files_with_adapter
 
@@ -84,6 +89,8 @@ class VisionLanguageEmbedder(SequenceEmbedder):
 
         self._options = VisionLanguageOptions.model_validate(spec.options)
         self._model, self._processor = model, processor
+        self.network: torch.nn.Module = model
+        self.torch_alone = reduced_weights(self._options.dtype)
         self._mean = spec.pooling == "mean"
         self._prompt = _prompt(spec, self._options, processor)
         self._marks = _marks(spec, self._options, model)

@@ -20,9 +20,12 @@ import open_clip
 import pytest
 import torch
 from embedding_builders import child, photo, photos
+from engine_networks import MaskedLibrary
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from pytest_prodbench import registry
 from pytest_prodbench.embedding import ModelHandle
+from pytest_prodbench.embedding.batches import batch_of
 from pytest_prodbench.embedding.cache import CacheWarning
 from pytest_prodbench.embedding.engines import exporting, proof, running, silence
 from pytest_prodbench.embedding.engines.proof import hits
@@ -37,7 +40,9 @@ ENGINES = ("onnxruntime", "openvino")
 
 def made(cache: Path, source: str, **fields: Any) -> ModelHandle:
     library, _, identifier = source.partition(":")
-    if library == "module" and not identifier.endswith(("Shapeless", "Fastidious", "Knowing")):
+    if library == "module" and not identifier.endswith(
+        ("Shapeless", "Fastidious", "Knowing", "Weighing")
+    ):
         fields.setdefault("preprocess", SMALL)
     options = ("device", "precision", "batch_size")
     run = {key: fields.pop(key) for key in options if key in fields}
@@ -51,6 +56,11 @@ def vectors(model: ModelHandle, count: int = 6) -> np.ndarray:
     with torch.inference_mode(), model.autocast():
         found = embedder.embed(batch).double()
     return (found / found.norm(dim=1, keepdim=True)).numpy()
+
+
+def batch_embedded(embedder: Any, features: list[Any]) -> torch.Tensor:
+    with torch.inference_mode():
+        return embedder.embed(batch_of(embedder, features, "cpu")).double()
 
 
 def refused(cache: Path, source: str, **fields: Any) -> ModelError:
@@ -231,10 +241,61 @@ def test_an_engine_keeps_no_network_of_torch_in_memory(library, cache, request):
     assert networks[0]() is None
 
 
-def test_a_preprocess_that_asks_its_network_keeps_it(cache):
+def test_a_preprocess_that_asks_its_network_keeps_it_without_its_parameters(cache):
     model = made(cache, "module:engine_networks:Knowing", engine="onnxruntime")
     assert vectors(model).shape == (6, 12)
+    network = model.load().preprocess.__self__.network
+    assert network.side == 24
+    assert list(network.parameters()) == []
     assert model.load().preprocess(photo(0, 60, 48)).shape == (3, 24, 24)
+
+
+def test_a_preprocess_that_asks_parameters_keeps_them(cache):
+    model = made(cache, "module:engine_networks:Weighing", engine="onnxruntime")
+    assert vectors(model).shape == (6, 12)
+    assert len(list(model.load().preprocess.__self__.network.parameters())) == 2
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision"),
+    [("onnxruntime", "float32"), ("openvino", "float32"), ("onnxruntime", "int8")],
+)
+def test_tensors_that_have_names(engine, precision, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
+    registry.add("prodbench.models", "masked", MaskedLibrary)
+    stated = {"engine": engine, "engine_precision": precision}
+    model, torchs = (made(tmp_path, "masked:x", **more) for more in (stated, {"engine": "torch"}))
+    embedder = model.load()
+    assert (model.engine.name, model.precision) == (engine, precision)
+    features = [embedder.preprocess(photo(i, 60, 30 + i)) for i in range(6)]
+    assert len({int(one["mask"].sum()) for one in features}) > 2
+    expected, found = (batch_embedded(one.load(), features) for one in (torchs, model))
+    bound = proof.BOUND if precision == "float32" else proof.BOUND_REDUCED
+    assert torch.cosine_similarity(expected, found).min() >= 1 - bound
+    alone = torch.cat([batch_embedded(embedder, [one]) for one in features])
+    assert torch.cosine_similarity(alone, found).min() >= 1 - 1e-6
+    wrong = {"images": torch.zeros(3, 24, 25), "mask": features[0]["mask"]}
+    told = r"became images \(3, 24, 25\), mask \(24,\); expected images"
+    with pytest.raises(ModelError, match=told):
+        batch_embedded(embedder, [wrong])
+
+
+@pytest.mark.parametrize(
+    ("identifier", "reason"),
+    [
+        ("reading", "it decides by values, and of mask sample images have too few"),
+        ("uneven", "images of 2 images has 48 rows, and an export takes one an image"),
+        ("unlike", "the model has no fixed input size"),
+        ("loose", "it does not put two sample images together (ValueError: not these)"),
+    ],
+)
+def test_tensors_that_have_names_and_stay_with_torch(identifier, reason, cache, monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
+    registry.add("prodbench.models", "masked", MaskedLibrary)
+    model = made(cache, f"masked:{identifier}")
+    model.load()
+    assert model.engine.name == "torch"
+    assert model.engine.reason.startswith(f"onnxruntime: {reason}")
 
 
 def test_a_full_disk_is_not_remembered_as_a_property_of_the_model(tmp_path, monkeypatch):
@@ -572,8 +633,8 @@ def test_proof_refuses_a_changed_rank_and_what_is_not_finite():
     random = torch.Generator().manual_seed(0)
     tensors = torch.randn(21, 3, 2, 2, generator=random)
 
-    def flat(batch):
-        return batch.flatten(1)
+    def flat(images):
+        return torch.stack(list(images)).flatten(1)
 
     same = proof.prove(tensors, flat, flat, reduced=False)
     assert (same.worst_cosine, same.changed_ranks, same.refused) == (1.0, 0, "")

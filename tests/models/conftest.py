@@ -14,11 +14,15 @@ import torch
 from PIL import Image
 
 from pytest_prodbench.datasets.decoding import decode
+from pytest_prodbench.embedding import ModelHandle
 from pytest_prodbench.embedding.batches import batch_of
+from pytest_prodbench.embedding.engines.proof import BOUND
 from pytest_prodbench.models import Embedder, library_for
-from pytest_prodbench.settings.types import ModelSpec
+from pytest_prodbench.settings.types import ModelSpec, RunSettings
 
 ORIENTATION = 0x0112
+ENGINES = ("onnxruntime", "openvino")
+IN_ENGINES = ("square", "wide", "tall", "tiny", "cmyk")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -153,3 +157,40 @@ def saved_transformers(
         return folders[name]
 
     return save
+
+
+@pytest.fixture(scope="session")
+def made(
+    spec: Callable[..., ModelSpec], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., ModelHandle]:
+    cache = tmp_path_factory.mktemp("cache")
+
+    def build(source: str, **fields: Any) -> ModelHandle:
+        return ModelHandle(spec(source, **fields), RunSettings(cache_dir=cache, device="cpu"))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def equal_in_engines(
+    made: Callable[..., ModelHandle], images: dict[str, Image.Image], embed: Any
+) -> Callable[..., None]:
+    """Hold each engine against torch: more images than the proof had together, and each of them alone."""
+
+    def check(source: str, engines: tuple[str, ...] = ENGINES, **fields: Any) -> None:
+        chosen = [images[kind] for kind in IN_ENGINES]
+        torchs = made(source, engine="torch", **fields).load()
+        expected = embed(torchs, chosen).double()
+        for engine in engines:
+            model = made(source, engine=engine, **fields)
+            embedder = model.load()
+            assert model.engine.name == engine
+            assert model.engine.worst_cosine >= 1 - BOUND
+            assert embedder.identity == torchs.identity
+            alone = torch.cat([embed(embedder, [image]) for image in chosen])
+            for found in (embed(embedder, chosen), alone):
+                assert torch.cosine_similarity(found.double(), expected).min() >= 1 - BOUND
+        if "onnxruntime" in engines:
+            assert made(source, **fields).engine.name == "onnxruntime"
+
+    return check

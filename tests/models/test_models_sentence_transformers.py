@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,50 @@ def test_an_image_embeds_as_encode_does(
         (alone,) = embed(model, [images[kind]])
         for found in (alone, vector):
             assert torch.cosine_similarity(found, expected, dim=0) >= 0.99999, kind
+
+
+def test_in_other_engines(
+    folders: dict[str, Path], equal_in_engines: Callable[..., None], made: Callable[..., Any]
+) -> None:
+    """Its features are one tensor that has a name; the weights in torch are gone, its processor is not."""
+    source = f"sentence_transformers:{folders['clip']}"
+    equal_in_engines(source)
+    equal_in_engines(source, options={"truncate_dim": 7})
+    model = made(source, engine="onnxruntime", options={"truncate_dim": 5})
+    weights = []
+    load = model._library.load
+
+    def watched(*arguments: Any) -> Any:
+        embedder = load(*arguments)
+        weights.extend(weakref.ref(each) for each in embedder.network.parameters())
+        return embedder
+
+    model._library.load = watched
+    model.load()
+    gc.collect()
+    assert weights
+    assert not any(each() is not None for each in weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("clip", {"dtype": "bfloat16"}, "its weights are in bfloat16"),
+        ("qwen3", {}, "pixel_values of 2 images has 72 rows, and an export takes one an image"),
+    ],
+)
+def test_what_torch_alone_runs(
+    name: str,
+    options: dict[str, Any],
+    reason: str,
+    folders: dict[str, Path],
+    made: Callable[..., Any],
+) -> None:
+    source = f"sentence_transformers:{folders[name]}"
+    model = made(source, options=options)
+    assert (model.engine.name, model.engine.reason) == ("torch", f"onnxruntime: {reason}")
+    with pytest.raises(ModelError, match=f"engine openvino: {reason}"):
+        made(source, options=options, engine="openvino").load()
 
 
 def test_the_identity_says_how(folders: dict[str, Path], loaded: tuple[Any, Embedder]) -> None:

@@ -159,3 +159,18 @@ def test_an_incomplete_model(
     told = {"adapter": "merge the adapter", "dropped": "input_layernorm"}[change]
     with pytest.raises(ModelError, match=told):
         load("vision_language:x", checkpoint=str(tmp_path), options=OPTIONS)
+
+
+def test_torch_alone_runs_it_and_says_why(
+    folders: dict[str, Path], made: Callable[..., Any]
+) -> None:
+    source = f"vision_language:{folders['qwen2']}"
+    model = made(source, options=OPTIONS)
+    assert model.engine.name == "torch"
+    assert "of 2 images has" in model.engine.reason
+    half = made(source, options=OPTIONS | {"dtype": "bfloat16"})
+    assert half.engine.reason == "onnxruntime: its weights are in bfloat16"
+    with pytest.raises(
+        ModelError, match=r"engine onnxruntime: .* rows, and an export takes one an image"
+    ):
+        made(source, options=OPTIONS, engine="onnxruntime").load()

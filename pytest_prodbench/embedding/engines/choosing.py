@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_prodbench.embedding.batches import collated
 from pytest_prodbench.embedding.engines.keeping import NETWORK, kept
 from pytest_prodbench.embedding.engines.passes import in_batches, passes_of, refusing
-from pytest_prodbench.embedding.engines.preprocess_alone import preprocess_alone
 from pytest_prodbench.embedding.engines.proof import (
     BOUND,
     BOUND_REDUCED,
     Proof,
     agrees,
     prove,
-    sample_shape,
-    sample_tensors,
+    sample_shapes,
+    samples,
     samples_digest,
 )
 from pytest_prodbench.embedding.engines.quantizing import quantize
 from pytest_prodbench.embedding.engines.refusal import EngineRefusedError, with_reason
 from pytest_prodbench.embedding.engines.running import EngineEmbedder, engine_version, session
+from pytest_prodbench.embedding.engines.without_network import without_network
 from pytest_prodbench.models.checkpoints import model_error
 from pytest_prodbench.models.identity import library_versions
 from pytest_prodbench.models.protocol import Engine, Exportable, SelfRun, TorchAlone
@@ -40,6 +41,9 @@ FASTEST = "onnxruntime"
 
 HELD_AGAINST = 2
 """Sample images on which a kept export must still be the network that was loaded."""
+
+EXPORT_VERSION = 2
+"""Of what is done to a network before and beside its exporter: what was refused by another is tried again."""
 
 EXPORTERS = ("pytest-prodbench", "torch", "onnx", "onnxscript", "onnx-ir")
 """Distributions that decide how an export is written, beside those of the model's identity."""
@@ -116,8 +120,9 @@ def choose_engine(
         _require_cpu(name, device)
         engine = Engine(name, engine_version(name), spec.engine_precision)
 
-        def start(path: Path) -> Run:
-            return session(engine.name, path, engine.precision, lanes=lanes, batch_size=batch_size)
+        def start(path: Path, inputs: Collection[str]) -> Run:
+            sizes = {"lanes": lanes, "batch_size": batch_size}
+            return session(engine.name, path, engine.precision, inputs, **sizes)
 
         return Chosen(*_other(spec, embedder, whole, engine, cache_dir, start, batch_size))
     except EngineRefusedError as error:
@@ -147,22 +152,22 @@ def _other(
     whole: Whole,
     engine: Engine,
     cache_dir: Path,
-    start: Callable[[Path], Run],
+    start: Callable[[Path, Collection[str]], Run],
     batch_size: int,
 ) -> tuple[Embedder, Engine]:
-    """Return the model run by another engine, from a proven export; ``start`` runs a file."""
+    """Return the model run by another engine, from a proven export; ``start`` runs a file of such inputs."""
     if isinstance(embedder, TorchAlone) and embedder.torch_alone:
         raise EngineRefusedError(embedder.torch_alone)
     network = embedder.network if isinstance(embedder, Exportable) else None
     if network is None:
         raise EngineRefusedError(f"{spec.library} has no network that could be exported")
-    shape = sample_shape(embedder)
+    shapes = sample_shapes(embedder)
     # With the embedder the network would stay in memory beside the engine's own.
-    identity, preprocess = embedder.identity, preprocess_alone(embedder, network)
+    alone = without_network(embedder, network)
     ready: list[Embedder] = []
 
     def running(folder: Path) -> Embedder:
-        return whole(EngineEmbedder(identity, preprocess, start(folder / NETWORK), shape))
+        return whole(EngineEmbedder(alone, start(folder / NETWORK, shapes), shapes))
 
     def holds(folder: Path, proof: Proof) -> bool:
         # The key sees files and versions. What the code imports may have changed beside them, and the
@@ -171,11 +176,11 @@ def _other(
             return True
         try:
             found = running(folder)
-            tensors = sample_tensors(embedder, HELD_AGAINST)
+            images = samples(embedder, HELD_AGAINST)
             reduced = engine.precision != "float32"
             tried = in_batches(found, batch_size)
             torchs = refusing(passes_of(whole(embedder), "cpu"))
-            alike = agrees(tensors, torchs, tried, reduced=reduced)
+            alike = agrees(images, torchs, tried, reduced=reduced)
         except EngineRefusedError:
             return False  # made anew, it says what is the matter
         if alike:
@@ -186,13 +191,13 @@ def _other(
         # Imports torch's exporters, which take a second.
         from pytest_prodbench.embedding.engines.exporting import export
 
-        tensors = sample_tensors(embedder)
+        images = samples(embedder)
         try:
-            export(network, embedder.embed, tensors[:2], folder / NETWORK)
+            export(network, embedder.embed, collated(embedder, images[:2]), folder / NETWORK)
             if engine.precision == "int8":
                 quantize(folder / NETWORK)
             return prove(
-                tensors,
+                images,
                 refusing(passes_of(whole(embedder), "cpu")),
                 passes_of(running(folder), "cpu"),
                 reduced=engine.precision != "float32",
@@ -222,7 +227,7 @@ def _compared(
 
     def make(_: Path) -> Proof:
         return prove(
-            sample_tensors(embedder),
+            samples(embedder),
             passes_of(tried, device),
             passes_of(tried, device, engine.precision),
             reduced=True,
@@ -249,7 +254,7 @@ def _key(spec: ModelSpec, embedder: Embedder, engine: Engine, device: str) -> di
         "model": [spec.library, spec.identifier, asdict(embedder.identity)],
         # An engine has other kernels for another processor: a cache that moved there is proven anew.
         "engine": [engine.name, engine.version, engine.precision, device, _processor()],
-        "exporters": library_versions(*EXPORTERS),
+        "exporters": [library_versions(*EXPORTERS), EXPORT_VERSION],
         "proof": [samples_digest(), BOUND, BOUND_REDUCED],
     }
 

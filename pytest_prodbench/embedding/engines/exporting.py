@@ -13,9 +13,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -27,26 +27,37 @@ from pytest_prodbench.embedding.engines.refusal import (
 )
 from pytest_prodbench.embedding.engines.running import FREE_DIMENSION
 from pytest_prodbench.embedding.engines.silence import silenced
+from pytest_prodbench.embedding.engines.tensors import by_name
 
-IMAGES, VECTORS = "images", "vectors"
+if TYPE_CHECKING:
+    from pytest_prodbench.models import Features
+
+VECTORS = "vectors"
 OPSET = 18
 
-Way = Callable[["Forward", torch.Tensor, Path], None]
+Inputs = Mapping[str, torch.Tensor]
+Way = Callable[[torch.nn.Module, Inputs, Path], None]
 
 
 class Forward(torch.nn.Module):
     """``embed`` of an embedder as a module that owns the parameters it computes with."""
 
     def __init__(
-        self, network: torch.nn.Module, embed: Callable[[torch.Tensor], torch.Tensor]
+        self,
+        network: torch.nn.Module,
+        embed: Callable[[Features], torch.Tensor],
+        names: tuple[str, ...] | None,
     ) -> None:
+        """``names``: of the tensors that ``embed`` takes; None: it takes one without a name."""
         super().__init__()
         self.network = network
-        self._embed = embed
+        self._embed, self._names = embed, names
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (b, 3, h, w) to vectors (b, d)."""
-        return self._embed(images)
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        """Map tensors (b, …) to vectors (b, d)."""
+        if self._names is None:
+            return self._embed(tensors[0])
+        return self._embed(dict(zip(self._names, tensors, strict=True)))
 
 
 # torch writes no types on this class, neither on how it is subclassed nor on how it is made.
@@ -71,36 +82,40 @@ class _Reading(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def export(
     network: torch.nn.Module,
-    embed: Callable[[torch.Tensor], torch.Tensor],
-    images: torch.Tensor,
+    embed: Callable[[Features], torch.Tensor],
+    batch: Features,
     path: Path,
 ) -> None:
     """Write a network to an ONNX file (and beside it, where its tensors are too large for one).
 
     Args:
         network: in eval mode, on the CPU.
-        embed: float32 (b, 3, h, w) → (b, d), computing with the network's parameters.
-        images: two or more, float32; the size of the file is theirs, the batch is free.
+        embed: a batch → (b, d), computing with the network's parameters.
+        batch: of two images or more, each in one row of every tensor; the sizes of the file are theirs. The
+            number of images is free. Inputs have the names of the tensors (``tensors.by_name``).
         path: of the file.
 
     Raises:
         EngineRefusedError: neither exporter can.
     """
-    forward = Forward(network, embed).eval()
+    inputs = by_name(batch)
+    names = tuple(inputs) if isinstance(batch, Mapping) else None
+    forward = Forward(network, embed, names).eval()
     failures: list[Exception] = []
     with torch.no_grad(), _quiet():
         try:
-            ways = _ways(network, reads=_reads_values(forward, images))
+            ways = _ways(network, inputs, reads=_reads_values(forward, inputs))
         except EngineRefusedError:
             raise
         except Exception as error:  # the user's code may raise anything
+            count = len(next(iter(inputs.values())))
             raise EngineRefusedError(
-                with_reason(f"it does not take {len(images)} images together", error),
+                with_reason(f"it does not take {count} images together", error),
                 passing=of_the_moment(error),
             ) from error
         for way in ways:
             try:
-                way(forward, images, path)
+                way(forward, inputs, path)
             except Exception as error:  # exporters raise whatever their parts do
                 failures.append(error)
             else:
@@ -119,7 +134,7 @@ def export(
     ) from shown
 
 
-def _ways(network: torch.nn.Module, *, reads: bool) -> list[Way]:
+def _ways(network: torch.nn.Module, inputs: Inputs, *, reads: bool) -> list[Way]:
     """Return what can be tried, best first; ``reads``: whether the network looks at its values."""
     programs = [one for one in network.modules() if isinstance(one, torch.jit.ScriptModule)]
     if isinstance(network, torch.jit.ScriptModule):
@@ -130,48 +145,60 @@ def _ways(network: torch.nn.Module, *, reads: bool) -> list[Way]:
             )
         return [_converted]
     if reads:
+        settings = [name for name, tensor in inputs.items() if not tensor.is_floating_point()]
+        if settings:
+            # SigLIP 2 NaFlex resizes its positions to the grid of an image. Followed through the grids of the
+            # samples its export is right for those, and for a grid of one column it is not.
+            raise EngineRefusedError(
+                f"it decides by values, and of {', '.join(settings)} sample images have too few to show that "
+                "an export does as well"
+            )
         return [_captured]
     return [_converted] if programs else [_traced, _captured]
 
 
-def _reads_values(forward: Forward, images: torch.Tensor) -> bool:
+def _reads_values(forward: Forward, inputs: Inputs) -> bool:
     reading = _Reading()
     with reading:
-        forward(images)
+        forward(*inputs.values())
     return reading.seen
 
 
-def _converted(forward: Forward, images: torch.Tensor, path: Path) -> None:
+def _converted(forward: torch.nn.Module, inputs: Inputs, path: Path) -> None:
     # In this trace a program is one call; an exporter that traces by itself refuses to call one.
-    called = torch.jit.trace(forward, (images,), check_trace=False)  # type: ignore[no-untyped-call]
-    _traced(called, images, path)
+    tensors = tuple(inputs.values())
+    called = torch.jit.trace(forward, tensors, check_trace=False)  # type: ignore[no-untyped-call]
+    _traced(called, inputs, path)
 
 
-def _traced(forward: Forward, images: torch.Tensor, path: Path) -> None:
+def _traced(forward: torch.nn.Module, inputs: Inputs, path: Path) -> None:
+    names = list(inputs)
     torch.onnx.export(
         forward,
-        (images,),
+        tuple(inputs.values()),
         str(path),
         dynamo=False,
-        input_names=[IMAGES],
+        input_names=names,
         output_names=[VECTORS],
-        dynamic_axes={IMAGES: {0: FREE_DIMENSION}, VECTORS: {0: FREE_DIMENSION}},
+        dynamic_axes={name: {0: FREE_DIMENSION} for name in [*names, VECTORS]},
         opset_version=OPSET,
     )
 
 
-def _captured(forward: Forward, images: torch.Tensor, path: Path) -> None:
+def _captured(forward: torch.nn.Module, inputs: Inputs, path: Path) -> None:
     import onnxscript  # noqa: F401 - torch would say in many words that it is not there
 
+    batch = torch.export.Dim(FREE_DIMENSION)
     torch.onnx.export(
         forward,
-        (images,),
+        tuple(inputs.values()),
         str(path),
         dynamo=True,
         verbose=False,
-        input_names=[IMAGES],
+        input_names=list(inputs),
         output_names=[VECTORS],
-        dynamic_shapes=({0: torch.export.Dim(FREE_DIMENSION)},),
+        # One entry for each argument of forward, which is the tuple of all of them.
+        dynamic_shapes=(tuple({0: batch} for _ in inputs),),
         opset_version=OPSET,
     )
 

@@ -1,11 +1,12 @@
-"""Forward passes over sample tensors, as a proof compares them."""
+"""Forward passes over sample images, as a proof compares them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_prodbench.embedding.device import autocast, to_device
+from pytest_prodbench.embedding.batches import batch_of
+from pytest_prodbench.embedding.device import autocast
 from pytest_prodbench.embedding.engines.refusal import (
     EngineRefusedError,
     of_the_moment,
@@ -15,49 +16,48 @@ from pytest_prodbench.embedding.engines.refusal import (
 if TYPE_CHECKING:
     import torch
 
-    from pytest_prodbench.models import Embedder
+    from pytest_prodbench.models import Embedder, Features
+
+Pass: TypeAlias = Callable[[Sequence["Features"]], "torch.Tensor"]
+"""Features of n images → vectors (n, d), float32, on the CPU."""
 
 
-def passes_of(
-    embedder: Embedder, device: str, precision: str = "float32"
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what maps tensors to vectors on a device, in a precision; float32 on the CPU comes back."""
+def passes_of(embedder: Embedder, device: str, precision: str = "float32") -> Pass:
+    """Return what embeds images together on a device, in a precision; float32 on the CPU comes back."""
     import torch
 
-    def embed(batch: torch.Tensor) -> torch.Tensor:
+    def embed(images: Sequence[Features]) -> torch.Tensor:
         with torch.inference_mode(), autocast(device, precision):
-            return embedder.embed(to_device(batch, device)).float().cpu()
+            return embedder.embed(batch_of(embedder, images, device)).float().cpu()
 
     return embed
 
 
-def refusing(
-    embed: Callable[[torch.Tensor], torch.Tensor],
-) -> Callable[[torch.Tensor], torch.Tensor]:
+def refusing(embed: Pass) -> Pass:
     """Make a refusal of what a user's own network raises."""
 
-    def embedded(batch: torch.Tensor) -> torch.Tensor:
+    def embedded(images: Sequence[Features]) -> torch.Tensor:
         try:
-            return embed(batch)
+            return embed(images)
         except Exception as error:  # the user's code may raise anything
             raise EngineRefusedError(
-                with_reason(f"it does not take {len(batch)} sample images together", error),
+                with_reason(f"it does not take {len(images)} sample images together", error),
                 passing=of_the_moment(error),
             ) from error
 
     return embedded
 
 
-def in_batches(embedder: Embedder, size: int) -> Callable[[torch.Tensor], torch.Tensor]:
+def in_batches(embedder: Embedder, size: int) -> Pass:
     """Embed in batches of the run's size, filled up: a session of another size would be one more."""
     embed = passes_of(embedder, "cpu")
 
-    def filled(batch: torch.Tensor) -> torch.Tensor:
+    def filled(images: Sequence[Features]) -> torch.Tensor:
         import torch
 
-        parts = torch.split(batch, size)
-        rows = [torch.arange(size) % len(part) for part in parts]
-        found = [embed(part[row])[: len(part)] for part, row in zip(parts, rows, strict=True)]
-        return torch.cat(found)
+        parts = [images[start : start + size] for start in range(0, len(images), size)]
+        return torch.cat(
+            [embed([part[i % len(part)] for i in range(size)])[: len(part)] for part in parts]
+        )
 
     return filled

@@ -7,27 +7,28 @@ because it is a part of the key that their vectors are kept under.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_prodbench.embedding.batches import collated, kind
 from pytest_prodbench.embedding.engines.refusal import (
     EngineRefusedError,
     of_the_moment,
     with_reason,
 )
+from pytest_prodbench.embedding.engines.tensors import by_name, shapes_in
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from pytest_prodbench.models import Embedder
-
-Embed = Callable[["torch.Tensor"], "torch.Tensor"]
+    from pytest_prodbench.embedding.engines.passes import Pass
+    from pytest_prodbench.embedding.engines.tensors import Shapes
+    from pytest_prodbench.models import Embedder, Features
 
 SAMPLES = Path(__file__).parent / "samples"
 """``<product>-<n>.jpg``, three views of each product, of three shapes (fixtures/proof_samples.py)."""
@@ -76,60 +77,72 @@ def first_sample() -> Image:
     return _image(_paths()[0])
 
 
-def sample_shape(embedder: Embedder) -> tuple[int, ...]:
-    """Return the shape (3, h, w) of one sample as a model takes it.
+def sample_shapes(embedder: Embedder) -> Shapes:
+    """Return the shapes of a sample's tensors, as they lie in a batch of the model.
 
     Raises:
-        EngineRefusedError: the model takes several tensors.
+        EngineRefusedError: as ``samples``; the images of a batch do not lie in its rows, each in one.
     """
-    return tuple(_tensor(embedder, _paths()[0]).shape)
-
-
-def sample_tensors(embedder: Embedder, count: int | None = None) -> torch.Tensor:
-    """Return the first ``count`` samples, or all, as a model takes them: float32 (n, 3, h, w).
-
-    Raises:
-        EngineRefusedError: it takes several tensors, or its input follows the shape of the image; an export
-            has one input of one shape.
-    """
-    import torch
-
-    tensors = [_tensor(embedder, path) for path in _paths()[:count]]
-    if len({tensor.shape for tensor in tensors}) > 1 or tensors[0].ndim != 3:
-        raise EngineRefusedError(
-            "the model has no fixed input size",
-            next_step="state preprocess.size, or engine = 'torch'",
-        )
-    return torch.stack(tensors)
-
-
-def _tensor(embedder: Embedder, path: Path) -> torch.Tensor:
+    found = samples(embedder, 2)
     try:
-        features = embedder.preprocess(_image(path))
+        batch = collated(embedder, found)
+    except Exception as error:  # the user's code may raise anything
+        raise EngineRefusedError(
+            with_reason("it does not put two sample images together", error),
+            passing=of_the_moment(error),
+        ) from error
+    for name, tensor in by_name(batch).items():
+        if len(tensor) != len(found):
+            raise EngineRefusedError(
+                f"{name} of {len(found)} images has {len(tensor)} rows, and an export takes one an image",
+                next_step="write engine = 'torch'",
+            )
+    return shapes_in(batch)
+
+
+def samples(embedder: Embedder, count: int | None = None) -> list[Features]:
+    """Return the first ``count`` samples, or all, as a model takes them.
+
+    Raises:
+        EngineRefusedError: its input follows the shape of the image; an export has one shape.
+    """
+    found: list[Features] = []
+    for path in _paths()[:count]:
+        found.append(_features(embedder, path))
+        unlike = kind(embedder, found[-1]) != kind(embedder, found[0])
+        if unlike or _whole_shapes(found[-1]) != _whole_shapes(found[0]):
+            raise EngineRefusedError(
+                "the model has no fixed input size",
+                next_step="state preprocess.size where the model takes it, or engine = 'torch'",
+            )
+    return found
+
+
+def _whole_shapes(features: Features) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in by_name(features).items()}
+
+
+def _features(embedder: Embedder, path: Path) -> Features:
+    try:
+        return embedder.preprocess(_image(path))
     except Exception as error:  # the user's code may raise anything
         raise EngineRefusedError(
             with_reason("it does not take a sample image", error), passing=of_the_moment(error)
         ) from error
-    if isinstance(features, Mapping):
-        raise EngineRefusedError(
-            f"the model takes several tensors ({', '.join(features)})",
-            next_step="engine = 'torch'",
-        )
-    return features
 
 
-def prove(tensors: torch.Tensor, reference: Embed, tried: Embed, *, reduced: bool) -> Proof:
+def prove(images: Sequence[Features], reference: Pass, tried: Pass, *, reduced: bool) -> Proof:
     """Embed the samples in both ways and compare.
 
     Args:
-        tensors: of ``sample_tensors``.
+        images: of ``samples``.
         reference: the model in torch and float32.
         tried: the same by the engine.
         reduced: whether the engine computes in less than float32.
     """
     import numpy as np
 
-    expected, found = _vectors(tensors, reference), _vectors(tensors, tried)
+    expected, found = _vectors(images, reference), _vectors(images, tried)
     if found.shape != expected.shape or not np.isfinite(found).all():
         return Proof(None, None, "its vectors have another shape, or are not finite")
     expected, found = _unit(expected), _unit(found)
@@ -150,9 +163,9 @@ def prove(tensors: torch.Tensor, reference: Embed, tried: Embed, *, reduced: boo
     return Proof(round(worst, DECIMALS), changed, refused)
 
 
-def agrees(tensors: torch.Tensor, reference: Embed, tried: Embed, *, reduced: bool) -> bool:
+def agrees(images: Sequence[Features], reference: Pass, tried: Pass, *, reduced: bool) -> bool:
     """Whether the cosines of some samples are within the bound of a proof; arguments as of ``prove``."""
-    expected, found = (embed(tensors).double().numpy() for embed in (reference, tried))
+    expected, found = (embed(images).double().numpy() for embed in (reference, tried))
     if found.shape != expected.shape:
         return False
     cosines = (_unit(expected) * _unit(found)).sum(axis=1)
@@ -180,10 +193,12 @@ def hits(similar: NDArray[np.float64], products: Sequence[str]) -> list[tuple[in
     return found
 
 
-def _vectors(tensors: torch.Tensor, embed: Embed) -> NDArray[np.float64]:
+def _vectors(images: Sequence[Features], embed: Pass) -> NDArray[np.float64]:
     import torch
 
-    parts = [*torch.split(tensors[:-1], BATCH), tensors[-1:]]
+    together, alone = images[:-1], images[-1:]
+    starts = range(0, len(together), BATCH)
+    parts = [*(together[start : start + BATCH] for start in starts), alone]
     vectors: NDArray[np.float64] = torch.cat([embed(part).double() for part in parts]).numpy()
     return vectors
 

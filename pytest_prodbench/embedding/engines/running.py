@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pytest_prodbench.embedding.batches import stacked
 from pytest_prodbench.embedding.engines.refusal import (
     EngineRefusedError,
     of_the_moment,
     with_reason,
 )
+from pytest_prodbench.embedding.engines.tensors import by_name, shapes_in, told_shapes
 from pytest_prodbench.errors import ModelError
 from pytest_prodbench.models.onnx import session_options
 
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
-    from pytest_prodbench.models import Features, ModelIdentity
+    from pytest_prodbench.embedding.engines.tensors import Shapes
+    from pytest_prodbench.models import Embedder, Features
 
-    Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    Arrays = Mapping[str, NDArray[Any]]
+    Run = Callable[[Arrays], NDArray[np.float32]]
 
 EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
 """What brings an engine: ``pip install "pytest-prodbench[…]"``."""
@@ -76,14 +79,23 @@ class BySize(Generic[Made]):
             return self._made[size]
 
 
-def session(name: str, path: Path, precision: str, *, lanes: int, batch_size: int) -> Run:
-    """Return a function from images (b, 3, h, w) to vectors (b, d), both float32.
+def session(
+    name: str,
+    path: Path,
+    precision: str,
+    inputs: Collection[str],
+    *,
+    lanes: int,
+    batch_size: int,
+) -> Run:
+    """Return a function from arrays by name, each (b, …), to vectors (b, d) in float32.
 
     It computes with one thread each time.
 
     Args:
         name: of the engine.
         path: of the export.
+        inputs: names of the arrays.
         precision: of the forward pass.
         lanes: from how many threads it may be called at once.
         batch_size: of most batches; what others need is made when the first of them comes.
@@ -98,11 +110,13 @@ def session(name: str, path: Path, precision: str, *, lanes: int, batch_size: in
             with_reason(f"{name} cannot be imported", error), passing=True
         ) from error
     if name == "onnxruntime":
-        return _onnxruntime(module, path, precision, batch_size)
-    return _openvino(module, path, precision, lanes)
+        return _onnxruntime(module, path, precision, inputs, batch_size)
+    return _openvino(module, path, precision, inputs, lanes)
 
 
-def _onnxruntime(module: Any, path: Path, precision: str, batch_size: int) -> Run:
+def _onnxruntime(
+    module: Any, path: Path, precision: str, inputs: Collection[str], batch_size: int
+) -> Run:
     if precision not in {"float32", "int8"}:
         raise EngineRefusedError(
             f"onnxruntime has no {precision} here",
@@ -124,13 +138,13 @@ def _onnxruntime(module: Any, path: Path, precision: str, batch_size: int) -> Ru
     sessions = BySize(started)
     with _running("onnxruntime"):
         found = sessions(1 if precision == "int8" else batch_size)
-    inputs, outputs = found.get_inputs(), found.get_outputs()
-    _require_one(inputs, outputs)
-    images, vectors = inputs[0].name, outputs[0].name
+    outputs = found.get_outputs()
+    _require(inputs, [one.name for one in found.get_inputs()], outputs)
+    vectors = outputs[0].name
 
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(batch: Arrays) -> NDArray[np.float32]:
         with _running("onnxruntime"):
-            answer: NDArray[np.float32] = sessions(len(batch)).run([vectors], {images: batch})[0]
+            answer: NDArray[np.float32] = sessions(_count(batch)).run([vectors], dict(batch))[0]
         return answer
 
     return _one_by_one(run) if precision == "int8" else run
@@ -140,10 +154,18 @@ def _one_by_one(run: Run) -> Run:
     """Run each image alone: a scale of int8 is that of all that goes through the network at a time."""
     import numpy as np
 
-    return lambda batch: np.concatenate([run(batch[i : i + 1]) for i in range(len(batch))])
+    def apart(batch: Arrays) -> NDArray[np.float32]:
+        rows = (slice(i, i + 1) for i in range(_count(batch)))
+        return np.concatenate([run({name: batch[name][row] for name in batch}) for row in rows])
+
+    return apart
 
 
-def _openvino(module: Any, path: Path, precision: str, lanes: int) -> Run:
+def _count(batch: Arrays) -> int:
+    return len(next(iter(batch.values())))
+
+
+def _openvino(module: Any, path: Path, precision: str, inputs: Collection[str], lanes: int) -> Run:
     if precision not in OPENVINO_PRECISIONS:
         raise EngineRefusedError(
             f"openvino has no {precision} here",
@@ -160,7 +182,7 @@ def _openvino(module: Any, path: Path, precision: str, lanes: int) -> Run:
     with _running("openvino"):
         network = core.read_model(str(path))
         compiled = core.compile_model(network, "CPU", wanted)
-    _require_one(network.inputs, network.outputs)
+    _require(inputs, [one.get_any_name() for one in network.inputs], network.outputs)
     # A hint: a processor that has no such arithmetic takes float32 and says nothing.
     if compiled.get_property("INFERENCE_PRECISION_HINT") != getattr(
         module.Type, OPENVINO_PRECISIONS[precision]
@@ -172,17 +194,19 @@ def _openvino(module: Any, path: Path, precision: str, lanes: int) -> Run:
 
     def sized(size: int) -> Any:
         own = network.clone()
-        own.reshape([size, *list(network.inputs[0].partial_shape)[1:]])
+        own.reshape(
+            {one.get_any_name(): [size, *list(one.partial_shape)[1:]] for one in network.inputs}
+        )
         return core.compile_model(own, "CPU", wanted)
 
     networks, requests = BySize(sized), threading.local()
 
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(batch: Arrays) -> NDArray[np.float32]:
         own = requests.__dict__.setdefault("own", {})
         with _running("openvino"):
-            if (size := len(batch)) not in own:
+            if (size := _count(batch)) not in own:
                 own[size] = networks(size).create_infer_request()
-            answer = own[size].infer({0: batch}, share_inputs=True, share_outputs=False)
+            answer = own[size].infer(dict(batch), share_inputs=True, share_outputs=False)
         vectors: NDArray[np.float32] = answer[0]
         return vectors
 
@@ -199,11 +223,11 @@ def _running(name: str) -> Iterator[None]:
         ) from error
 
 
-def _require_one(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-    if len(inputs) != 1 or len(outputs) != 1:
+def _require(wanted: Collection[str], inputs: Collection[str], outputs: Sequence[Any]) -> None:
+    if set(inputs) != set(wanted) or len(outputs) != 1:
         # A network that computes in Python is written down as the numbers of one batch.
         raise EngineRefusedError(
-            f"its export has {len(inputs)} inputs and {len(outputs)} outputs, not one of each"
+            f"its export has {len(inputs)} inputs and {len(outputs)} outputs, not {len(wanted)} and 1"
         )
 
 
@@ -212,32 +236,34 @@ class EngineEmbedder:
 
     side_by_side = True
 
-    def __init__(
-        self,
-        identity: ModelIdentity,
-        preprocess: Callable[[Image], Features],
-        run: Run,
-        shape: tuple[int, ...],
-    ) -> None:
-        """``shape``: (3, h, w) of the export."""
-        self.identity = identity
-        self.preprocess = preprocess
-        self._run, self._shape = run, shape
+    def __init__(self, alone: Embedder, run: Run, shapes: Shapes) -> None:
+        """Take over all but the forward pass.
+
+        Args:
+            alone: the model, of which its network may be gone.
+            run: the forward pass.
+            shapes: of the export's inputs.
+        """
+        self.identity = alone.identity
+        self.preprocess = alone.preprocess
+        # What goes together is told by the shapes, which are those of the export.
+        self.collate: Callable[[Sequence[Features]], Features] = getattr(alone, "collate", stacked)
+        self._run, self._shapes = run, shapes
 
     def embed(self, batch: Features) -> torch.Tensor:
-        """Map float32 (b, 3, h, w) on the CPU to vectors (b, dimension) in float32.
+        """Map a batch on the CPU, such as float32 (b, 3, h, w), to vectors (b, dimension) in float32.
 
         Raises:
             ModelError: images of another size than the export's.
         """
         import torch
 
-        assert not isinstance(batch, Mapping)  # noqa: S101 - the samples were no mappings
-        if tuple(batch.shape[1:]) != self._shape:
+        if (found := shapes_in(batch)) != self._shapes:
             raise ModelError(
                 "exported model",
-                found=f"an image that became {tuple(batch.shape[1:])}",
-                expected=f"{self._shape}, as all sample images did",
+                found=f"an image that became {told_shapes(found)}",
+                expected=f"{told_shapes(self._shapes)}, as all sample images did",
                 next_step='write engine = "torch": its input follows the shape of the image',
             )
-        return torch.from_numpy(self._run(batch.contiguous().numpy()))
+        arrays = {name: tensor.contiguous().numpy() for name, tensor in by_name(batch).items()}
+        return torch.from_numpy(self._run(arrays))
