@@ -47,6 +47,16 @@ class Choosing(torch.nn.Module):
         return torch.cat(vectors)
 
 
+class ChoosingOnce(Plain):
+    """Takes another way for a dark batch, behind a norm that refuses what has not four axes."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.features(images)
+        if bool(images.mean() < 0):
+            features = 2.0 * features.flip(1)
+        return features.mean((2, 3))
+
+
 class Refusing(Choosing):
     """Raises where an image has a number that it does not like."""
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pytest_prodbench.embedding.engines.programs import raises_by_values
 from pytest_prodbench.embedding.engines.refusal import (
     EngineRefusedError,
     of_the_moment,
@@ -138,10 +139,9 @@ def _ways(network: torch.nn.Module, inputs: Inputs, *, reads: bool) -> list[Way]
     """Return what can be tried, best first; ``reads``: whether the network looks at its values."""
     programs = [one for one in network.modules() if isinstance(one, torch.jit.ScriptModule)]
     if isinstance(network, torch.jit.ScriptModule):
-        graph: Any = network.inlined_graph
-        if reads and graph.findAllNodes("prim::RaiseException"):
+        if reads and raises_by_values(network):
             raise EngineRefusedError(
-                "its program looks at its values and may raise an error; an export would not raise it"
+                "its program may raise an error by its values; an export would not raise it"
             )
         return [_converted]
     if reads:
