@@ -255,17 +255,29 @@ class Int8Block(ArrayBlock):
         it, as far as rounding goes.
         """
         wide = (limits.astype(np.float64) - self._offset[rows]) / self._scale[rows]
-        lowest, highest = float(EXCLUDED) + 1.0, float(2**31 - 1)
-        least = np.ceil(wide).clip(lowest, highest).astype(np.int32)
+        lowest, highest = int(EXCLUDED) + 1, 2**31 - 1
 
-        def beyond(integers: NDArray[np.int32]) -> NDArray[np.bool_]:
+        def beyond(integers: Ints) -> NDArray[np.bool_]:
             return compare(self._floats(integers, rows), limits)
 
-        while (far := beyond(least) & (least > lowest) & beyond(least - 1)).any():
-            least -= far
-        while (short := ~beyond(least) & (least < highest)).any():
-            least += short
-        mask: NDArray[np.bool_] = self._rows(rows) >= least[:, None]
+        # Scores of vectors that are nearly alike are the same for millions of integers: the step is doubled
+        # until the limit lies between two of them, and halved again.
+        least = np.ceil(wide).clip(lowest, highest).astype(np.int64)
+        below, step = least - 1, 1
+        while (far := (below >= lowest) & beyond(below)).any():
+            least = np.where(far, below, least)
+            below = np.where(far, np.maximum(below - step, lowest - 1), below)
+            step *= 2
+        step = 1
+        while (short := (least < highest) & ~beyond(least)).any():
+            below = np.where(short, least, below)
+            least = np.where(short, np.minimum(least + step, highest), least)
+            step *= 2
+        while (least - below > 1).any():
+            middle = (below + least + 1) // 2
+            enough = beyond(middle)
+            least, below = np.where(enough, middle, least), np.where(enough, below, middle)
+        mask: NDArray[np.bool_] = self._rows(rows) >= least.astype(np.int32)[:, None]
         # What not even the largest integer reaches.
         mask[~beyond(least)] = False
         return mask
