@@ -69,6 +69,42 @@ def test_a_product_of_integers_that_torch_does_not_make_is_made_otherwise():
     int8._proven.clear()
 
 
+def adds_pairs_in_16_bits(queries, gallery, out):
+    """Unsigned by signed, as processors without VNNI do."""
+    out.zero_()
+    for first in range(0, queries.shape[1], 2):
+        both = slice(first, first + 2)
+        out += ((queries[:, both].int() + 128) @ gallery[both].int()).clamp(-(2**15), 2**15 - 1)
+    out -= 128 * gallery.int().sum(0)
+
+
+def test_products_of_integers_that_overflow_are_not_taken_for_exact():
+    int8.are_exact.cache_clear()
+    int8._proven.clear()
+    try:
+        with mock.patch.object(torch, "_int_mm", side_effect=adds_pairs_in_16_bits):
+            assert not int8.are_exact()
+            # The first product of a size overflows nowhere, the second one everywhere.
+            for number in (1, 127):
+                queries, gallery = (torch.full((4, 20), number, dtype=torch.int8) for _ in range(2))
+                out = torch.empty((4, 4), dtype=torch.int32)
+                int8._multiply(queries, gallery, out)
+                assert (out == 20 * number**2).all()
+    finally:
+        int8.are_exact.cache_clear()
+        int8._proven.clear()
+
+
+def test_a_product_is_not_proved_by_what_memory_holds_from_the_one_before():
+    """Blocks of d = 1 are often alike, up to signs; torch writes none of them."""
+    int8._proven.clear()
+    queries = torch.full((5, 1), 127, dtype=torch.int8)
+    out = torch.full((5, 7), 127**2, dtype=torch.int32)
+    for number in (127, 5):
+        int8._multiply(queries, torch.full((7, 1), number, dtype=torch.int8), out)
+        assert (out == 127 * number).all()
+
+
 def test_counts_that_miss_the_bound_are_noticed_below_the_lists_too():
     """The first results are as exact as was said, and only the positives' own scores are not."""
     problem = large_problem(9, q=20, n=400, d=8, spread=1.5)
