@@ -47,6 +47,9 @@ EXCLUDED = np.int32(-(2**31))
 SEGMENT = 4096
 """Places that share a step."""
 
+SMALLEST_STEP = np.float32(2.0**-60)
+"""What is below 127 of them changes no similarity; a subnormal step would be off by more than float32 is."""
+
 AVERAGED = 4096
 """Vectors, at least, that the mean is taken of; any other vector would be as right, and save fewer bits."""
 
@@ -92,7 +95,8 @@ class Quantised:
         starts = np.arange(0, len(gallery), SEGMENT)
         most = np.maximum.reduceat(largest[order], starts) / np.float32(LARGEST)
         # Nothing is left of images that are all alike: any step is right.
-        self.steps: Doubles = np.where(most > 0.0, most, np.float32(1.0)).astype(np.float64)
+        most[most < SMALLEST_STEP] = 1.0
+        self.steps: Doubles = most.astype(np.float64)
         self._codes = np.empty((len(gallery), gallery.dimension), np.int8)
         self.tensor: Any = torch.from_numpy(self._codes)
         sizes = np.concatenate(threads.in_threads(self._convert, parts), axis=1)[:, order]
@@ -101,7 +105,9 @@ class Quantised:
     def _centred(self, rows: range) -> Iterator[tuple[slice, Any]]:
         """Vectors less the mean, some rows at a time, in memory that is used again."""
         mean = torch.from_numpy(self.mean)
-        room = torch.empty((CONVERTED_AT_ONCE, len(self.mean)), dtype=torch.float32)
+        # Where tensors are made else is the caller's to say (``torch.set_default_device``).
+        shape = (CONVERTED_AT_ONCE, len(self.mean))
+        room = torch.empty(shape, dtype=torch.float32, device="cpu")
         for start in range(rows.start, rows.stop, CONVERTED_AT_ONCE):
             some = slice(start, min(start + CONVERTED_AT_ONCE, rows.stop))
             part = torch.from_numpy(self._vectors[some])
@@ -165,7 +171,7 @@ class Int8Backend(Backend):
     def __init__(self, gallery: Gallery) -> None:
         self.quantised = gallery.quantised()
         super().__init__(self.quantised.gallery)
-        self.memory = BlockMemory(partial(torch.empty, dtype=torch.int32))
+        self.memory = BlockMemory(partial(torch.empty, dtype=torch.int32, device="cpu"))
 
     @staticmethod
     def suits(dimension: int) -> bool:
@@ -348,12 +354,12 @@ def _are_fast() -> bool:
     if found.get("amx_bf16") or not (found.get("avx512_vnni") or found.get("avx_vnni")):
         return False
     r, d, w = TRIAL
-    queries = torch.ones((r, d), dtype=torch.int8)
-    gallery = torch.ones((w, d), dtype=torch.int8)
-    out = torch.empty((r, w), dtype=torch.int32)
+    queries = torch.ones((r, d), dtype=torch.int8, device="cpu")
+    gallery = torch.ones((w, d), dtype=torch.int8, device="cpu")
+    out = torch.empty((r, w), dtype=torch.int32, device="cpu")
     integers = _seconds(partial(_multiply, queries, gallery, out))
     for kind in (torch.bfloat16, torch.float32):
-        scores = torch.empty((r, w), dtype=kind)
+        scores = torch.empty((r, w), dtype=kind, device="cpu")
         product = partial(torch.mm, queries.to(kind), gallery.to(kind).T, out=scores)
         if _seconds(product) < FASTER * integers:
             return False
