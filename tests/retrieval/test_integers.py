@@ -3,13 +3,16 @@
 from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from vector_problems import ways
 
 from pytest_prodbench.retrieval import Gallery, int8, normalise, search
-from pytest_prodbench.retrieval.bounds import NEVER
+from pytest_prodbench.retrieval.blocks import ArrayBlock
+from pytest_prodbench.retrieval.bounds import NEVER, Bounds
+from pytest_prodbench.retrieval.head import Head
 from pytest_prodbench.retrieval.int8 import EXCLUDED, Int8Backend, Int8Block
 
 
@@ -78,3 +81,141 @@ def test_the_callers_default_device_is_not_that_of_the_cpus_integers():
             ask.cache_clear()
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
+
+
+def vectors_of(kind, d, rng):
+    """Vectors (40, d) of large or small residuals, norms or offsets, or unlike ones."""
+    some = rng.normal(size=(40, d))
+    if kind == "a step off in float32 alone":
+        numbers = rng.integers(-126, 127, (20, d)).astype(np.float32)
+        numbers[:, 0] = 127.0
+        half = numbers * (np.float32(0.3) / np.float32(127.0))
+        # Their mean is 0.
+        return np.concatenate([half, -half])
+    if kind == "rounded up":
+        some = np.full((40, d), 0.51) + 1e-3 * some
+        some[:, 0] = 127.0
+    if kind == "of many sizes":
+        some[:, 0] += rng.choice([0.0, 3.0, 300.0], 40)
+    if kind == "nearly alike":
+        some = some[:1] + 1e-6 * some
+    return normalise(some, str)
+
+
+@pytest.mark.parametrize("d", [1, 2, 16, 1000])
+@pytest.mark.parametrize(
+    "kind",
+    ["a step off in float32 alone", "rounded up", "of many sizes", "nearly alike", "plain"],
+)
+def test_the_bound_is_no_less_than_the_sum_of_its_parts(kind, d):
+    """Each part is measured in float64; a score alone would seldom need all of them."""
+    vectors = vectors_of(kind, d, np.random.default_rng(d))
+    with mock.patch.object(int8, "SEGMENT", 8):
+        backend = Int8Backend(Gallery(vectors))
+        opened = backend.open(vectors)
+        known = backend.quantised
+        near = opened._steps[:, None] * opened._codes.double().numpy()
+        left = np.linalg.norm(vectors - near, axis=1)
+        size = np.linalg.norm(near, axis=1)
+        offset = vectors.astype(np.float64) @ known.mean.astype(np.float64)
+        np.testing.assert_allclose(opened._offset, offset, rtol=0, atol=1e-13)
+        for segment, (start, stop) in enumerate(backend.blocks(8)):
+            centred = backend.gallery.part(start, stop) - known.mean.astype(np.float64)
+            copy = known.steps[segment] * known.tensor[start:stop].double().numpy()
+            norm = np.linalg.norm(centred, axis=1).max()
+            residual = np.linalg.norm(centred - copy, axis=1).max()
+            assert known.norms[segment] >= norm
+            assert known.residuals[segment] >= residual
+            least = size * residual + left * norm
+            roundings = 4 * size * np.linalg.norm(copy, axis=1).max() + 2 * np.abs(offset)
+            room = 2.0**-24 * roundings + 2.0**-24 + 2.0**-31
+            assert (opened.bounds(start).error >= least + room).all()
+
+
+def test_the_bound_has_room_for_each_rounding_where_there_is_no_residual():
+    alike = np.tile(np.eye(1, 4, dtype=np.float32), (9, 1))
+    opened = Int8Backend(Gallery(alike)).open(np.eye(2, 4, dtype=np.float32))
+    similarity = 2.0**-24 + 2.0**-31
+    assert opened.bounds(0).error.tolist() == [2.0**-21 + similarity, similarity]
+    nothing = Int8Backend(Gallery(alike)).open(np.zeros((1, 4), np.float32))
+    assert nothing.bounds(0).error.tolist() == [similarity]
+
+
+def test_the_mean_is_multiplied_in_float64():
+    vectors = normalise(np.random.default_rng(7).random((50, 4096)) + 1.0, str)
+    backend = Int8Backend(Gallery(vectors))
+    exact = vectors.astype(np.float64) @ backend.quantised.mean.astype(np.float64)
+    np.testing.assert_allclose(backend.open(vectors)._offset, exact, rtol=1e-13)
+
+
+def test_an_interval_is_rounded_outwards():
+    bounds = Bounds(np.array([2.0**-40]), 0.0)
+    low, high = bounds.between(np.zeros(2, np.int64), np.float32([0.5, -0.25]))
+    assert (low.astype(np.float64) <= np.array([0.5, -0.25]) - 2.0**-40).all()
+    assert (high.astype(np.float64) >= np.array([0.5, -0.25]) + 2.0**-40).all()
+
+
+@pytest.mark.parametrize("shift", [-0.3, 0.3])
+def test_scores_off_to_either_side_are_noticed(shift):
+    unit = normalise(np.random.default_rng(8).normal(size=(300, 16)), str)
+    with ways("exact"):
+        expected = search(unit[:20], unit, 5)
+    real = int8._Int8Queries.block
+
+    def off(self, start, stop, group):
+        found = real(self, start, stop, group)
+        found._offset = found._offset + np.float32(shift)
+        return found
+
+    with (
+        ways("int8"),
+        mock.patch.object(int8._Int8Queries, "block", off),
+        pytest.warns(RuntimeWarning, match="no result is affected"),
+    ):
+        found = search(unit[:20], unit, 5)
+    np.testing.assert_array_equal(found[0], expected[0])
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("parts", [[40], [39, 1], [1, 39]])
+def test_candidates_are_kept_as_long_as_there_is_room_for_the_last_of_them(parts, more):
+    """One more, and none of that block is: the query is handed on, not listed in part."""
+    exact = np.full((1, sum(parts) + more), 0.5, np.float32)
+    parts = [*parts[:-1], parts[-1] + more]
+    with mock.patch("pytest_prodbench.retrieval.head.NEEDED", 32):
+        head = Head(1, 1, 8.0, lambda rows, places: exact[rows, places])
+        start = 0
+        for width in parts:
+            block = ArrayBlock(exact[:, start : start + width].copy(), 1)
+            head.add(block, start, Bounds(np.array([1e-3]), 0.0))
+            start += width
+    assert head.open_scores.tolist() == [8 + more]
+    assert head.size == (sum(parts[:-1]) if more else 40)
+    if not more:
+        assert head.settled()[1].tolist() == list(range(40))
+
+
+def test_integers_are_chosen_where_they_are_exact_fast_and_of_a_dimension_that_is_bounded():
+    for exact, fast in ((True, True), (True, False), (False, True)):
+        with (
+            mock.patch.object(int8, "are_exact", return_value=exact),
+            mock.patch.object(int8, "_are_fast", return_value=fast),
+        ):
+            assert Int8Backend.suits(int8.LARGEST_DIMENSION) == (exact and fast)
+            assert not Int8Backend.suits(int8.LARGEST_DIMENSION + 1)
+    vnni, amx = {"avx512_vnni": True}, {"avx512_vnni": True, "amx_bf16": True}
+    for able, seconds, fast in (
+        (vnni, [1.0, 1.5, 1.5], True),
+        ({"avx_vnni": True}, [1.0, 1.5, 1.5], True),
+        (vnni, [1.0, 1.5, 1.3], False),
+        (vnni, [1.0, 1.3, 1.5], False),
+        (amx, [1.0, 1.5, 1.5], False),
+        ({"neon": True}, [1.0, 1.5, 1.5], False),
+    ):
+        with (
+            mock.patch.object(torch.cpu, "get_capabilities", return_value=able, create=True),
+            mock.patch.object(int8, "_seconds", side_effect=seconds),
+        ):
+            assert int8._are_fast.__wrapped__() == fast
+    with mock.patch.object(torch.cpu, "get_capabilities", None, create=True):
+        assert not int8._are_fast.__wrapped__()
