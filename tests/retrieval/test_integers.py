@@ -93,8 +93,11 @@ def vectors_of(kind, d, rng):
         # Their mean is 0.
         return np.concatenate([half, -half])
     if kind == "rounded up":
-        some = np.full((40, d), 0.51) + 1e-3 * some
-        some[:, 0] = 127.0
+        # Longer than they were, and beside them others that lose as much as may be.
+        some[:20] = 0.51
+        some[:20, 0] = 127.0
+        some[20:] = 0.45 * np.sign(some[20:])
+        some[np.arange(20, 40), np.arange(20) % d] = 127.0
     if kind == "of many sizes":
         some[:, 0] += rng.choice([0.0, 3.0, 300.0], 40)
     if kind == "nearly alike":
