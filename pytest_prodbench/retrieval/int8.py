@@ -50,6 +50,9 @@ SEGMENT = 4096
 SMALLEST_STEP = np.float32(2.0**-60)
 """What is below 127 of them changes no similarity; a subnormal step would be off by more than float32 is."""
 
+VANISHING = 2.0**-56
+"""Norm, at most, that squares below 2⁻¹²⁶ hide, which float32 does not hold: √d · 2⁻⁶³."""
+
 AVERAGED = 4096
 """Vectors, at least, that the mean is taken of; any other vector would be as right, and save fewer bits."""
 
@@ -148,9 +151,9 @@ def quantise(vectors: Any, step: Any) -> tuple[Any, Any, Any]:
     # x / c in float32 is off by u |x| / c, and what was subtracted to get x by as much: 2⁻²² ‖x‖ in all.
     units = vectors.div_(step)
     size = step.double().reshape(-1) * NORM_SLACK
-    norms = torch.linalg.vector_norm(units, dim=1).double() * size
+    norms = (torch.linalg.vector_norm(units, dim=1).double() + VANISHING) * size
     codes = units.round()
-    residuals = torch.linalg.vector_norm(units.sub_(codes), dim=1).double() * size
+    residuals = (torch.linalg.vector_norm(units.sub_(codes), dim=1).double() + VANISHING) * size
     return codes, norms, residuals + 2.0**-22 * norms
 
 
