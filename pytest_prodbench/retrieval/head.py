@@ -79,7 +79,9 @@ class Head:
         self._m, self._allowed, self._similarities = m, allowed, similarities
         self._best = np.full((count, m), -np.inf, np.float32)
         self._reached = np.full(count, LOWEST_SCORE)
-        self._kept: list[Candidates] = []
+        none = np.empty(0, np.int64)
+        # A gallery may have no blocks.
+        self._kept = [Candidates(none, none, np.empty(0, np.float32), np.empty(0, np.float32))]
         self._sound = True
         self._many = OPEN_AT_ONCE * m * count
         self.open_scores = np.full(count, -NEEDED * m, np.int64)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vector_problems import SEARCHES, similarity, ways
+from vector_problems import KINDS, SEARCHES, similarity, ways
 
 from pytest_prodbench.retrieval import Gallery, matching_pairs, normalise, search
 from pytest_prodbench.retrieval import products as products_module
@@ -279,6 +279,17 @@ def test_search_is_the_sorted_list(kind, seed, n, k):
         assert rows[i].tolist() == expected + [-1] * (k - len(expected))
         np.testing.assert_array_equal(scores[i][: len(expected)], np.array(exact)[expected])
         assert np.isnan(scores[i][len(expected) :]).all()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "handed on"])
+def test_nothing_is_found_in_an_empty_gallery(kind):
+    """Integers are for large ones."""
+    queries = normalise(np.ones((3, 4), np.float32), str)
+    with ways(kind):
+        rows, scores = search(queries, np.empty((0, 4), np.float32), 2)
+    assert (rows == -1).all()
+    assert np.isnan(scores).all()
+    assert rows.shape == scores.shape == (3, 2)
 
 
 @pytest.mark.parametrize("backend", ["int8", "reduced"])
