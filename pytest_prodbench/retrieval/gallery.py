@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_prodbench.retrieval.int8 import Quantised
+    from pytest_prodbench.retrieval.quantised import Quantised
 
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
@@ -118,7 +118,7 @@ class Gallery:
     def quantised(self) -> Quantised:
         """Return the copy in 8-bit integers; made at the first call and kept."""
         if self._quantised is None:
-            from pytest_prodbench.retrieval.int8 import Quantised
+            from pytest_prodbench.retrieval.quantised import Quantised
 
             self._quantised = Quantised(self)
         return self._quantised

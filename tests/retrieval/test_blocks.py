@@ -226,7 +226,7 @@ def test_no_score_of_a_backend_is_farther_off_than_it_says(backend, d):
         "int8": lambda: Int8Backend(gallery),
     }[backend]
     seen = 0
-    with mock.patch("pytest_prodbench.retrieval.int8.SEGMENT", 64):
+    with mock.patch("pytest_prodbench.retrieval.quantised.SEGMENT", 64):
         engine = engine()
         opened = engine.open(queries)
         for start, stop in engine.blocks(100):

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vector_problems import ways
 
-from pytest_prodbench.retrieval import Gallery, int8, normalise, search
+from pytest_prodbench.retrieval import (
+    Gallery,
+    int8,
+    integer_products,
+    normalise,
+    quantised,
+    search,
+)
 from pytest_prodbench.retrieval.blocks import ArrayBlock
 from pytest_prodbench.retrieval.bounds import NEVER, Bounds
 from pytest_prodbench.retrieval.head import Head
@@ -52,7 +59,7 @@ def test_images_that_differ_by_subnormal_numbers_have_an_ordinary_step():
     vectors = np.zeros((300, 5), np.float32)
     vectors[:, 0] = 1.0
     vectors[:, 1:] = np.random.default_rng(3).integers(-200, 200, (300, 4)) * np.float32(1e-45)
-    with mock.patch.object(int8, "SEGMENT", 8):
+    with mock.patch.object(quantised, "SEGMENT", 8):
         backend = Int8Backend(Gallery(vectors))
         assert (backend.quantised.steps == 1.0).all()
         assert not backend.quantised.tensor.any()
@@ -69,18 +76,18 @@ def test_the_callers_default_device_is_not_that_of_the_cpus_integers():
     unit = normalise(np.random.default_rng(4).normal(size=(300, 16)), str)
     with ways("exact"):
         expected = search(unit[:5], unit, 9)
-    before = int8.are_exact()
+    before = integer_products.are_exact()
     try:
-        for ask in (int8.are_exact, int8._are_fast):
+        for ask in (integer_products.are_exact, integer_products.are_fast):
             ask.cache_clear()
-        int8._proven.clear()
+        integer_products._proven.clear()
         with torch.device("meta"):
-            assert int8.are_exact() == before
-            int8._are_fast()
+            assert integer_products.are_exact() == before
+            integer_products.are_fast()
             with ways("int8"):
                 found = search(unit[:5], unit, 9)
     finally:
-        for ask in (int8.are_exact, int8._are_fast):
+        for ask in (integer_products.are_exact, integer_products.are_fast):
             ask.cache_clear()
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
@@ -116,7 +123,7 @@ def vectors_of(kind, d, rng):
 def test_the_bound_is_no_less_than_the_sum_of_its_parts(kind, d):
     """Each part is measured in float64; a score alone would seldom need all of them."""
     vectors = vectors_of(kind, d, np.random.default_rng(d))
-    with mock.patch.object(int8, "SEGMENT", 8):
+    with mock.patch.object(quantised, "SEGMENT", 8):
         backend = Int8Backend(Gallery(vectors))
         opened = backend.open(vectors)
         known = backend.quantised
@@ -207,7 +214,7 @@ def test_integers_are_chosen_where_they_are_exact_fast_and_of_a_dimension_that_i
     for exact, fast in ((True, True), (True, False), (False, True)):
         with (
             mock.patch.object(int8, "are_exact", return_value=exact),
-            mock.patch.object(int8, "_are_fast", return_value=fast),
+            mock.patch.object(int8, "are_fast", return_value=fast),
         ):
             assert Int8Backend.suits(int8.LARGEST_DIMENSION) == (exact and fast)
             assert not Int8Backend.suits(int8.LARGEST_DIMENSION + 1)
@@ -222,8 +229,8 @@ def test_integers_are_chosen_where_they_are_exact_fast_and_of_a_dimension_that_i
     ):
         with (
             mock.patch.object(torch.cpu, "get_capabilities", return_value=able, create=True),
-            mock.patch.object(int8, "_seconds", side_effect=seconds),
+            mock.patch.object(integer_products, "_seconds", side_effect=seconds),
         ):
-            assert int8._are_fast.__wrapped__() == fast
+            assert integer_products.are_fast.__wrapped__() == fast
     with mock.patch.object(torch.cpu, "get_capabilities", None, create=True):
-        assert not int8._are_fast.__wrapped__()
+        assert not integer_products.are_fast.__wrapped__()

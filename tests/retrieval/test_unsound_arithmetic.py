@@ -11,7 +11,7 @@ from pytest_prodbench.retrieval import (
     Gallery,
     Labels,
     backends,
-    int8,
+    integer_products,
     matching_pairs,
     normalise,
     search,
@@ -60,13 +60,13 @@ def test_a_product_of_integers_that_torch_does_not_make_is_made_otherwise():
             for size in ((r, d), (w, d))
         )
         for real in (torch._int_mm, lambda *_, out: out):
-            int8._proven.clear()
+            integer_products._proven.clear()
             with mock.patch.object(torch, "_int_mm", real):
                 for left in (99, -(2**31)):
                     out = torch.full((r, w), left, dtype=torch.int32)
-                    int8._multiply(queries, gallery, out)
+                    integer_products.multiply(queries, gallery, out)
                     assert torch.equal(out.long(), queries.long() @ gallery.long().T)
-    int8._proven.clear()
+    integer_products._proven.clear()
 
 
 def adds_pairs_in_16_bits(queries, gallery, out):
@@ -79,29 +79,29 @@ def adds_pairs_in_16_bits(queries, gallery, out):
 
 
 def test_products_of_integers_that_overflow_are_not_taken_for_exact():
-    int8.are_exact.cache_clear()
-    int8._proven.clear()
+    integer_products.are_exact.cache_clear()
+    integer_products._proven.clear()
     try:
         with mock.patch.object(torch, "_int_mm", side_effect=adds_pairs_in_16_bits):
-            assert not int8.are_exact()
+            assert not integer_products.are_exact()
             # The first product of a size overflows nowhere, the second one everywhere.
             for number in (1, 127):
                 queries, gallery = (torch.full((4, 20), number, dtype=torch.int8) for _ in range(2))
                 out = torch.empty((4, 4), dtype=torch.int32)
-                int8._multiply(queries, gallery, out)
+                integer_products.multiply(queries, gallery, out)
                 assert (out == 20 * number**2).all()
     finally:
-        int8.are_exact.cache_clear()
-        int8._proven.clear()
+        integer_products.are_exact.cache_clear()
+        integer_products._proven.clear()
 
 
 def test_a_product_is_not_proved_by_what_memory_holds_from_the_one_before():
     """Blocks of d = 1 are often alike, up to signs; torch writes none of them."""
-    int8._proven.clear()
+    integer_products._proven.clear()
     queries = torch.full((5, 1), 127, dtype=torch.int8)
     out = torch.full((5, 7), 127**2, dtype=torch.int32)
     for number in (127, 5):
-        int8._multiply(queries, torch.full((7, 1), number, dtype=torch.int8), out)
+        integer_products.multiply(queries, torch.full((7, 1), number, dtype=torch.int8), out)
         assert (out == 127 * number).all()
 
 

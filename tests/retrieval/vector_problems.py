@@ -133,7 +133,8 @@ def assert_same(found: Ranking, expected: Ranking) -> None:
 @contextmanager
 def ways(kind):
     """Rank with one backend and the exact one behind it, whatever the size of the problem."""
-    from pytest_prodbench.retrieval.int8 import Int8Backend, are_exact
+    from pytest_prodbench.retrieval.int8 import Int8Backend
+    from pytest_prodbench.retrieval.integer_products import are_exact
     from pytest_prodbench.retrieval.torch_backends import DeviceBackend, ReducedBackend
 
     def backends(_backend, gallery, _queries, *, device, threads=1, listed=0):
@@ -179,7 +180,7 @@ def ways(kind):
             mock.patch.object(sweep_module, "OPEN_SHARE", share),
             mock.patch("pytest_prodbench.retrieval.head.NEEDED", 0 if kind == "handed on" else 32),
             # Small problems have several segments too, and lists whose floor is raised on the way.
-            mock.patch("pytest_prodbench.retrieval.int8.SEGMENT", 8),
+            mock.patch("pytest_prodbench.retrieval.quantised.SEGMENT", 8),
             mock.patch("pytest_prodbench.retrieval.head.OPEN_AT_ONCE", 1 if kind == "int8" else 8),
             mock.patch("pytest_prodbench.retrieval.head.GROWTH", 1 if kind == "int8" else 4),
         ):
