@@ -71,7 +71,11 @@ def test_fewer_images_than_a_batch(tmp_path):
 
 
 def test_memory_that_the_forward_pass_needs_is_seen(tmp_path):
-    plain = costs(tmp_path / "plain")["peak_memory_mib"]
+    def peak(name, model=None):
+        more = {} if model is None else {"model": model}
+        return costs(tmp_path / name, **more)["peak_memory_mib"]
+
+    before = peak("before")
     model = handle(tmp_path / "large")
     real = model.load()
 
@@ -82,7 +86,9 @@ def test_memory_that_the_forward_pass_needs_is_seen(tmp_path):
             return real.embed(batch)
 
     model._embedder = Large(real, None)
-    assert costs(tmp_path / "large", model=model)["peak_memory_mib"] > plain + 200
+    large = peak("large", model)
+    # What other tests left in this process may be given back in between.
+    assert large > min(before, peak("after")) + 200
 
 
 def test_nothing_is_taken_from_the_cache_and_nothing_kept(tmp_path):
