@@ -90,6 +90,16 @@ def test_products_of_integers_that_overflow_are_not_taken_for_exact():
                 out = torch.empty((4, 4), dtype=torch.int32)
                 integer_products.multiply(queries, gallery, out)
                 assert (out == 20 * number**2).all()
+            # Of few numbers none may overflow where a size is proved.
+            rng = np.random.default_rng(0)
+            for r, d, w in ((1, 3, 6), (1, 2, 1), (2, 3, 2)) * 20:
+                queries, gallery = (
+                    torch.from_numpy(rng.integers(100, 128, size).astype(np.int8))
+                    for size in ((r, d), (w, d))
+                )
+                out = torch.empty((r, w), dtype=torch.int32)
+                integer_products.multiply(queries, gallery, out)
+                assert torch.equal(out.long(), queries.long() @ gallery.long().T)
     finally:
         integer_products.are_exact.cache_clear()
         integer_products._proven.clear()
