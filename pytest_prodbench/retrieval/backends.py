@@ -156,18 +156,25 @@ class Float32Backend(Backend):
         return _Float32Queries(self, queries)
 
 
-class Float32Queries:
-    """Queries whose scores are float32 products, added up in whatever order."""
+class AlikeQueries:
+    """Queries whose scores are off by as much in every block."""
 
     exact = False
 
-    def __init__(self, queries: Floats) -> None:
-        self._queries = queries
-        self._bounds = Bounds(np.full(len(queries), score_error(queries.shape[1])), 0.0)
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
 
     def bounds(self, start: int) -> Bounds:  # noqa: ARG002 - alike for all blocks
         """How far scores may be off."""
         return self._bounds
+
+
+class Float32Queries(AlikeQueries):
+    """Queries whose scores are float32 products, added up in whatever order."""
+
+    def __init__(self, queries: Floats) -> None:
+        super().__init__(Bounds(np.full(len(queries), score_error(queries.shape[1])), 0.0))
+        self._queries = queries
 
 
 class _Float32Queries(Float32Queries):
@@ -225,15 +232,12 @@ class ExactBackend(Backend):
         return _ExactQueries(self.gallery, queries)
 
 
-class _ExactQueries:
+class _ExactQueries(AlikeQueries):
     exact = True
 
     def __init__(self, gallery: Gallery, queries: Floats) -> None:
+        super().__init__(Bounds(np.zeros(len(queries)), 0.0))
         self._gallery, self._queries = gallery, queries
-        self._bounds = Bounds(np.zeros(len(queries)), 0.0)
-
-    def bounds(self, start: int) -> Bounds:  # noqa: ARG002 - alike for all blocks
-        return self._bounds
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         return ArrayBlock(exact_block(self._queries, self._gallery.part(start, stop)), group)

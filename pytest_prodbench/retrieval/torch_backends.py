@@ -13,6 +13,7 @@ import torch
 from pytest_prodbench.retrieval.backends import (
     BFLOAT16_ROUNDOFF,
     SIMILARITY_ROUNDING,
+    AlikeQueries,
     Backend,
     BlockMemory,
     Float32Queries,
@@ -107,9 +108,7 @@ class ReducedBackend(Backend):
         return _ReducedQueries(self, queries)
 
 
-class _ReducedQueries:
-    exact = False
-
+class _ReducedQueries(AlikeQueries):
     def __init__(self, backend: ReducedBackend, queries: Floats) -> None:
         self._backend = backend
         plain = torch.from_numpy(np.ascontiguousarray(queries))
@@ -127,10 +126,7 @@ class _ReducedQueries:
             + terms * 2.0**-126
             + SIMILARITY_ROUNDING
         )
-        self._bounds = Bounds(error, BFLOAT16_ROUNDOFF)
-
-    def bounds(self, start: int) -> Bounds:  # noqa: ARG002 - alike for all blocks
-        return self._bounds
+        super().__init__(Bounds(error, BFLOAT16_ROUNDOFF))
 
     def block(self, start: int, stop: int, group: int) -> ScoreBlock:
         out = self._backend.memory.of(len(self._queries), stop - start)
